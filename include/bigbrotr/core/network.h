@@ -1,0 +1,21 @@
+/* The four networks a relay can live on.  The lower-case name is what the database, the metrics and
+ * the configuration show (NIP-66, tag `n`). */
+#ifndef CORE_NETWORK_H
+#define CORE_NETWORK_H
+
+#define NETWORKS(X)         \
+    X(CLEARNET, "clearnet") \
+    X(TOR, "tor")           \
+    X(I2P, "i2p")           \
+    X(LOKI, "loki")
+
+enum network {
+#define NETWORK_ROW(name, text) NETWORK_##name,
+    NETWORKS(NETWORK_ROW)
+#undef NETWORK_ROW
+        NETWORK__COUNT
+};
+
+const char *network_name(enum network network);
+
+#endif

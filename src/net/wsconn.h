@@ -1,0 +1,56 @@
+/* wsconn: one WebSocket connection to a relay, from host and port to whole messages.
+ *
+ *     DNS -> policy -> TCP | SOCKS5 -> TLS -> HTTP upgrade -> OPEN          any state -> CLOSED (wsconn_close)
+ *       \________\___________\__________\_________\_____________\_ on_closed(err)
+ *
+ * Ownership.  wsconn_open() allocates; the owner calls wsconn_close() exactly once, also after on_closed, from anywhere, also
+ * from inside a callback.  After it returns no callback runs.  Callbacks run on the loop thread, never from inside wsconn_open().
+ *
+ * Limits of PROTOCOL 4.2 hold for every connection: message size, frames, pings, head, time for each step.  Text in is
+ * valid UTF-8.  Binary messages are counted and dropped.  Pings are answered. */
+#ifndef NET_WSCONN_H
+#define NET_WSCONN_H
+
+#include "net/net.h"
+
+struct wsconn;
+
+struct wsconn_target {
+    enum network network;
+    bool tls;
+    const char *host; /* name or literal address without brackets; copied */
+    uint16_t port;
+    const char *path; /* "" or "/..." with its query; copied */
+};
+
+/* The time of each step in microseconds, -1 when the step was not taken. */
+struct wsconn_report {
+    int64_t dns_us, tcp_us, proxy_us, tls_us, upgrade_us;
+    char address[64];   /* that was dialled; "" through a proxy */
+    bool mixed_private; /* the name has private addresses beside public ones (they were not dialled) */
+    enum err_code tls_verdict; /* ERR_NONE: trusted.  Else why not (only seen with tls_record_only) */
+    char tls_version[16], tls_cipher[64];
+    int http_status; /* of the upgrade's answer, 0 when none came */
+};
+
+struct wsconn_ops {
+    void (*on_open)(void *owner, const struct wsconn_report *report);
+    void (*on_message)(void *owner, struct str text); /* a view for the time of the call */
+    void (*on_pong)(void *owner);
+    /* Once, and the last call.  Before on_open: the dial failed. */
+    void (*on_closed)(void *owner, const struct err *err);
+};
+
+struct wsconn *wsconn_open(struct net *net, const struct wsconn_target *target, const struct wsconn_ops *ops, void *owner);
+void wsconn_close(struct wsconn *c);
+
+/* Queues one text message (copied).  -1: not open, or more than 1 MiB is queued. */
+int wsconn_send(struct wsconn *c, struct str text, struct err *err) MUST_USE;
+void wsconn_ping(struct wsconn *c);
+
+const struct wsconn_report *wsconn_report(const struct wsconn *c); /* filled as far as it got; valid until wsconn_close */
+
+/* Bytes of messages and of frames read since it opened (payload and all), for accounting. */
+uint64_t wsconn_received_bytes(const struct wsconn *c);
+
+#endif

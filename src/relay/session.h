@@ -1,0 +1,74 @@
+/* session: one conversation with one relay: a NIP-01 client on one WebSocket.
+ *
+ *     CONNECTING -> READY -> CLOSED          requests live and end inside READY
+ *
+ * A request (REQ) has an id of its own that is never used again, is settled exactly once, and is closed on the wire only after
+ * EOSE.  NIP-42: when a key is configured and a request is refused with auth-required, the session authenticates and asks again
+ * under a new id, once.  NOTICE, CLOSED, malformed EOSE and the rest: PROTOCOL 1.3.
+ *
+ * Ownership as wsconn: session_close() once, from anywhere; requests die with it without a further call.  Callbacks run on the
+ * loop, never from inside session_open() or session_request(). */
+#ifndef RELAY_SESSION_H
+#define RELAY_SESSION_H
+
+#include "core/metrics.h"
+#include "net/wsconn.h"
+#include "nostr/message.h"
+
+struct session;
+struct request;
+
+struct signer; /* nostr/sign.h */
+
+struct session_options {
+    const struct signer *signer; /* NULL: never authenticate */
+    const char *url;             /* the relay's normal form, for logs and the AUTH event; copied */
+    uint32_t subscriptions_max;  /* requests open at once; more wait inside the session */
+};
+
+struct session_ops {
+    void (*on_ready)(void *owner, const struct wsconn_report *report);
+    void (*on_closed)(void *owner, const struct err *err); /* once, last; every open request was settled before it */
+};
+
+struct settlement {
+    enum settle how;
+    enum message_prefix prefix; /* of CLOSED, or of the NOTICE that refused */
+    bool finish, more;          /* NIP-67 hints of EOSE */
+    bool unproven;              /* EOSE without a subscription id: taken for ours, proves nothing */
+    uint32_t events;            /* EVENT messages that came for it, valid or not */
+    uint64_t bytes;             /* of those messages */
+    char text[160];             /* what the relay said, escaped */
+};
+
+struct request_ops {
+    /* The raw JSON of one event, a view for the time of the call. */
+    void (*on_event)(void *owner, struct str event);
+    void (*on_eose)(void *owner); /* live requests only */
+    void (*on_settled)(void *owner, const struct settlement *s); /* once, last */
+};
+
+struct request_options {
+    bool live;             /* stays open after EOSE until request_close() */
+    uint32_t idle_ms;      /* no message for it in this time: SETTLE_TIMEOUT (not after EOSE of a live one) */
+    uint32_t total_ms;     /* absolute, until EOSE */
+    uint32_t events_max;   /* more than this before EOSE: SETTLE_FLOOD, and the session is closed */
+};
+
+struct session *session_open(struct net *net, const struct wsconn_target *target, const struct session_options *options,
+                             const struct session_ops *ops, void *owner);
+void session_close(struct session *s);
+
+/* `filters` is one or more filter objects as JSON, separated by commas; copied.  */
+struct request *session_request(struct session *s, struct str filters, const struct request_options *options,
+                                const struct request_ops *ops, void *owner);
+void request_close(struct request *r); /* before it is settled: CLOSE is sent, no further call */
+
+/* Milliseconds of the monotonic clock when the peer last proved alive (any message or pong). */
+int64_t session_alive_at(const struct session *s);
+void session_ping(struct session *s);
+bool session_asked_auth(const struct session *s); /* the relay sent AUTH: it may hide kinds */
+const struct wsconn_report *session_report(const struct session *s);
+uint64_t session_received_bytes(const struct session *s);
+
+#endif
