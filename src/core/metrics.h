@@ -1,7 +1,8 @@
 /* Metrics: a table of counters and gauges, written only by the loop thread, so plain integers.
  * Worker threads return counts inside their job; whoever takes the job back adds them here.
  *
- * To add a metric: one row in metrics.def.  To add a label: one list below. */
+ * To add a metric: one row in metrics.def.  To add a label: one list below, its
+ * length in the enum, its values in metrics.c. */
 #ifndef CORE_METRICS_H
 #define CORE_METRICS_H
 
@@ -39,10 +40,26 @@ enum settle {
         SETTLE__COUNT
 };
 
-/* NETWORKS, REJECTS (reject.def) and ERRORS (err.def) bring their enums with them. */
+/* NETWORKS comes from network.h; REJECTS (reject.def) and ERRORS (err.def, without ERR_NONE, zeros are
+ * not printed) bring their enums and their names with them.  How many values each list has: */
+#define METRIC_ONE(name, value) +1
+enum {
+    METRIC_N_NO_LABEL = 1,
+    METRIC_N_NETWORKS = NETWORK__COUNT,
+    METRIC_N_REJECTS = REJECT__COUNT,
+    METRIC_N_ERRORS = ERR__COUNT,
+    METRIC_N_VARIANTS = 0 VARIANTS(METRIC_ONE),
+    METRIC_N_POOLS = POOL__COUNT,
+    METRIC_N_RELAY_STATES = RELAY_STATE__COUNT,
+    METRIC_N_SETTLES = SETTLE__COUNT
+};
+#undef METRIC_ONE
 
-/* The struct and metrics_print() are made from metrics.def by metrics.c and here. */
-struct metrics;
+/* metrics.relays[NETWORK_TOR], metrics.events_rejected_total[REJECT_SYNTAX]++, metrics.batches_total[0]++ */
+struct metrics {
+#define METRIC(name, kind, label, labels, help) int64_t name[METRIC_N_##labels];
+#include "core/metrics.def"
+};
 extern struct metrics metrics; /* the one global: one process, one page of numbers */
 
 void metrics_print(FILE *out); /* Prometheus text exposition, every name with the prefix bigbrotr_ */

@@ -117,9 +117,7 @@ bool str_copy(char *to, size_t size, struct str s)
     return n == s.n;
 }
 
-/* The length of the well-formed UTF-8 sequence at the start of s (Unicode 15, table 3-7), or 0; its
- * code point in *point. */
-static size_t utf8_take(struct str s, uint32_t *point)
+size_t str_utf8(struct str s, uint32_t *point)
 {
     const unsigned char *u = (const unsigned char *)s.p;
     size_t need = u[0] < 0x80 ? 1 : u[0] < 0xc2 ? 0 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : 4;
@@ -152,7 +150,7 @@ static size_t escape_one(char out[16], struct str *s)
 {
     static const char digits[] = "0123456789abcdef";
     uint32_t point = 0;
-    size_t n = utf8_take(*s, &point);
+    size_t n = str_utf8(*s, &point);
     size_t written = 0;
 
     if (n > 0 && !is_harmful(point)) {

@@ -23,8 +23,14 @@ bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 struct str str_trim(struct str s);                           /* ASCII white space, both ends */
 bool str_find(struct str s, struct str what, size_t *at);    /* first occurrence; at may be NULL */
-bool str_cut(struct str *rest, char at, struct str *before); /* "a,b": before "a", rest "b"; false at the end */
+bool str_cut(struct str *rest, char at, struct str *before); /* "a,b": before "a", rest "b"; false at the end.
+                                                              * Of "a," the last piece is "".  When `at` does not occur
+                                                              * the rest is before, and rest->p is NULL */
 bool str_u64(struct str s, uint64_t *out);                   /* decimal digits only, no sign, no overflow */
+
+/* The length of the valid UTF-8 sequence that `s`, which is not empty, begins with, or 0 when it begins with
+ * none (Unicode 15, table 3-7: no overlong form, no surrogate, nothing above U+10FFFF). */
+size_t str_utf8(struct str s, uint32_t *point);
 
 /* Copies into a caller's buffer of `size` bytes, NUL-terminated, cut when it does not fit.  Returns
  * false when it was cut. */

@@ -1,0 +1,138 @@
+/* The page of numbers in the Prometheus text format (version 0.0.4). */
+#include "core/metrics.h"
+
+#include <stdbool.h>
+
+struct metrics metrics;
+
+/* Values of the label lists, by index; "" for a metric without label, NULL for a series that does
+ * not exist. */
+typedef const char *label_values(int i);
+
+static const char *values_of_no_label(int i)
+{
+    (void)i;
+    return "";
+}
+
+static const char *values_of_networks(int i)
+{
+    return network_name((enum network)i);
+}
+
+static const char *values_of_rejects(int i)
+{
+    return reject_name((enum reject)i);
+}
+
+static const char *values_of_errors(int i)
+{
+    return i == ERR_NONE ? NULL : err_name((enum err_code)i);
+}
+
+#define ROW(name, value) value,
+static const char *values_of_variants(int i)
+{
+    static const char *const values[] = {VARIANTS(ROW)};
+
+    return values[i];
+}
+
+static const char *values_of_pools(int i)
+{
+    static const char *const values[] = {POOLS(ROW)};
+
+    return values[i];
+}
+
+static const char *values_of_relay_states(int i)
+{
+    static const char *const values[] = {RELAY_STATES(ROW)};
+
+    return values[i];
+}
+
+static const char *values_of_settles(int i)
+{
+    static const char *const values[] = {SETTLES(ROW)};
+
+    return values[i];
+}
+#undef ROW
+
+enum kind { COUNTER, GAUGE };
+
+struct metric {
+    const char *name, *label, *help;
+    enum kind kind;
+    int n;
+    const int64_t *numbers;
+    label_values *values;
+};
+
+#define VALUES_NO_LABEL     values_of_no_label
+#define VALUES_NETWORKS     values_of_networks
+#define VALUES_REJECTS      values_of_rejects
+#define VALUES_ERRORS       values_of_errors
+#define VALUES_VARIANTS     values_of_variants
+#define VALUES_POOLS        values_of_pools
+#define VALUES_RELAY_STATES values_of_relay_states
+#define VALUES_SETTLES      values_of_settles
+
+static const struct metric table[] = {
+#define METRIC(metric_name, metric_kind, metric_label, labels, metric_help) \
+    {                                                                       \
+        .name = #metric_name,                                               \
+        .label = #metric_label,                                             \
+        .help = (metric_help),                                              \
+        .kind = metric_kind,                                                \
+        .n = METRIC_N_##labels,                                             \
+        .numbers = metrics.metric_name,                                     \
+        .values = VALUES_##labels,                                          \
+    },
+#include "core/metrics.def"
+};
+
+/* Backslash and line feed are escaped everywhere, the quote inside quotes. */
+static void print_escaped(FILE *out, const char *text, bool quoted)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '\n')
+            (void)fputs("\\n", out);
+        else if (*text == '\\' || (quoted && *text == '"'))
+            (void)fprintf(out, "\\%c", *text);
+        else
+            (void)fputc(*text, out);
+    }
+}
+
+static void print_number(FILE *out, const struct metric *m, int i)
+{
+    const char *value = m->values(i);
+
+    if (value == NULL)
+        return;
+    if (m->values == values_of_errors && m->numbers[i] == 0)
+        return; /* fifty values, most of which never happen */
+    (void)fprintf(out, "bigbrotr_%s", m->name);
+    if (value[0] != '\0') {
+        (void)fprintf(out, "{%s=\"", m->label);
+        print_escaped(out, value, true);
+        (void)fputs("\"}", out);
+    }
+    (void)fprintf(out, " %lld\n", (long long)m->numbers[i]);
+}
+
+void metrics_print(FILE *out)
+{
+    for (size_t k = 0; k < sizeof(table) / sizeof(table[0]); k++) {
+        const struct metric *m = &table[k];
+
+        (void)fprintf(out, "# HELP bigbrotr_%s ", m->name);
+        print_escaped(out, m->help, false);
+        (void)fprintf(out, "\n# TYPE bigbrotr_%s %s\n", m->name,
+                      m->kind == COUNTER ? "counter" : "gauge");
+        for (int i = 0; i < m->n; i++)
+            print_number(out, m, i);
+    }
+}
