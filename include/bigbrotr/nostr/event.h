@@ -50,8 +50,8 @@ struct event {
     enum event_variant variant;
     bool lossy; /* holds a NUL, which PostgreSQL's text cannot */
 
-    /* Tags as a table: every element of every tag, decoded, in order.  Tag i has the elements
-     * tag_start[i] up to (not including) tag_start[i + 1]. */
+    /* Tags as a table: every element of every tag, decoded as `tags` has it (U+FFFD for NUL), in
+     * order.  Tag i has the elements tag_start[i] up to (not including) tag_start[i + 1]. */
     const struct str *elements;
     const uint32_t *tag_start;
     uint32_t tags_n;
@@ -68,6 +68,12 @@ struct event_limits event_limits_default(void);
  * *out may be partly filled: created_at and id are right if `why` is REJECT_ID_MISMATCH. */
 int event_scan(struct str json, const struct event_limits *limits, struct arena *arena,
                struct event *out, enum reject *why) MUST_USE;
+
+/* The same without the hashes of the tags, which cost as much as all the rest: for whoever first looks
+ * whether the event is known.  event_hash_tags() fills them in later. */
+int event_scan_untagged(struct str json, const struct event_limits *limits, struct arena *arena,
+                        struct event *out, enum reject *why) MUST_USE;
+void event_hash_tags(struct event *e, struct arena *arena);
 
 /* First 8 bytes, big-endian, of SHA-256(name NUL value). */
 int64_t event_tag_hash(struct str name, struct str value);
