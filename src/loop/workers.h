@@ -2,9 +2,10 @@
  *
  *     loop: workers_submit(job) --queue--> thread: job->run(job) --> loop: job->done(job)
  *
- * A job belongs to the worker from submit until done() is called; nobody else touches it.  Jobs embed in the object they
- * work for (container_of).  Two queues: short jobs (TLS steps) overtake long ones (batches), so that a handshake never
- * waits behind a thousand signatures.  This is the only file with locks and threads. */
+ * A job belongs to the worker from submit until done() is called; nobody else touches it.  Jobs
+ * embed in the object they work for (container_of).  Two queues: short jobs (TLS steps) overtake
+ * long ones (batches), so that a handshake never waits behind a thousand signatures.  This is the
+ * only file with locks and threads. */
 #ifndef LOOP_WORKERS_H
 #define LOOP_WORKERS_H
 
