@@ -1,0 +1,833 @@
+/* WebSocket, client side.  See ws.h.
+ *
+ *     bytes --gate--> one head, one piece of a data frame, or one whole control frame --wslay-->
+ * one event --> owner
+ *
+ * Why there is a gate before wslay 1.1.1: it tells us of a frame only with its first payload byte,
+ * and then allocates all that was announced; it sees UTF-8 in a close frame wrongly when the frame
+ * comes in pieces; and it closes without a code when a frame's head is wrong.  The gate reads heads
+ * alone (RFC 6455 5.2), so that lengths are known and refused in time, and hands control frames on
+ * whole.  wslay's own buffering is off (its "no buffering" mode): text is assembled here.
+ *
+ * One piece gives at most one event, and the owner hears of it after wslay has returned: nothing is
+ * ever freed under wslay's feet, and the owner may call anything from its callback. */
+#include "net/ws.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <wslay/wslay.h>
+
+#include "net/http1.h"
+#include "net/ws_accept.h"
+
+enum {
+    HEAD_MAX = 10,          /* of a frame that is not masked */
+    CONTROL_MAX = 2 + 125,  /* a whole control frame */
+    REQUEST_MAX = 8 * 1024, /* the upgrade request */
+    FIRST_BYTES = 4096,     /* the first memory of a message in assembly */
+    WSLAY_BYTES = 9 * 1024  /* wslay's context with its two buffers, about */
+};
+
+enum close_code {
+    CLOSE_PROTOCOL = 1002,
+    CLOSE_NO_CODE = 1005,
+    CLOSE_BAD_DATA = 1007,
+    CLOSE_POLICY = 1008,
+    CLOSE_TOO_BIG = 1009
+};
+
+/* What wslay said about the last piece. */
+enum event { EVENT_NONE, EVENT_TEXT, EVENT_BINARY, EVENT_PING, EVENT_PONG, EVENT_CLOSE };
+
+/* The frame that is being read: its head byte by byte, then its payload. */
+struct gate {
+    uint8_t bytes[CONTROL_MAX]; /* the head; for a control frame the payload too */
+    size_t have, head;          /* bytes held; size of the head, 0 while it is not known */
+    uint8_t opcode;
+    bool fin;
+    bool begun;    /* the head is complete and allowed */
+    uint64_t left; /* payload bytes to come */
+};
+
+/* The message that is being read. */
+struct message {
+    bool open, text; /* a first frame has begun; it is a text message */
+    uint32_t frames;
+    uint64_t announced; /* payload of its frames so far, the current one whole */
+    char *p;            /* what is assembled; NULL when the message came in one piece */
+    size_t bytes, size;
+    struct str view; /* the complete message */
+};
+
+struct ws {
+    struct ws_ops ops;
+    void *owner;
+    enum ws_state state;
+    uint32_t message_bytes_max;
+    struct http1 *http;
+    char accept[WS_ACCEPT_CHARS + 1];
+    char *request; /* until it is drained */
+    size_t request_bytes, request_at;
+    wslay_event_context_ptr wslay;
+    struct gate gate;
+    struct message message;
+    struct str piece; /* what wslay may read now */
+    enum event event;
+    uint16_t close_code;            /* of the peer */
+    char close_reason[CONTROL_MAX]; /* "" or UTF-8 */
+    size_t close_reason_bytes;
+    uint16_t close_later; /* ours, when what is queued has gone; 0: none */
+    bool feeding, freed;  /* ws_free came from a callback */
+    bool ping_queued;
+    size_t pong_bytes;    /* queued and not drained, at most */
+    uint64_t ping_credit; /* thousandths of a ping */
+    int64_t ping_at_ms;   /* when the credit was counted last; -1: never */
+    uint8_t masks[128];   /* random bytes, used from the end */
+    size_t masks_left;
+    uint8_t *drain_to; /* where ws_drain wants the bytes */
+    size_t drain_room;
+    uint64_t received_bytes, binary_messages;
+    struct err err; /* why it failed; ERR_NONE: it did not */
+};
+
+static const char *const wanted_headers[] = {"upgrade",
+                                             "connection",
+                                             "sec-websocket-accept",
+                                             "sec-websocket-extensions",
+                                             "sec-websocket-protocol",
+                                             "server",
+                                             "location",
+                                             "retry-after",
+                                             NULL};
+
+/* ---- failure
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+/* The reason is in ws->err already, or is set here; a close frame is queued unless wslay has queued
+ * one. */
+static int fail(struct ws *ws, enum err_code code, uint16_t close_code, const char *detail)
+{
+    if (ws->err.code == ERR_NONE)
+        err_set(&ws->err, code, "%s", detail);
+    ws->state = WS_CLOSED;
+    if (ws->wslay != NULL) {
+        wslay_event_shutdown_read(ws->wslay);
+        (void)wslay_event_queue_close(ws->wslay, close_code, NULL,
+                                      0); /* refused when one is queued: that one goes */
+    }
+    return -1;
+}
+
+/* ---- the message in assembly
+ * --------------------------------------------------------------------------------------- */
+
+static void drop_message(struct ws *ws)
+{
+    struct message *m = &ws->message;
+
+    if (m->size > 0 && ws->ops.release != NULL)
+        ws->ops.release(ws->owner, m->size);
+    free(m->p);
+    *m = (struct message){0};
+}
+
+static int grow_message(struct ws *ws, size_t need)
+{
+    struct message *m = &ws->message;
+    size_t size = m->size == 0 ? FIRST_BYTES : m->size * 2;
+
+    while (size < need)
+        size *= 2;
+    /* A last frame says how much the whole message needs. */
+    if (ws->gate.fin && size > m->announced)
+        size = (size_t)m->announced;
+    if (ws->ops.reserve != NULL && !ws->ops.reserve(ws->owner, size - m->size))
+        return err_set(&ws->err, ERR_NOMEM, "no room for a message of %zu bytes or more", size);
+    char *p = realloc(m->p, size);
+    if (p == NULL) {
+        if (ws->ops.release != NULL)
+            ws->ops.release(ws->owner, size - m->size);
+        return err_set(&ws->err, ERR_NOMEM, "no memory for a message of %zu bytes", size);
+    }
+    m->p = p;
+    m->size = size;
+    return 0;
+}
+
+static int add_to_message(struct ws *ws, const uint8_t *data, size_t n)
+{
+    struct message *m = &ws->message;
+
+    if (m->bytes == 0 && ws->gate.fin && n == m->announced) {
+        m->view = (struct str){(const char *)data, n}; /* in wslay's buffer, until it reads again */
+        return 0;
+    }
+    if (n > m->size - m->bytes && grow_message(ws, m->bytes + n) != 0)
+        return -1;
+    memcpy(m->p + m->bytes, data, n);
+    m->bytes += n;
+    m->view = (struct str){m->p, m->bytes};
+    return 0;
+}
+
+/* ---- wslay's callbacks
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static ssize_t on_recv(wslay_event_context_ptr ctx, uint8_t *to, size_t room, int flags, void *user)
+{
+    struct ws *ws = user;
+    size_t n = ws->piece.n < room ? ws->piece.n : room;
+
+    (void)flags;
+    if (n == 0) {
+        wslay_event_set_error(ctx, WSLAY_ERR_WOULDBLOCK);
+        return -1;
+    }
+    memcpy(to, ws->piece.p, n);
+    ws->piece.p += n;
+    ws->piece.n -= n;
+    return (ssize_t)n;
+}
+
+static ssize_t on_send(wslay_event_context_ptr ctx, const uint8_t *from, size_t bytes, int flags,
+                       void *user)
+{
+    struct ws *ws = user;
+    size_t n = bytes < ws->drain_room ? bytes : ws->drain_room;
+
+    (void)flags;
+    if (n == 0) {
+        wslay_event_set_error(ctx, WSLAY_ERR_WOULDBLOCK);
+        return -1;
+    }
+    memcpy(ws->drain_to, from, n);
+    ws->drain_to += n;
+    ws->drain_room -= n;
+    return (ssize_t)n;
+}
+
+static int on_genmask(wslay_event_context_ptr ctx, uint8_t *to, size_t n, void *user)
+{
+    struct ws *ws = user;
+
+    (void)ctx;
+    if (ws->masks_left < n) {
+        /* At most 256 bytes: never short, never interrupted. */
+        if (getrandom(ws->masks, sizeof(ws->masks), 0) != (ssize_t)sizeof(ws->masks))
+            return -1;
+        ws->masks_left = sizeof(ws->masks);
+    }
+    ws->masks_left -= n;
+    memcpy(to, ws->masks + ws->masks_left, n);
+    return 0;
+}
+
+static void on_chunk(wslay_event_context_ptr ctx,
+                     const struct wslay_event_on_frame_recv_chunk_arg *arg, void *user)
+{
+    struct ws *ws = user;
+
+    if (wslay_is_ctrl_frame(ws->gate.opcode) || !ws->message.text || arg->data_length == 0)
+        return;
+    if (add_to_message(ws, arg->data, arg->data_length) != 0)
+        wslay_event_shutdown_read(ctx);
+}
+
+static void on_msg(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *arg,
+                   void *user)
+{
+    struct ws *ws = user;
+
+    (void)ctx;
+    switch ((enum wslay_opcode)arg->opcode) {
+    case WSLAY_TEXT_FRAME:
+        ws->event = EVENT_TEXT;
+        break;
+    case WSLAY_BINARY_FRAME:
+        ws->event = EVENT_BINARY;
+        break;
+    case WSLAY_PING:
+        ws->event = EVENT_PING;
+        ws->pong_bytes += arg->msg_length;
+        break;
+    case WSLAY_PONG:
+        ws->event = EVENT_PONG;
+        break;
+    case WSLAY_CONNECTION_CLOSE:
+        ws->event = EVENT_CLOSE;
+        if (arg->msg_length > 2) {
+            ws->close_reason_bytes = arg->msg_length - 2;
+            memcpy(ws->close_reason, arg->msg + 2, ws->close_reason_bytes);
+        }
+        if (ws->close_code == 0)
+            ws->close_code = arg->status_code != 0 ? arg->status_code : CLOSE_NO_CODE;
+        break;
+    case WSLAY_CONTINUATION_FRAME: /* never a message's opcode */
+        break;
+    }
+}
+
+/* ---- life
+ * ----------------------------------------------------------------------------------------------------------------
+ */
+
+static int make_request(struct ws *ws, const struct ws_options *o, struct err *err)
+{
+    uint8_t key[WS_KEY_BYTES];
+    char key_text[WS_KEY_CHARS + 1];
+
+    if (getrandom(key, sizeof(key), 0) != (ssize_t)sizeof(key))
+        return err_set(err, ERR_NOMEM, "no random bytes");
+    ws_key_text(key, key_text);
+    ws_accept_text(key_text, ws->accept);
+    const struct http1_header headers[] = {
+        {STR("Upgrade"), STR("websocket")},
+        {STR("Connection"), STR("Upgrade")},
+        {STR("Sec-WebSocket-Key"), {key_text, WS_KEY_CHARS}},
+        {STR("Sec-WebSocket-Version"), STR("13")},
+        {STR("User-Agent"), str_z(o->user_agent)},
+    };
+    ws->request = malloc(REQUEST_MAX);
+    if (ws->request == NULL)
+        return err_set(err, ERR_NOMEM, "no memory for a request");
+    return http1_request(ws->request, REQUEST_MAX, &ws->request_bytes, o->tls, str_z(o->host),
+                         o->port, str_z(o->path), headers, sizeof(headers) / sizeof(headers[0]),
+                         err);
+}
+
+struct ws *ws_new(const struct ws_options *options, const struct ws_ops *ops, void *owner,
+                  struct err *err)
+{
+    const struct http1_options http = {.wanted = wanted_headers, .head_only = true};
+    struct ws *ws = calloc(1, sizeof(*ws));
+
+    if (ws == NULL) {
+        err_set(err, ERR_NOMEM, "no memory for a connection");
+        return NULL;
+    }
+    ws->ops = *ops;
+    ws->owner = owner;
+    ws->state = WS_UPGRADING;
+    ws->message_bytes_max = options->message_bytes_max;
+    ws->ping_at_ms = -1;
+    ws->http = http1_new(&http);
+    if (make_request(ws, options, err) != 0) {
+        ws_free(ws);
+        return NULL;
+    }
+    return ws;
+}
+
+void ws_free(struct ws *ws)
+{
+    if (ws == NULL)
+        return;
+    if (ws->feeding) {
+        ws->freed = true;
+        return;
+    }
+    drop_message(ws);
+    if (ws->wslay != NULL)
+        wslay_event_context_free(ws->wslay);
+    http1_free(ws->http);
+    free(ws->request);
+    free(ws);
+}
+
+/* ---- the upgrade
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+/* Is `token` in a list like "keep-alive, Upgrade"? */
+static bool list_has(struct str list, struct str token)
+{
+    struct str item;
+
+    while (str_cut(&list, ',', &item)) {
+        if (str_eq_nocase(str_trim(item), token))
+            return true;
+    }
+    return false;
+}
+
+/* RFC 6455 4.1, the client's checks 1 to 6. */
+static int check_upgrade(struct ws *ws)
+{
+    const struct http1 *h = ws->http;
+
+    if (http1_status(h) != 101) {
+        err_set(&ws->err, ERR_WS_REFUSED, "HTTP status %d", http1_status(h));
+        return fail(ws, ERR_WS_REFUSED, 0, "");
+    }
+    if (!list_has(http1_header(h, "upgrade"), STR("websocket")))
+        return fail(ws, ERR_WS_REFUSED, 0, "status 101 without Upgrade: websocket");
+    if (!list_has(http1_header(h, "connection"), STR("upgrade")))
+        return fail(ws, ERR_WS_REFUSED, 0, "status 101 without Connection: Upgrade");
+    if (!str_eq(http1_header(h, "sec-websocket-accept"), str_z(ws->accept)))
+        return fail(ws, ERR_WS_REFUSED, 0, "Sec-WebSocket-Accept is missing, wrong or repeated");
+    if (http1_header(h, "sec-websocket-extensions").n > 0)
+        return fail(ws, ERR_WS_REFUSED, 0, "an extension that was not offered");
+    if (http1_header(h, "sec-websocket-protocol").n > 0)
+        return fail(ws, ERR_WS_REFUSED, 0, "a subprotocol that was not offered");
+    return 0;
+}
+
+static int start_wslay(struct ws *ws)
+{
+    static const struct wslay_event_callbacks callbacks = {
+        .recv_callback = on_recv,
+        .send_callback = on_send,
+        .genmask_callback = on_genmask,
+        .on_frame_recv_chunk_callback = on_chunk,
+        .on_msg_recv_callback = on_msg,
+    };
+
+    if (wslay_event_context_client_init(&ws->wslay, &callbacks, ws) != 0) {
+        ws->wslay = NULL;
+        return fail(ws, ERR_NOMEM, 0, "no memory for a WebSocket");
+    }
+    wslay_event_config_set_no_buffering(ws->wslay, 1);
+    wslay_event_config_set_max_recv_msg_length(
+        ws->wslay, ws->message_bytes_max > 125 ? ws->message_bytes_max : 125);
+    return 0;
+}
+
+static int feed_upgrade(struct ws *ws, struct str *bytes)
+{
+    size_t used;
+    enum http1_progress progress = http1_feed(ws->http, *bytes, &used, &ws->err);
+
+    bytes->p += used;
+    bytes->n -= used;
+    if (progress == HTTP1_MORE)
+        return 0;
+    if (progress == HTTP1_FAILED)
+        return fail(ws, ERR_HTTP_PROTOCOL, 0, "");
+    if (check_upgrade(ws) != 0 || start_wslay(ws) != 0)
+        return -1;
+    ws->state = WS_OPEN;
+    ws->ops.on_open(ws->owner);
+    return 0;
+}
+
+/* ---- the gate
+ * -----------------------------------------------------------------------------------------------------------------
+ */
+
+static size_t head_size(const struct gate *g)
+{
+    uint8_t length = g->bytes[1] & 0x7f;
+    return length < 126 ? 2 : length == 126 ? 4 : HEAD_MAX;
+}
+
+static int check_head_bits(struct ws *ws)
+{
+    const struct gate *g = &ws->gate;
+    uint8_t length = g->bytes[1] & 0x7f;
+
+    if ((g->bytes[0] & 0x70) != 0)
+        return fail(ws, ERR_WS_PROTOCOL, CLOSE_PROTOCOL,
+                    "a reserved bit is set, no extension was agreed");
+    if ((g->opcode > WSLAY_BINARY_FRAME && g->opcode < WSLAY_CONNECTION_CLOSE) ||
+        g->opcode > WSLAY_PONG)
+        return fail(ws, ERR_WS_PROTOCOL, CLOSE_PROTOCOL, "a reserved opcode");
+    if ((g->bytes[1] & 0x80) != 0)
+        return fail(ws, ERR_WS_PROTOCOL, CLOSE_PROTOCOL, "a masked frame from a server");
+    if (wslay_is_ctrl_frame(g->opcode) && (!g->fin || length > 125))
+        return fail(ws, ERR_WS_PROTOCOL, CLOSE_PROTOCOL,
+                    "a control frame that is fragmented or longer than 125 bytes");
+    if (g->opcode == WSLAY_CONNECTION_CLOSE && length == 1)
+        return fail(ws, ERR_WS_PROTOCOL, CLOSE_PROTOCOL, "a close frame with half a code");
+    return 0;
+}
+
+static int check_length(struct ws *ws)
+{
+    struct gate *g = &ws->gate;
+
+    g->left = g->bytes[1] & 0x7f;
+    if (g->head > 2) {
+        g->left = 0;
+        for (size_t i = 2; i < g->head; i++)
+            g->left = g->left << 8 | g->bytes[i];
+        if (g->left < (g->head == 4 ? 126u : 65536u) || g->left >> 63 != 0)
+            return fail(ws, ERR_WS_PROTOCOL, CLOSE_PROTOCOL,
+                        "a length that is not written in its shortest form");
+    }
+    return 0;
+}
+
+/* A data frame begins: does it fit the message, and is it within the limits, before any memory is
+ * spent on it? */
+static int begin_data_frame(struct ws *ws)
+{
+    struct message *m = &ws->message;
+
+    if (m->open != (ws->gate.opcode == WSLAY_CONTINUATION_FRAME))
+        return fail(ws, ERR_WS_PROTOCOL, CLOSE_PROTOCOL,
+                    m->open ? "a new message inside of a fragmented one"
+                            : "a continuation of no message");
+    if (!m->open) {
+        m->open = true;
+        m->text = ws->gate.opcode == WSLAY_TEXT_FRAME;
+    }
+    if (++m->frames > WS_FRAMES_MAX)
+        return fail(ws, ERR_MESSAGE_TOO_LARGE, CLOSE_TOO_BIG, "a message of too many frames");
+    if (ws->gate.left > ws->message_bytes_max - m->announced) {
+        err_set(&ws->err, ERR_MESSAGE_TOO_LARGE, "a message of %llu bytes or more",
+                (unsigned long long)(m->announced + ws->gate.left));
+        return fail(ws, ERR_MESSAGE_TOO_LARGE, CLOSE_TOO_BIG, "");
+    }
+    m->announced += ws->gate.left;
+    return 0;
+}
+
+static int begin_frame(struct ws *ws)
+{
+    struct gate *g = &ws->gate;
+
+    g->begun = true;
+    if (check_length(ws) != 0)
+        return -1;
+    return wslay_is_ctrl_frame(g->opcode) ? 0 : begin_data_frame(ws);
+}
+
+/* 1012 to 1014 are registered since RFC 6455 and used ("service restart"), wslay knows them not: it
+ * is shown 1001. */
+static void read_close_code(struct ws *ws)
+{
+    struct gate *g = &ws->gate;
+    unsigned code = g->have >= 4 ? (unsigned)g->bytes[2] << 8 | g->bytes[3] : 0;
+
+    if (g->opcode != WSLAY_CONNECTION_CLOSE || code < 1012 || code > 1014)
+        return;
+    ws->close_code = (uint16_t)code;
+    g->bytes[2] = 1001 >> 8;
+    g->bytes[3] = 1001 & 0xff;
+}
+
+/* Takes bytes until the gate holds `until`; does it now? */
+static bool take(struct gate *g, struct str *bytes, size_t until)
+{
+    size_t n = until - g->have < bytes->n ? until - g->have : bytes->n;
+
+    memcpy(g->bytes + g->have, bytes->p, n);
+    g->have += n;
+    bytes->p += n;
+    bytes->n -= n;
+    return g->have == until;
+}
+
+/* Reads a head: 1 when it is complete and allowed, 0 when more bytes must come, -1 on a broken
+ * rule. */
+static int read_head(struct ws *ws, struct str *bytes)
+{
+    struct gate *g = &ws->gate;
+
+    if (g->head == 0) {
+        if (!take(g, bytes, 2))
+            return 0;
+        g->fin = g->bytes[0] >> 7;
+        g->opcode = g->bytes[0] & 0x0f;
+        g->head = head_size(g);
+        if (check_head_bits(ws) != 0)
+            return -1;
+    }
+    if (!take(g, bytes, g->head))
+        return 0;
+    return begin_frame(ws) == 0 ? 1 : -1;
+}
+
+/* Reads towards the next piece for wslay: 1 when ws->piece is set, 0 when more bytes must come, -1
+ * on a broken rule. */
+static int run_gate(struct ws *ws, struct str *bytes)
+{
+    struct gate *g = &ws->gate;
+
+    if (!g->begun) {
+        int r = read_head(ws, bytes);
+
+        if (r <= 0)
+            return r;
+        if (!wslay_is_ctrl_frame(g->opcode)) {
+            ws->piece = (struct str){(const char *)g->bytes, g->head};
+            return 1;
+        }
+    }
+    if (wslay_is_ctrl_frame(g->opcode)) {
+        if (!take(g, bytes, g->head + (size_t)g->left))
+            return 0;
+        g->left = 0;
+        read_close_code(ws);
+        ws->piece = (struct str){(const char *)g->bytes, g->have};
+        return 1;
+    }
+    ws->piece = (struct str){bytes->p, g->left < bytes->n ? (size_t)g->left : bytes->n};
+    bytes->p += ws->piece.n;
+    bytes->n -= ws->piece.n;
+    g->left -= ws->piece.n;
+    return 1;
+}
+
+/* ---- events
+ * --------------------------------------------------------------------------------------------------------------------
+ */
+
+static int count_ping(struct ws *ws, int64_t now_ms)
+{
+    const uint64_t full = (uint64_t)WS_PINGS_BURST * 1000;
+
+    if (ws->ping_at_ms < 0)
+        ws->ping_credit = full;
+    else if (now_ms > ws->ping_at_ms)
+        ws->ping_credit += (uint64_t)(now_ms - ws->ping_at_ms) * WS_PINGS_A_SECOND;
+    if (ws->ping_credit > full)
+        ws->ping_credit = full;
+    ws->ping_at_ms = now_ms;
+    if (ws->ping_credit < 1000)
+        return fail(ws, ERR_FLOOD, CLOSE_POLICY, "more pings than allowed");
+    ws->ping_credit -= 1000;
+    if (ws->pong_bytes > WS_PONGS_BYTES_MAX)
+        return fail(ws, ERR_FLOOD, CLOSE_POLICY, "pings, and the answers are not read");
+    return 0;
+}
+
+/* Tells the owner what the last piece completed. */
+static int dispatch(struct ws *ws, int64_t now_ms)
+{
+    enum event event = ws->event;
+
+    ws->event = EVENT_NONE;
+    switch (event) {
+    case EVENT_NONE:
+        break;
+    case EVENT_TEXT:
+        ws->ops.on_text(ws->owner, ws->message.view.n > 0 ? ws->message.view : STR(""));
+        drop_message(ws);
+        break;
+    case EVENT_BINARY:
+        ws->binary_messages++;
+        drop_message(ws);
+        break;
+    case EVENT_PING:
+        return count_ping(ws, now_ms);
+    case EVENT_PONG:
+        ws->ops.on_pong(ws->owner);
+        break;
+    case EVENT_CLOSE:
+        ws->state = WS_CLOSED;
+        ws->ops.on_close(ws->owner, ws->close_code,
+                         (struct str){ws->close_reason, ws->close_reason_bytes});
+        break;
+    }
+    return 0;
+}
+
+/* Lets wslay read the piece, and finds out what it made of it. */
+static int run_wslay(struct ws *ws)
+{
+    int r = wslay_event_recv(ws->wslay);
+
+    if (r == 0 && (ws->event == EVENT_CLOSE || wslay_event_get_read_enabled(ws->wslay)))
+        return 0;
+    if (ws->err.code != ERR_NONE)
+        return fail(ws, ws->err.code, CLOSE_POLICY, "");
+    if (r == WSLAY_ERR_NOMEM)
+        return fail(ws, ERR_NOMEM, CLOSE_POLICY, "no memory for a frame");
+    if (ws->gate.opcode == WSLAY_CONNECTION_CLOSE)
+        return fail(ws, ERR_WS_PROTOCOL, CLOSE_PROTOCOL,
+                    "a close frame with an invalid code or reason");
+    /* All else that wslay could refuse, the gate has refused before. */
+    return fail(ws, ERR_WS_PROTOCOL, CLOSE_BAD_DATA, "text that is not UTF-8");
+}
+
+static int feed_frames(struct ws *ws, struct str bytes, int64_t now_ms)
+{
+    ws->received_bytes += bytes.n;
+    while (bytes.n > 0 && ws->state == WS_OPEN && !ws->freed) {
+        int r = run_gate(ws, &bytes);
+
+        if (r <= 0)
+            return r;
+        if (run_wslay(ws) != 0 || dispatch(ws, now_ms) != 0)
+            return -1;
+        if (ws->gate.left == 0)
+            ws->gate = (struct gate){0};
+    }
+    return 0;
+}
+
+int ws_feed(struct ws *ws, struct str bytes, int64_t now_ms, struct err *err)
+{
+    int r = 0;
+
+    ws->feeding = true;
+    if (ws->state == WS_UPGRADING)
+        r = feed_upgrade(ws, &bytes);
+    if (r == 0 && ws->state == WS_OPEN)
+        r = feed_frames(ws, bytes, now_ms);
+    ws->feeding = false;
+    if (ws->freed) {
+        ws_free(ws);
+        return 0;
+    }
+    if (ws->err.code == ERR_NONE)
+        return 0; /* open, or closed in order: what comes after a close frame is not read */
+    *err = ws->err;
+    return -1;
+}
+
+int ws_feed_eof(struct ws *ws, struct err *err)
+{
+    if (ws->err.code != ERR_NONE) {
+        *err = ws->err;
+    } else if (ws->state == WS_UPGRADING) {
+        (void)http1_feed_eof(ws->http, err);
+    } else {
+        err_set(err, ERR_DISCONNECTED,
+                ws->close_code != 0 ? "closed with code %u" : "closed without a close frame",
+                (unsigned)ws->close_code);
+    }
+    return -1;
+}
+
+/* ---- sending
+ * --------------------------------------------------------------------------------------------------------------------
+ */
+
+static int queue(struct ws *ws, enum wslay_opcode opcode, struct str payload)
+{
+    const struct wslay_event_msg msg = {
+        .opcode = (uint8_t)opcode,
+        .msg = (const uint8_t *)payload.p,
+        .msg_length = payload.n,
+    };
+
+    return wslay_event_queue_msg(ws->wslay, &msg);
+}
+
+int ws_text(struct ws *ws, struct str text, struct err *err)
+{
+    if (ws->state != WS_OPEN)
+        return err_set(err, ERR_DISCONNECTED, "the WebSocket is not open");
+    size_t queued = wslay_event_get_queued_msg_length(ws->wslay);
+    if (queued > WS_SEND_MAX || text.n > WS_SEND_MAX - queued)
+        return err_set(err, ERR_NOMEM, "more than %d bytes wait to be sent", WS_SEND_MAX);
+    if (queue(ws, WSLAY_TEXT_FRAME, text) != 0)
+        return err_set(err, ERR_NOMEM, "no memory for a message of %zu bytes", text.n);
+    return 0;
+}
+
+void ws_ping(struct ws *ws)
+{
+    if (ws->state == WS_OPEN && !ws->ping_queued)
+        ws->ping_queued = queue(ws, WSLAY_PING, STR("")) == 0;
+}
+
+void ws_close(struct ws *ws, uint16_t code)
+{
+    if (ws->state == WS_OPEN)
+        ws->close_later = code;
+    ws->state = WS_CLOSED;
+}
+
+/* wslay sends control frames first, and nothing after a close: ours is queued when the messages
+ * before it have gone. */
+static void queue_close_later(struct ws *ws)
+{
+    if (ws->close_later != 0 && !wslay_event_want_write(ws->wslay)) {
+        (void)wslay_event_queue_close(ws->wslay, ws->close_later, NULL, 0);
+        ws->close_later = 0;
+    }
+}
+
+static void drain_wslay(struct ws *ws)
+{
+    size_t before;
+
+    do {
+        before = ws->drain_room;
+        queue_close_later(ws);
+        if (wslay_event_want_write(ws->wslay))
+            (void)wslay_event_send(
+                ws->wslay); /* its only failures are those of on_send and on_genmask */
+        queue_close_later(ws);
+    } while (ws->drain_room > 0 && ws->drain_room < before);
+    if (!wslay_event_want_write(ws->wslay)) {
+        ws->pong_bytes = 0;
+        ws->ping_queued = false;
+    }
+}
+
+size_t ws_drain(struct ws *ws, void *to, size_t size)
+{
+    size_t n = ws->request_bytes - ws->request_at;
+
+    n = n < size ? n : size;
+    if (n > 0) {
+        memcpy(to, ws->request + ws->request_at, n);
+        ws->request_at += n;
+    }
+    if (ws->request_at == ws->request_bytes && ws->request != NULL) {
+        free(ws->request);
+        ws->request = NULL;
+        ws->request_at = ws->request_bytes = 0;
+    }
+    if (ws->wslay == NULL || n == size)
+        return n;
+    ws->drain_to = (uint8_t *)to + n;
+    ws->drain_room = size - n;
+    drain_wslay(ws);
+    return size - ws->drain_room;
+}
+
+size_t ws_pending(const struct ws *ws)
+{
+    size_t n = ws->request_bytes - ws->request_at;
+
+    if (ws->wslay != NULL && wslay_event_want_write(ws->wslay))
+        n += wslay_event_get_queued_msg_length(ws->wslay) + 2;
+    return n + (ws->close_later != 0 ? 4 : 0);
+}
+
+/* ---- facts
+ * ------------------------------------------------------------------------------------------------------------------------
+ */
+
+enum ws_state ws_state(const struct ws *ws)
+{
+    return ws->state;
+}
+
+int ws_http_status(const struct ws *ws)
+{
+    return http1_status(ws->http);
+}
+
+struct str ws_http_header(const struct ws *ws, const char *name)
+{
+    return http1_header(ws->http, name);
+}
+
+uint64_t ws_received_bytes(const struct ws *ws)
+{
+    return ws->received_bytes;
+}
+
+uint64_t ws_binary_messages(const struct ws *ws)
+{
+    return ws->binary_messages;
+}
+
+size_t ws_bytes(const struct ws *ws)
+{
+    size_t queued =
+        ws->wslay == NULL ? 0 : WSLAY_BYTES + wslay_event_get_queued_msg_length(ws->wslay);
+
+    return sizeof(*ws) + (ws->request != NULL ? REQUEST_MAX : 0) + queued + ws->message.size;
+}
