@@ -1,0 +1,70 @@
+'use strict';
+/* certs: a certificate authority of the farm's own, and leaves of every kind of wrongness, made at start by openssl.
+ *
+ *     good         *.farm-relay.com and the addresses 127.1.0.1 to 127.1.0.32, by our authority
+ *     expired      the same, valid in 2020 only             not_yet      the same, valid from 2090
+ *     other_name   for elsewhere.example.org                self_signed  by nobody
+ *     unknown_ca   by an authority that is not in ca.pem */
+const { execFileSync } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
+
+const KINDS = ['good', 'expired', 'not_yet', 'other_name', 'self_signed', 'unknown_ca'];
+
+function openssl(dir, args) {
+    execFileSync('openssl', args, { cwd: dir, stdio: ['ignore', 'ignore', 'pipe'] });
+}
+
+function newKey(dir, name) {
+    openssl(dir, ['ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', `${name}.key`]);
+}
+
+function authority(dir, name) {
+    newKey(dir, name);
+    openssl(dir, ['req', '-x509', '-new', '-key', `${name}.key`, '-subj', `/CN=farm ${name}`, '-days', '3650', '-out', `${name}.pem`,
+        '-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign,cRLSign']);
+    fs.writeFileSync(path.join(dir, `${name}.cnf`), `[ca]\ndefault_ca = d\n[d]\ndatabase = ${name}.db\nnew_certs_dir = .\n` +
+        `rand_serial = yes\ndefault_md = sha256\npolicy = any\ncopy_extensions = copy\nunique_subject = no\n` +
+        `certificate = ${name}.pem\nprivate_key = ${name}.key\n[any]\ncommonName = supplied\n`);
+    fs.writeFileSync(path.join(dir, `${name}.db`), '');
+}
+
+function leaf(dir, name, by, names, from, to) {
+    newKey(dir, name);
+    openssl(dir, ['req', '-new', '-key', `${name}.key`, '-subj', `/CN=${name}`, '-addext', `subjectAltName=${names}`,
+        '-addext', 'basicConstraints=CA:FALSE', '-out', `${name}.csr`]);
+    openssl(dir, ['ca', '-batch', '-notext', '-config', `${by}.cnf`, '-in', `${name}.csr`, '-out', `${name}.pem`,
+        '-startdate', from, '-enddate', to]);
+}
+
+/* Makes all of them in `dir`, unless they are there.  Returns { ca, kinds: { good: { key, cert }, .. } }. */
+function makeCertificates(dir) {
+    const good = ['DNS:*.farm-relay.com', 'DNS:farm-relay.com'];
+    for (let i = 1; i <= 32; i++)
+        good.push(`IP:127.1.0.${i}`);
+    const names = good.join(',');
+    if (!fs.existsSync(path.join(dir, 'done'))) {
+        fs.mkdirSync(dir, { recursive: true });
+        authority(dir, 'ca');
+        authority(dir, 'stranger');
+        leaf(dir, 'good', 'ca', names, '20200101000000Z', '20890101000000Z');
+        leaf(dir, 'expired', 'ca', names, '20200101000000Z', '20200201000000Z');
+        leaf(dir, 'not_yet', 'ca', names, '20900101000000Z', '20910101000000Z');
+        leaf(dir, 'other_name', 'ca', 'DNS:elsewhere.example.org', '20200101000000Z', '20890101000000Z');
+        leaf(dir, 'unknown_ca', 'stranger', names, '20200101000000Z', '20890101000000Z');
+        newKey(dir, 'self_signed');
+        openssl(dir, ['req', '-x509', '-new', '-key', 'self_signed.key', '-subj', '/CN=self', '-days', '3650', '-addext',
+            `subjectAltName=${names}`, '-out', 'self_signed.pem']);
+        fs.writeFileSync(path.join(dir, 'done'), '');
+    }
+    const kinds = {};
+    for (const kind of KINDS) {
+        kinds[kind] = {
+            key: fs.readFileSync(path.join(dir, `${kind}.key`)),
+            cert: fs.readFileSync(path.join(dir, `${kind}.pem`)),
+        };
+    }
+    return { ca: path.join(dir, 'ca.pem'), kinds };
+}
+
+module.exports = { makeCertificates, KINDS };
