@@ -1,0 +1,210 @@
+/* Windows and seconds: what is complete whatever order the relay sends in.
+ *
+ * An answer with fewer events than a page can hold holds them all.  A full window is cut where half
+ * of what it showed lies on each side, so empty time costs nothing; a full second is cut by kind;
+ * what one kind fills within one second is a gap. */
+#include "services/walk_internal.h"
+
+#define TIME_MAX (((int64_t)1 << 53) - 1) /* of created_at: what JSON numbers hold */
+
+bool walk_bisects_kinds(const struct walk *w)
+{
+    return (w->traits->restricts || w->traits->scraper) && walk_chunks(w) > 0;
+}
+
+static enum grade bisect_grade(const struct walk *w)
+{
+    return walk_bisects_kinds(w) ? walk_kinds_grade(w) : w->traits->restricts ? GRADE_H : GRADE_P1;
+}
+
+static void push_window(struct walk *w, int64_t lo, int64_t hi)
+{
+    if (lo > hi)
+        return;
+    walk_push(w, TASK_BISECT, lo, hi);
+    walk_top(w)->chunk = 0;
+}
+
+/* Begins again, in windows.  All of the walk: what pages have shown so far proves nothing here. */
+void walk_to_bisect(struct walk *w)
+{
+    if (!w->traits->scraper)
+        w->traits->newest_first = TRI_NO;
+    w->depth = 0;
+    walk_kinds_order(w);
+    if (w->hi != INT64_MAX) {
+        push_window(w, w->lo, w->hi);
+        return;
+    }
+    int64_t hi = w->asked_first > w->lo ? w->asked_first : w->lo;
+    push_window(w, w->lo, hi);
+    walk_push(w, TASK_CEILING, hi + 1, INT64_MAX);
+    walk_top(w)->chunk = 0;
+}
+
+/* Open above: is there anything beyond?  Events of the far future are fetched, never claimed. */
+void walk_ceiling_answer(struct walk *w, const struct facts *f)
+{
+    struct task *t = walk_top(w);
+    int64_t from = t->lo;
+
+    if (f->in == 0) {
+        if (!walk_bisects_kinds(w) || ++t->chunk >= walk_chunks(w))
+            walk_pop(w);
+        return;
+    }
+    int64_t hi = from > TIME_MAX / 2 ? TIME_MAX : from * 2;
+    if (f->max > hi)
+        hi = f->max;
+    walk_pop(w);
+    push_window(w, from, hi);
+    if (hi < TIME_MAX) {
+        walk_push(w, TASK_CEILING, hi + 1, INT64_MAX);
+        walk_top(w)->chunk = 0;
+    }
+}
+
+/* Where to cut [lo, hi], lo < hi: the first part is [lo, cut].  `times` are what it showed. */
+static int64_t cut_at(const struct walk *w, int64_t lo, int64_t hi, const struct facts *f)
+{
+    int64_t middle = lo + (hi - lo) / 2;
+
+    if (w->times_n == 0 || w->depth > STACK_MAX / 2)
+        return middle;
+    int64_t min = w->times[0], max = w->times[w->times_n - 1];
+    if (min == max)
+        return min == hi ? min - 1 : min;
+    if (f->ascending)
+        return max - 1; /* the oldest, in order: so many fit */
+    int64_t median = w->times[(w->times_n - 1) / 2];
+    return median == max ? max - 1 : median;
+}
+
+static void split(struct walk *w, const struct facts *f)
+{
+    struct task t = *walk_top(w);
+    int64_t cut = cut_at(w, t.lo, t.hi, f);
+
+    walk_pop(w);
+    if (f->ascending &&
+        !f->sorted) { /* the first part is nearly a page: done next, so that the stack stays low */
+        push_window(w, cut + 1, t.hi);
+        push_window(w, t.lo, cut);
+    } else {
+        push_window(w, t.lo, cut);
+        push_window(w, cut + 1, t.hi);
+    }
+}
+
+void walk_bisect_answer(struct walk *w, const struct facts *f)
+{
+    struct task *t = walk_top(w);
+
+    if (f->above > 3 * f->in + NOISE_MAX) {
+        walk_unpageable(w);
+        return;
+    }
+    if (f->full && t->lo == t->hi) {
+        int64_t second = t->lo;
+        walk_pop(w);
+        walk_second_start(w, second);
+    } else if (f->full) {
+        split(w, f);
+    } else if (!walk_bisects_kinds(w) || ++t->chunk >= walk_chunks(w)) {
+        walk_prove(w, t->lo, t->hi, bisect_grade(w));
+        walk_pop(w);
+    }
+}
+
+/* More came than we are ready to take: windows from now on.  What came tells where to cut. */
+void walk_bisect_flood(struct walk *w, const struct facts *f)
+{
+    struct task t = *walk_top(w);
+    int64_t hi = t.hi;
+
+    if (t.lo == t.hi || w->times_n == 0) {
+        walk_gap(w, t.lo, t.hi, GAP_TOO_LARGE);
+        walk_pop(w);
+        return;
+    }
+    if (t.type == TASK_CURSOR) {
+        walk_kinds_order(w);
+        if (hi == INT64_MAX) {
+            hi = w->times[w->times_n - 1] > w->asked_first ? w->times[w->times_n - 1]
+                                                           : w->asked_first;
+            w->depth = 0;
+            walk_push(w, TASK_CEILING, hi + 1, INT64_MAX);
+            walk_top(w)->chunk = 0;
+        } else {
+            w->depth = 0;
+        }
+        push_window(w, t.lo, hi);
+    }
+    split(w, f);
+}
+
+/* One second, kind by kind. */
+
+static void push_range(struct walk *w, size_t from, size_t n)
+{
+    if (n > 0 && w->ranges_n < RANGES_MAX)
+        w->ranges[w->ranges_n++] = (struct range){from, n};
+    else if (n > 0)
+        w->second_failed = true;
+}
+
+static void second_done(struct walk *w)
+{
+    int64_t t = walk_top(w)->lo;
+
+    walk_pop(w);
+    if (!w->second_failed)
+        walk_prove(w, t, t, walk_kinds_grade(w));
+    else if (w->second_most < CAP_PLAUSIBLE)
+        walk_prove(w, t, t, GRADE_H); /* a page so small has no room for doubt but in theory */
+    else
+        walk_gap(w, t, t, GAP_DENSE);
+}
+
+void walk_second_start(struct walk *w, int64_t t)
+{
+    if (!walk_top(w) || walk_top(w)->type != TASK_SECOND)
+        walk_push(w, TASK_SECOND, t, t);
+    walk_kinds_order(w);
+    w->ranges_n = 0;
+    w->second_asks = 0;
+    w->second_most = 0;
+    w->second_failed = false;
+    w->allowance += SECOND_ASKS;
+    for (size_t from = w->served_n; from < w->list_n; from += w->chunk_max)
+        push_range(w, from, w->list_n - from < w->chunk_max ? w->list_n - from : w->chunk_max);
+    for (size_t from = 0; from < w->served_n; from += w->chunk_max)
+        push_range(w, from, w->served_n - from < w->chunk_max ? w->served_n - from : w->chunk_max);
+    if (w->ranges_n == 0) {
+        w->second_failed = true;
+        second_done(w);
+    }
+}
+
+void walk_second_answer(struct walk *w, const struct facts *f)
+{
+    struct range r = w->ranges[--w->ranges_n];
+
+    if (f->in == 0 && f->above > NOISE_MAX) {
+        walk_unpageable(w);
+        return;
+    }
+    w->second_most = f->count > w->second_most ? f->count : w->second_most;
+    if (f->full && r.n == 1) {
+        w->second_failed = true;
+    } else if (f->full) {
+        push_range(w, r.from + r.n / 2, r.n - r.n / 2);
+        push_range(w, r.from, r.n / 2);
+    }
+    if (++w->second_asks >= SECOND_ASKS && w->ranges_n > 0) {
+        w->second_failed = true;
+        w->ranges_n = 0;
+    }
+    if (w->ranges_n == 0)
+        second_done(w);
+}

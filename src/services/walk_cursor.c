@@ -1,0 +1,189 @@
+/* The cursor: pages from the newest event downwards, each beginning inside the oldest second of the
+ * last.
+ *
+ * A page that a newest-first relay answers to {until: u} with oldest event m holds everything of
+ * (m, u]; of the second m itself there may be more, so the next page begins there again.  That the
+ * relay is newest-first is not believed but checked, as cheaply as the page allows: a page in order
+ * costs one event or none, a page out of order or so small that its order may be luck is asked for
+ * once more without its oldest second. */
+#include <assert.h>
+#include <string.h>
+
+#include "services/walk_internal.h"
+
+static struct task *cursor(struct walk *w)
+{
+    assert(w->depth > 0 && w->stack[0].type == TASK_CURSOR);
+    return &w->stack[0];
+}
+
+void walk_cursor_move(struct walk *w, int64_t hi)
+{
+    w->depth = 1;
+    cursor(w)->hi = hi;
+    w->bottom_n = 0;
+    w->last_limit = 0;
+}
+
+/* Does the page lack an event of the second in which the last one ended, although it goes below it?
+ */
+static bool lost_bottom(const struct walk *w)
+{
+    for (size_t i = 0; i < w->bottom_n; i++)
+        if (!walk_held(w, w->bottom[i]))
+            return true; /* deleted or replaced meanwhile, or not shown */
+    return false;
+}
+
+/* A page that held fewer than others do, and yet something is below it: the relay counts what it
+ * hides. */
+static void look_for_ragged(struct walk *w)
+{
+    int32_t most = w->cap < w->last_limit ? w->cap : w->last_limit;
+
+    if (w->last_limit > 0 && w->last_count < (size_t)most)
+        w->traits->restricts = true;
+}
+
+/* The held page has passed its checks. */
+static void believe(struct walk *w)
+{
+    struct task *t = cursor(w);
+    const struct facts *f = &w->held;
+
+    w->depth = 1;
+    w->rechecks = 0;
+    if (f->min == t->hi) { /* a whole page inside the second in which the last one ended */
+        if (f->full || w->traits->restricts) {
+            walk_cursor_move(w, t->hi - 1);
+            walk_second_start(w, f->min);
+        } else {
+            walk_below_start(w, t->lo, t->hi, true);
+        }
+        return;
+    }
+    walk_prove(w, f->min + 1, t->hi, GRADE_P1);
+    w->last_count = f->count;
+    w->last_limit = w->held_limit;
+    memcpy(w->bottom, w->held_bottom, sizeof(w->bottom));
+    w->bottom_n = w->held_bottom_n;
+    t->hi = f->min;
+    if (!f->full && !w->traits->restricts)
+        walk_below_start(w, t->lo, f->min, true);
+}
+
+/* Which question, if any, has to be answered before the page is believed? */
+static void check(struct walk *w, bool suspect)
+{
+    struct task *t = cursor(w);
+    const struct facts *f = &w->held;
+    bool first = w->cursor_pages++ == 0;
+    bool known = w->traits->newest_first == TRI_YES;
+
+    bool unordered =
+        !f->sorted && (w->shuffled_passed < 3 || w->cursor_pages % RECHECK_SHUFFLED == 0);
+    bool small = !known && f->in <= SMALL_PAGE;
+    if (unordered || suspect || small || w->cursor_pages % RECHECK_EVERY == 0) {
+        walk_push(w, TASK_RECHECK, f->min + 1, t->hi);
+        return;
+    }
+    if (first && !known && f->max < t->hi) {
+        walk_kinds_order(w);
+        walk_push(w, TASK_TOP, f->max + 1, t->hi);
+        return;
+    }
+    if (!known && f->sorted && w->shuffled_passed == 0 && f->max - f->min >= SMALL_PAGE)
+        w->traits->newest_first = TRI_YES;
+    believe(w);
+}
+
+void walk_cursor_answer(struct walk *w, const struct facts *f)
+{
+    struct task *t = cursor(w);
+    struct walk_traits *traits = w->traits;
+
+    if (f->in == 0 && f->above > 0 && (traits->honours_until != TRI_YES || f->above > NOISE_MAX)) {
+        walk_unpageable(w);
+        return;
+    }
+    if (w->answer->hint == WALK_HINT_FINISH) {
+        traits->finishes = true;
+        if (!traits->restricts) { /* else what is finished may be what was hidden */
+            walk_prove(w, t->lo, t->hi, GRADE_P2);
+            walk_pop(w);
+            return;
+        }
+    }
+    if (f->in > 0)
+        traits->scraper = false;
+    if (traits->newest_first == TRI_NO || traits->scraper) {
+        walk_to_bisect(w);
+        return;
+    }
+    if (f->in == 0) {
+        walk_below_start(w, t->lo, t->hi, false);
+        return;
+    }
+    walk_hold(w, f);
+    if (f->min == t->hi) {
+        believe(w);
+        return;
+    }
+    look_for_ragged(w);
+    if (w->last_limit >
+        0) /* older than anything that a relay without a sense of `until` would show again */
+        traits->honours_until = TRI_YES;
+    check(w, lost_bottom(w));
+}
+
+/* Is there anything above the newest event of the first page?  If so: is it new since then, that
+ * is, does the relay now show it, or something newer, as its newest? */
+void walk_top_answer(struct walk *w, const struct facts *f)
+{
+    struct task *t = walk_top(w);
+
+    if (t->at < 0 && f->in > 0) {
+        if (f->max < w->asked_first - 3600) { /* nobody dates back so far by accident */
+            walk_to_bisect(w);
+            return;
+        }
+        t->at = f->max;
+        return;
+    }
+    if (t->at >= 0 && (f->in == 0 || f->max < t->at)) {
+        walk_to_bisect(w);
+        return;
+    }
+    if (w->held.sorted && w->held.in > SMALL_PAGE && w->held.max - w->held.min >= SMALL_PAGE)
+        w->traits->newest_first = TRI_YES;
+    believe(w);
+}
+
+/* The page once more, without its oldest second: whatever is new now was left out then. */
+void walk_recheck_answer(struct walk *w, const struct facts *f)
+{
+    size_t unseen = 0;
+
+    if (f->in == 0 && f->above > NOISE_MAX) {
+        walk_unpageable(w);
+        return;
+    }
+    for (size_t i = 0; i < w->answer->events_n; i++) {
+        const struct walk_event *e = &w->answer->events[i];
+        unseen += walk_in_range(w, e) && !walk_held(w, e->fingerprint);
+    }
+    if (unseen == 0) {
+        w->shuffled_passed += !w->held.sorted && w->held.in > SMALL_PAGE;
+        if (w->held.sorted && w->held.in > SMALL_PAGE && w->held.max - w->held.min >= SMALL_PAGE)
+            w->traits->newest_first = TRI_YES;
+        believe(w);
+        return;
+    }
+    /* Perhaps it came in between: then the same page shows it now. */
+    if (++w->rechecks >= 3 || f->max < w->asked_first - 3600) {
+        walk_to_bisect(w);
+        return;
+    }
+    w->depth = 1;
+    w->cursor_pages--;
+}
