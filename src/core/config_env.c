@@ -1,0 +1,80 @@
+/* BIGBROTR_<SECTION>_<KEY>: every key by environment, over the file. */
+#include <string.h>
+
+#include "core/config_table.h"
+
+static void unknown_variable(struct config_errors *errors, struct str name)
+{
+    struct config_nearest nearest;
+    char candidate[128];
+    char shown[64];
+
+    config_nearest_begin(&nearest, name);
+    for (size_t i = 0; i < config_n_rows; i++) {
+        config_env_name(candidate, &config_rows[i], false);
+        config_nearest_offer(&nearest, candidate);
+        config_env_name(candidate, &config_rows[i], config_rows[i].type == CONFIG_SECRET);
+        config_nearest_offer(&nearest, candidate);
+    }
+    (void)str_escape(shown, sizeof(shown), name);
+    if (nearest.name[0] != '\0')
+        config_errors_add(errors, "environment", 0, "unknown variable %s; did you mean %s?", shown,
+                          nearest.name);
+    else
+        config_errors_add(errors, "environment", 0, "unknown variable %s", shown);
+}
+
+/* The row that a variable is for, and whether the variable holds the secret itself. */
+static const struct config_row *row_of(struct str name, bool *secret_itself)
+{
+    char candidate[128];
+
+    for (size_t i = 0; i < config_n_rows; i++) {
+        const struct config_row *row = &config_rows[i];
+
+        config_env_name(candidate, row, false);
+        *secret_itself = false;
+        if (str_eq(name, str_z(candidate)))
+            return row;
+        config_env_name(candidate, row, true);
+        *secret_itself = true;
+        if (row->type == CONFIG_SECRET && str_eq(name, str_z(candidate)))
+            return row;
+    }
+    return NULL;
+}
+
+static void read_variable(struct config *cfg, struct str name, struct str value,
+                          struct config_errors *errors)
+{
+    bool secret_itself;
+    const struct config_row *row = row_of(name, &secret_itself);
+    struct err err;
+    int result;
+
+    if (row == NULL) {
+        unknown_variable(errors, name);
+        return;
+    }
+    if (secret_itself) {
+        result = config_secret_set(cfg, row, value, &err);
+    } else {
+        cfg->origins->lines[row - config_rows] = CONFIG_FROM_ENV;
+        result = config_value_set(cfg, row, value, &err);
+    }
+    if (result < 0)
+        config_errors_add(errors, "environment", 0, STR_FMT " %s", STR_ARG(name), err.detail);
+}
+
+void config_env_read(struct config *cfg, char *const *env, struct config_errors *errors)
+{
+    for (; env != NULL && *env != NULL; env++) {
+        struct str rest = str_z(*env);
+        struct str name;
+
+        if (!str_starts(rest, STR("BIGBROTR_")) || str_starts(rest, STR("BIGBROTR_TEST_")))
+            continue;
+        (void)str_cut(&rest, '=', &name);
+        read_variable(cfg, name, rest.p != NULL ? rest : STR(""), errors);
+    }
+}
