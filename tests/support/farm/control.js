@@ -6,6 +6,7 @@
  *     GET    /relays                                       one line each: n, url, requests, events, open subscriptions, last request
  *     GET    /relays/N            (all paths: ?path=/p)    the record: requests, connections, bytes
  *     GET    /relays/N/servable                            [[id, created_at, kind, inserted_at_ms], ..]
+ *     GET    /relays/N/ids                                 ids of all that it holds, hidden or not
  *     GET    /relays/N/profile
  *     PATCH  /relays/N            { quirk: value, .. }     changes its behaviour from now on; null takes a quirk away
  *     POST   /relays/N/events     { file | mint | lines }  new events: stored and pushed to subscribers
@@ -110,6 +111,10 @@ class Control {
 
     'GET relays/N/servable'(relay) {
         return relay.servable();
+    }
+
+    'GET relays/N/ids'(relay) {
+        return [...relay.store.ids];
     }
 
     'GET relays/N/profile'(relay) {

@@ -84,9 +84,10 @@ function profileOf(seed) {
     const random = new Random(seed);
     const cap = random.pick([7, 20, 50, 100, 300, 500, 5000]);
     const { mint, kinds } = dataOf(random, seed, cap);
-    const order = random.pick(['newest', 'newest', 'newest', 'newest', 'newest', 'newest', 'oldest', 'random', 'shuffled']);
+    const orders = ['oldest', 'random', 'shuffled', ...new Array(12).fill('newest')];
+    const order = random.pick(orders);
     const profile = { seed, cap, order, habits: [], tame: order === 'newest' };
-    const hidden = random.pick([0, 0, 0, 0, 1, 2]);
+    const hidden = random.pick([0, 0, 0, 0, 0, 0, 1, 2]);
     if (hidden > 0) {
         profile.hidden_kinds = RESTRICTED.slice(0, 2).slice(0, hidden);
         profile.hides = 'after_limit';
@@ -104,7 +105,7 @@ function profileOf(seed) {
     }
     if (mint.times === 'dense' && (mint.dense > cap || mint['dense-seconds'] > 1))
         profile.tame = false;
-    for (let k = random.pick([0, 1, 1, 1, 2]); k > 0; k--) {
+    for (let k = random.pick([0, 0, 1, 1, 1, 2]); k > 0; k--) {
         const [name, tame, make] = random.pick(HABITS);
         Object.assign(profile, make(random, cap));
         profile.habits.push(name);

@@ -1,0 +1,99 @@
+"""Starting programs as an unprivileged user, finding all that descends from them, and waiting for a condition.
+
+PostgreSQL refuses to run as root, and so should the daemon: when the tests run as root, programs are started as `nobody`.  What
+belongs to a test is known by a mark in its environment, which every child inherits; so "no process is left" can be proven even for
+processes that were orphaned or made a session of their own.
+"""
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+MARK = "BIGBROTR_TEST_MARK"
+
+
+def unprivileged() -> pwd.struct_passwd:
+    """The user that daemons run as."""
+    return pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+
+
+def as_unprivileged(command: list[str]) -> list[str]:
+    if os.geteuid() != 0:
+        return command
+    user = unprivileged()
+    return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--no-new-privs", "--", *command]
+
+
+def give(path: str | os.PathLike[str]) -> None:
+    """Makes the unprivileged user the owner."""
+    if os.geteuid() == 0:
+        user = unprivileged()
+        os.chown(path, user.pw_uid, user.pw_gid)
+
+
+@contextlib.contextmanager
+def acting_as(user: pwd.struct_passwd) -> Iterator[None]:
+    """For a moment with that user's effective id: so a unix socket with peer authentication knows us."""
+    if os.geteuid() != 0 or user.pw_uid == 0:
+        yield
+        return
+    os.setegid(user.pw_gid)
+    os.seteuid(user.pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+def marked(mark: str) -> dict[int, str]:
+    """Living processes that carry the mark: pid -> command."""
+    found = {}
+    needle = f"{MARK}={mark}".encode()
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            with open(f"/proc/{entry}/environ", "rb") as f:
+                if needle not in f.read().split(b"\0"):
+                    continue
+            with open(f"/proc/{entry}/stat") as f:
+                if f.read().rsplit(")", 1)[1].split()[0] == "Z":
+                    continue
+            with open(f"/proc/{entry}/cmdline", "rb") as f:
+                found[int(entry)] = f.read().replace(b"\0", b" ").decode(errors="replace").strip()
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return found
+
+
+def kill_marked(mark: str) -> None:
+    for pid in marked(mark):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def cpu_seconds(pid: int) -> float:
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def until(condition: Callable[[], T], timeout: float, what: str, alive: Callable[[], None] | None = None, every: float = 0.1) -> T:
+    """Polls until the condition is true and returns its value; AssertionError with `what` when the time is over."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if alive is not None:
+            alive()
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout:g} s: {what} (last: {value!r})")
+        time.sleep(every)
