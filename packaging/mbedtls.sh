@@ -48,7 +48,7 @@ install_mbedtls() {
 # The archive's addresses as the machine itself has them, in whichever form they are written down: "URI SUITE", one a line.
 apt_mirrors() {
     # shellcheck disable=SC2016  # the names are apt's, not the shell's
-    apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' 2>/dev/null | sort -u
+    apt-get indextargets --no-release-info --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' 2>/dev/null | sort -u
 }
 
 # The same archives, but the next release's sources.
