@@ -13,9 +13,6 @@
  * receive may be as large as the protocol allows. */
 #define MBEDTLS_SSL_OUT_CONTENT_LEN 2048
 
-/* A list of trusted roots is searched by our own call, and not walked for each certificate. */
-#define MBEDTLS_X509_TRUSTED_CERTIFICATE_CALLBACK
-
 /* We are a client over TCP and nothing else. */
 #undef MBEDTLS_SSL_SRV_C
 #undef MBEDTLS_SSL_CACHE_C
