@@ -1,6 +1,7 @@
 /* budget: how many connections a host and a network may have, and how fast new ones may come.
  *
- * Every dial asks first.  A host is a name or address without port: many relays may live on one.  Pure but for
+ * Every dial asks first.  (Requests: each session gets an equal part of what a host may have open, so that no
+ * account of them is needed here.)   A host is a name or address without port: many relays may live on one.  Pure but for
  * memory: time is passed in (monotonic milliseconds). */
 #ifndef RELAY_BUDGET_H
 #define RELAY_BUDGET_H
@@ -14,7 +15,6 @@ struct budget_limits {
     uint32_t connections_max;       /* all networks together */
     uint32_t host_connections_max;
     uint32_t host_interval_ms;      /* between two dials to one host */
-    uint32_t host_subscriptions_max;
     uint32_t dials_per_second;      /* all hosts together: a token bucket of one second */
 };
 
@@ -26,11 +26,11 @@ void budget_free(struct budget *b);
 
 /* 0: go, and a place is taken until budget_release().  >0: not now, ask again after so many milliseconds. */
 int64_t budget_take(struct budget *b, const char *host, int64_t now_ms);
-void budget_release(struct budget *b, const char *host, int64_t now_ms);
 
-/* Requests open at one host: false when its share is used. */
-bool budget_subscription_take(struct budget *b, const char *host);
-void budget_subscription_release(struct budget *b, const char *host);
+/* The dial has ended, well or badly: the interval to the next one begins now (a name may take seconds to resolve, so the
+ * start of a dial says little about when the host saw it).  Before budget_release(). */
+void budget_dialled(struct budget *b, const char *host, int64_t now_ms);
+void budget_release(struct budget *b, const char *host, int64_t now_ms);
 
 uint32_t budget_connections(const struct budget *b);
 

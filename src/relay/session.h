@@ -23,7 +23,7 @@ struct signer; /* nostr/sign.h */
 struct session_options {
     const struct signer *signer; /* NULL: never authenticate */
     const char *url;             /* the relay's normal form, for logs and the AUTH event; copied */
-    uint32_t subscriptions_max;  /* requests open at once; more wait inside the session */
+    uint32_t subscriptions_max;  /* requests open at once; more wait inside the session. Its part of the host's share */
 };
 
 struct session_ops {

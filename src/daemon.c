@@ -1,0 +1,522 @@
+/* daemon: see daemon.h.  Reading order: run, the phases, signals, stopping. */
+#include "daemon.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "nostr/sign.h"
+
+enum { DRAIN_MS = 4000, DRAIN_TICK_MS = 20 };
+
+/* In the order in which they run. */
+static int make_parts(struct daemon *d, struct err *err);
+static void start_cluster(struct daemon *d);
+static void on_cluster_progress(void *owner, const char *what);
+static void on_cluster_ready(void *owner, const char *conninfo);
+static void on_cluster_down(void *owner, const struct err *err);
+static void on_cluster_failed(void *owner, const struct err *err);
+static void on_cluster_stopped(void *owner);
+static void connect_database(struct daemon *d, const char *conninfo, const char *password);
+static void on_db_up(void *owner, bool restarted);
+static void on_db_down(void *owner, const struct err *err);
+static void on_db_refused(void *owner, const struct err *err);
+static void seed(struct daemon *d);
+static void on_seeded(void *owner, struct initializer_list *list, const struct err *err);
+static void on_roster(void *owner, const struct err *err);
+static void on_signal(void *owner, int signum);
+static void reload(struct daemon *d);
+static void on_drain(uv_timer_t *timer);
+static void take_apart(struct daemon *d);
+
+static const struct cluster_ops cluster_ops = {.on_progress = on_cluster_progress,
+                                               .on_ready = on_cluster_ready,
+                                               .on_down = on_cluster_down,
+                                               .on_failed = on_cluster_failed,
+                                               .on_stopped = on_cluster_stopped};
+static const struct db_ops db_ops = {.on_up = on_db_up, .on_down = on_db_down, .on_refused = on_db_refused};
+
+static void enter(struct daemon *d, enum daemon_phase phase, const char *text)
+{
+    d->phase = phase;
+    (void)snprintf(d->phase_text, sizeof(d->phase_text), "%s", text);
+    if (d->watch != NULL)
+        watch_now(d->watch);
+}
+
+static void say(struct daemon *d, const struct err *err)
+{
+    log_error("daemon", "%s: %s", err_text(err->code), err->detail);
+    (void)d;
+}
+
+int daemon_run(struct config *cfg, const struct daemon_args *args)
+{
+    struct daemon *d = calloc(1, sizeof(*d));
+    struct err err;
+
+    if (d == NULL)
+        abort();
+    d->args = args;
+    d->cfg = cfg;
+    d->started_wall_s = clock_wall_s();
+    d->started_mono_ms = clock_mono_ms();
+    log_set_level((enum log_level)cfg->log_level);
+    if (make_parts(d, &err) < 0) {
+        say(d, &err);
+        d->exit_code = err_blame(err.code) == ERR_BLAME_USER ? 2 : 1;
+        daemon_stop(d, d->exit_code);
+    } else if (cfg->database_url[0] == '\0') {
+        start_cluster(d);
+    } else {
+        connect_database(d, cfg->database_url, config_secret(cfg, "database", "password"));
+    }
+    if (d->loop != NULL) {
+        loop_run(d->loop);
+        loop_close(d->loop);
+    }
+    int code = d->exit_code;
+    for (size_t i = 0; i < d->filters_n; i++)
+        filter_spec_free(d->filters[i]);
+    free(d->filters);
+    if (d->signer != NULL)
+        signer_free(d->signer);
+    config_free(d->cfg);
+    free(d);
+    return code;
+}
+
+static char *answer_status(void *owner);
+
+static const struct control_ops control_ops = {.answer = answer_status};
+
+/* All that needs no database. */
+static int make_parts(struct daemon *d, struct err *err)
+{
+    const struct config *cfg = d->cfg;
+    struct config_errors errors = {0};
+    struct net_options net;
+    char path[CONFIG_TEXT_SIZE + 32];
+    const char *key = config_secret(cfg, "identity", "secret_key");
+
+    if (user_prepare(d, err) < 0)
+        return -1;
+    if (key != NULL && (d->signer = signer_new(key, err)) == NULL)
+        return -1;
+    (void)options_filters(d, &errors); /* checked by main() */
+    config_errors_free(&errors);
+    options_pools(cfg, &d->pools);
+    (void)snprintf(d->user_agent, sizeof(d->user_agent), "bigbrotrd/%s%s%s%s", BIGBROTR_VERSION,
+                   cfg->identity_contact[0] != '\0' ? " (+" : "", cfg->identity_contact,
+                   cfg->identity_contact[0] != '\0' ? ")" : "");
+
+    d->loop = loop_open();
+    loop_on_signal(d->loop, SIGINT, on_signal, d);
+    loop_on_signal(d->loop, SIGTERM, on_signal, d);
+    loop_on_signal(d->loop, SIGHUP, on_signal, d);
+    (void)uv_timer_init(loop_uv(d->loop), &d->drain_timer);
+    d->drain_timer.data = d;
+    (void)snprintf(path, sizeof(path), "%s/control.sock", d->state_dir);
+    d->control = control_open(loop_uv(d->loop), path, &control_ops, d, err);
+    if (d->control == NULL)
+        return -1;
+    d->workers = workers_open(loop_uv(d->loop), (unsigned)cfg->daemon_workers);
+    options_net(d, &net);
+    d->net = net_open(loop_uv(d->loop), d->workers, &net, err);
+    if (d->net == NULL)
+        return -1;
+    d->watch = watch_open(d);
+    return 0;
+}
+
+/* The private database */
+
+static void start_cluster(struct daemon *d)
+{
+    const struct cluster_options options = {.state_dir = d->state_dir, .bin_dir = d->cfg->database_bin_dir};
+
+    (void)snprintf(d->database_text, sizeof(d->database_text), "private, starting");
+    enter(d, PHASE_CLUSTER, "starting the private database");
+    d->cluster = cluster_open(loop_uv(d->loop), &options, &cluster_ops, d);
+}
+
+static void on_cluster_progress(void *owner, const char *what)
+{
+    struct daemon *d = owner;
+
+    log_info("database", "%s", what);
+    if (d->phase == PHASE_CLUSTER)
+        enter(d, PHASE_CLUSTER, what);
+}
+
+static void on_cluster_ready(void *owner, const char *conninfo)
+{
+    struct daemon *d = owner;
+
+    if (d->db == NULL && !d->stopping)
+        connect_database(d, conninfo, NULL);
+}
+
+static void on_cluster_down(void *owner, const struct err *err)
+{
+    (void)owner;
+    log_error("database", "the private PostgreSQL ended and is started again: %s", err->detail);
+}
+
+static void on_cluster_failed(void *owner, const struct err *err)
+{
+    struct daemon *d = owner;
+
+    say(d, err);
+    cluster_close(d->cluster);
+    d->cluster = NULL;
+    daemon_stop(d, err_blame(err->code) == ERR_BLAME_USER ? 2 : 1);
+}
+
+static void on_cluster_stopped(void *owner)
+{
+    struct daemon *d = owner;
+
+    cluster_close(d->cluster);
+    d->cluster = NULL;
+}
+
+/* The database */
+
+static void connect_database(struct daemon *d, const char *conninfo, const char *password)
+{
+    const struct db_options options = {.conninfo = conninfo,
+                                       .password = password,
+                                       .statement_timeout_ms = (uint32_t)d->cfg->database_statement_timeout};
+
+    enter(d, PHASE_DATABASE, "connecting to the database");
+    d->db = db_open(loop_uv(d->loop), &options, &db_ops, d);
+}
+
+static void make_archive_parts(struct daemon *d)
+{
+    struct ingest_options ingest;
+    struct synchronizer_options synchronizer;
+
+    options_ingest(d, &ingest);
+    d->ingest = ingest_open(loop_uv(d->loop), d->workers, d->db, &ingest);
+    roster_open(&d->roster, loop_uv(d->loop), d->db);
+    options_synchronizer(d, &synchronizer);
+    const struct synchronizer_parts parts = {.loop = loop_uv(d->loop),
+                                             .net = d->net,
+                                             .db = d->db,
+                                             .ingest = d->ingest,
+                                             .roster = &d->roster,
+                                             .signer = d->signer,
+                                             .filters = d->filters,
+                                             .filters_n = d->filters_n};
+    d->synchronizer = synchronizer_open(&parts, &synchronizer);
+}
+
+static void on_db_up(void *owner, bool restarted)
+{
+    struct daemon *d = owner;
+    int version = db_server_version(d->db);
+
+    (void)snprintf(d->database_text, sizeof(d->database_text), "%s, PostgreSQL %d.%d",
+                   d->cluster != NULL ? "private" : "your server", version / 10000, version % 10000);
+    log_info("database", "ready: %s%s", d->database_text, restarted ? ", restarted since we last saw it" : "");
+    if (d->stopping)
+        return;
+    if (d->ingest == NULL)
+        make_archive_parts(d);
+    ingest_database_up(d->ingest, restarted);
+    if (!d->seeded) {
+        seed(d);
+        return;
+    }
+    if (restarted)
+        synchronizer_database_restarted(d->synchronizer);
+    else
+        synchronizer_start(d->synchronizer);
+}
+
+static void on_db_down(void *owner, const struct err *err)
+{
+    struct daemon *d = owner;
+
+    (void)snprintf(d->database_text, sizeof(d->database_text), "away (%s)", err->detail);
+    log_warning("database", "away, nothing is lost, trying again: %s", err->detail);
+}
+
+static void on_db_refused(void *owner, const struct err *err)
+{
+    struct daemon *d = owner;
+
+    say(d, err);
+    daemon_stop(d, 1);
+}
+
+/* The relays to begin with */
+
+static bool address_allowed(void *owner, const char *host)
+{
+    return net_address_allowed(owner, host);
+}
+
+static char *read_file(const char *path, size_t *n, struct err *err)
+{
+    FILE *f = fopen(path, "rbe");
+    char *data = NULL;
+    size_t room = 0;
+
+    *n = 0;
+    if (f == NULL) {
+        (void)err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    do {
+        room = room == 0 ? 65536 : room * 2;
+        data = realloc(data, room);
+        if (data == NULL)
+            abort();
+        *n += fread(data + *n, 1, room - *n, f);
+    } while (*n == room);
+    (void)fclose(f);
+    return data;
+}
+
+static struct initializer_list *load_list(struct daemon *d, const char *path, struct str builtin, struct err *err)
+{
+    const struct url_policy policy = {.address_allowed = address_allowed, .owner = d->net};
+    struct initializer_list *list;
+    char *data = NULL;
+    size_t n = 0;
+
+    if (path[0] != '\0' && (data = read_file(path, &n, err)) == NULL)
+        return NULL;
+    list = initializer_parse(data != NULL ? (struct str){data, n} : builtin, &policy);
+    free(data);
+    return list;
+}
+
+static void seed(struct daemon *d)
+{
+    struct initializer_list *list;
+    struct err err;
+
+    enter(d, PHASE_SEEDING, "loading the relays");
+    if (!d->cfg->initializer_enabled) {
+        d->seeded = true;
+        roster_load(&d->roster, on_roster, d);
+        return;
+    }
+    list = load_list(d, d->cfg->initializer_seed_file, initializer_seed_relays(), &err);
+    if (list == NULL) {
+        say(d, &err);
+        daemon_stop(d, 2);
+        return;
+    }
+    initializer_store(d->db, list, on_seeded, d);
+}
+
+static void on_seeded(void *owner, struct initializer_list *list, const struct err *err)
+{
+    struct daemon *d = owner;
+    const char *file = d->cfg->initializer_seed_file;
+
+    if (err == NULL)
+        initializer_log(&list->report, file[0] != '\0' ? file : "the built-in list");
+    initializer_list_free(list);
+    if (err != NULL || d->stopping)
+        return; /* the database went away: on_db_up() seeds again */
+    d->seeded = true;
+    roster_load(&d->roster, on_roster, d);
+}
+
+/* What configuration and lists say of single relays. */
+static void mark_relays(struct daemon *d)
+{
+    const struct url_policy policy = {.address_allowed = address_allowed, .owner = d->net};
+    struct err err;
+    struct initializer_list *list =
+        load_list(d, d->cfg->initializer_priority_file, initializer_priority_relays(), &err);
+    struct relay_url *url = malloc(sizeof(*url));
+
+    if (url == NULL)
+        abort();
+    for (uint32_t i = 0; list != NULL && i < list->n; i++) {
+        struct relay *relay = roster_find(&d->roster, list->relays[i].url);
+        if (relay != NULL)
+            relay->priority = true;
+    }
+    for (size_t i = 0; i < d->cfg->n_relays; i++) {
+        const struct config_relay *settings = &d->cfg->relays[i];
+        struct relay *relay = url_parse(str_z(settings->url), &policy, url) == URL_OK
+                                  ? roster_find(&d->roster, url->text)
+                                  : NULL;
+        if (relay == NULL) {
+            log_warning("daemon", "[relay %s] is not among the relays that are known; add it to the seed file",
+                        settings->url);
+            continue;
+        }
+        relay->settings = settings;
+        relay->priority = relay->priority || settings->priority;
+    }
+    free(url);
+    if (list != NULL)
+        initializer_list_free(list);
+}
+
+static void on_roster(void *owner, const struct err *err)
+{
+    struct daemon *d = owner;
+
+    if (d->stopping)
+        return;
+    if (err != NULL) {
+        d->seeded = false; /* again when the database is back */
+        return;
+    }
+    mark_relays(d);
+    if (d->args->init_only) {
+        log_info("daemon", "the archive is prepared: %u relays known", d->roster.n);
+        daemon_stop(d, 0);
+        return;
+    }
+    enter(d, PHASE_ARCHIVING, "archiving");
+    synchronizer_start(d->synchronizer);
+}
+
+/* Signals */
+
+static void on_signal(void *owner, int signum)
+{
+    struct daemon *d = owner;
+
+    if (signum == SIGHUP) {
+        reload(d);
+        return;
+    }
+    if (d->stopping)
+        _exit(1); /* a second one: at once; the private database is ended by the kernel */
+    log_info("daemon", "%s: finishing what is in flight", signum == SIGINT ? "interrupted" : "asked to stop");
+    daemon_stop(d, 0);
+}
+
+/* All of the new configuration, or nothing of it. */
+static void reload(struct daemon *d)
+{
+    struct config_errors errors = {0};
+    struct config *next = config_load(d->args->config_path, environ, &errors);
+    struct net_options net;
+    struct ingest_options ingest;
+    struct synchronizer_options synchronizer;
+    struct err err;
+
+    if (d->stopping || next == NULL || options_check(next, &errors) < 0 ||
+        config_frozen_changes(d->cfg, next, &errors) > 0) {
+        log_error("daemon", "the configuration was not reloaded");
+        for (size_t i = 0; i < errors.n; i++)
+            log_error("daemon", "%s: %s", errors.items[i].where, errors.items[i].text);
+        config_errors_free(&errors);
+        if (next != NULL)
+            config_free(next);
+        return;
+    }
+    struct config *old = d->cfg;
+    d->cfg = next;
+    log_set_level((enum log_level)next->log_level);
+    options_net(d, &net);
+    if (net_reconfigure(d->net, &net, &err) < 0)
+        say(d, &err);
+    if (d->ingest != NULL) {
+        options_ingest(d, &ingest);
+        ingest_reconfigure(d->ingest, &ingest);
+        options_synchronizer(d, &synchronizer);
+        synchronizer_reconfigure(d->synchronizer, &synchronizer);
+        for (uint32_t i = 0; i < d->roster.n; i++)
+            d->roster.relays[i]->settings = NULL; /* they point into the old one */
+        mark_relays(d);
+    }
+    config_free(old);
+    log_info("daemon", "the configuration was reloaded");
+}
+
+static char *answer_status(void *owner)
+{
+    struct daemon *d = owner;
+    struct status status;
+    struct js *json;
+    char *text;
+
+    if (d->watch == NULL)
+        return strdup("{}");
+    watch_status(d->watch, &status);
+    json = status_json(&status);
+    text = js_text(json, JS_COMPACT);
+    js_free(json);
+    return text;
+}
+
+/* Stopping: no new work; what is in flight is written; then everything is closed in reverse order. */
+
+void daemon_stop(struct daemon *d, int exit_code)
+{
+    if (d->stopping)
+        return;
+    d->stopping = true;
+    d->exit_code = exit_code;
+    enter(d, PHASE_STOPPING, "stopping");
+    if (d->loop == NULL)
+        return;
+    if (d->synchronizer != NULL)
+        synchronizer_stop(d->synchronizer);
+    d->stop_until_ms = clock_mono_ms() + DRAIN_MS;
+    (void)uv_timer_start(&d->drain_timer, on_drain, 0, DRAIN_TICK_MS);
+}
+
+static void on_drain(uv_timer_t *timer)
+{
+    struct daemon *d = timer->data;
+    bool done = true;
+
+    if (d->ingest != NULL && db_is_up(d->db)) {
+        bool stored = ingest_flush(d->ingest);
+        bool saved = roster_flush(&d->roster);
+        done = stored && saved && net_connections(d->net) == 0;
+    }
+    if (!done && clock_mono_ms() < d->stop_until_ms)
+        return;
+    if (!done)
+        log_warning("daemon", "not everything could be written in time; it will be asked for again");
+    take_apart(d);
+}
+
+static void take_apart(struct daemon *d)
+{
+    uv_close((uv_handle_t *)&d->drain_timer, NULL);
+    if (d->ingest != NULL)
+        ingest_stop(d->ingest);
+    if (d->watch != NULL)
+        watch_summary(d->watch);
+    if (d->workers != NULL)
+        workers_close(d->workers);
+    if (d->db != NULL)
+        db_close(d->db);
+    if (d->ingest != NULL) {
+        synchronizer_close(d->synchronizer);
+        roster_close(&d->roster);
+        ingest_close(d->ingest);
+    }
+    if (d->net != NULL)
+        net_close(d->net);
+    if (d->watch != NULL)
+        watch_close(d->watch);
+    if (d->control != NULL)
+        control_close(d->control);
+    if (d->cluster != NULL)
+        cluster_stop(d->cluster);
+    loop_stop(d->loop); /* loop_close() runs it until the last handle has closed */
+}

@@ -1,0 +1,88 @@
+/* daemon: the composition.  Everything is made here, in order, and unmade in reverse; nothing else in the tree knows all rooms.
+ *
+ *     CLUSTER (private database starts) -> DATABASE (connects, migrates) -> SEEDING -> ARCHIVING -> STOPPING -> gone
+ *
+ * daemon.c runs the phases, daemon_options.c turns the configuration into options, daemon_user.c chooses the state directory
+ * and drops root, daemon_watch.c looks at the running parts once a second: status, terminal, disk. */
+#ifndef DAEMON_H
+#define DAEMON_H
+
+#include <stdbool.h>
+
+#include "core/config.h"
+#include "db/cluster.h"
+#include "http/control.h"
+#include "http/status.h"
+#include "ingest/ingest.h"
+#include "loop/loop.h"
+#include "services/initializer.h"
+#include "services/synchronizer.h"
+
+struct daemon_args {
+    const char *config_path; /* NULL: none */
+    bool init_only;          /* migrate, seed, exit */
+};
+
+/* Memory_max divided into pools. */
+struct daemon_pools {
+    uint64_t batches, known_ids, messages, connections, relays;
+};
+
+enum daemon_phase { PHASE_CLUSTER, PHASE_DATABASE, PHASE_SEEDING, PHASE_ARCHIVING, PHASE_STOPPING };
+
+struct watch;
+
+struct daemon {
+    const struct daemon_args *args;
+    struct config *cfg;
+    enum daemon_phase phase;
+    char phase_text[96];
+    int exit_code;
+    bool stopping, drained;
+    int64_t started_wall_s, started_mono_ms, stop_until_ms;
+    char state_dir[CONFIG_TEXT_SIZE];
+    char database_text[STATUS_TEXT_MAX];
+
+    struct loop *loop;
+    struct workers *workers;
+    struct net *net;
+    struct cluster *cluster; /* NULL: the person's own server */
+    struct db *db;
+    struct ingest *ingest;
+    struct roster roster;
+    struct synchronizer *synchronizer;
+    struct signer *signer;
+    struct control *control;
+    struct watch *watch;
+    uv_timer_t drain_timer;
+    struct daemon_pools pools;
+
+    struct filter_spec **filters;
+    size_t filters_n;
+    char user_agent[320];
+    bool seeded;
+};
+
+/* Runs until it is told to stop.  Returns the exit code; takes the configuration. */
+int daemon_run(struct config *cfg, const struct daemon_args *args);
+void daemon_stop(struct daemon *d, int exit_code);
+
+/* daemon_options.c */
+void options_pools(const struct config *cfg, struct daemon_pools *pools);
+void options_net(const struct daemon *d, struct net_options *o);
+void options_ingest(const struct daemon *d, struct ingest_options *o);
+void options_synchronizer(const struct daemon *d, struct synchronizer_options *o);
+int options_filters(struct daemon *d, struct config_errors *errors); /* -1: errors were added */
+int options_check(const struct config *cfg, struct config_errors *errors); /* what only higher rooms can judge: filters, relay URLs, the key */
+
+/* daemon_user.c */
+int user_prepare(struct daemon *d, struct err *err) MUST_USE; /* state directory, root dropped, limits raised */
+
+/* daemon_watch.c */
+struct watch *watch_open(struct daemon *d);
+void watch_now(struct watch *w); /* draws again at once: the phase has changed */
+void watch_status(const struct watch *w, struct status *out);
+void watch_summary(struct watch *w); /* the last words */
+void watch_close(struct watch *w);
+
+#endif

@@ -1,0 +1,162 @@
+/* daemon_options: from the configuration to what each part wants to know. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon.h"
+#include "nostr/sign.h"
+
+/* Shares of memory_max, in percent.  What the pools do not name (code, the roster of relays beyond its share, libpq's buffers) is
+ * some 20 MiB more. */
+enum { SHARE_BATCHES = 40, SHARE_KNOWN = 22, SHARE_MESSAGES = 14, SHARE_CONNECTIONS = 20, SHARE_RELAYS = 4 };
+
+/* What an idle TLS connection holds: 24 KiB in mbedTLS (out buffer of 2 KiB), and ours. */
+enum { CONNECTION_BYTES = 25 * 1024 };
+
+void options_pools(const struct config *cfg, struct daemon_pools *pools)
+{
+    uint64_t percent = (uint64_t)cfg->daemon_memory_max / 100;
+
+    pools->batches = percent * SHARE_BATCHES;
+    pools->known_ids = percent * SHARE_KNOWN;
+    pools->messages = percent * SHARE_MESSAGES;
+    pools->connections = percent * SHARE_CONNECTIONS;
+    pools->relays = percent * SHARE_RELAYS;
+}
+
+void options_net(const struct daemon *d, struct net_options *o)
+{
+    const struct config *cfg = d->cfg;
+
+    *o = (struct net_options){.user_agent = d->user_agent,
+                              .allow_addresses = cfg->network_allow_addresses,
+                              .dns_servers = cfg->network_dns_servers,
+                              .tls_ca_file = cfg->network_tls_ca_file,
+                              .tls_record_only = cfg->network_tls_verify == CONFIG_TLS_RECORD,
+                              .proxy = {[NETWORK_CLEARNET] = "none",
+                                        [NETWORK_TOR] = cfg->network_proxy_tor,
+                                        [NETWORK_I2P] = cfg->network_proxy_i2p,
+                                        [NETWORK_LOKI] = cfg->network_proxy_loki},
+                              .dns_timeout_ms = (uint32_t)cfg->network_dns_timeout,
+                              .connect_timeout_ms = (uint32_t)cfg->network_connect_timeout,
+                              .tls_timeout_ms = (uint32_t)cfg->network_tls_timeout,
+                              .upgrade_timeout_ms = (uint32_t)cfg->network_upgrade_timeout,
+                              .overlay_timeout_ms = (uint32_t)cfg->network_overlay_timeout,
+                              .message_bytes_max = (uint32_t)cfg->network_message_max,
+                              .assembly_bytes_max = d->pools.messages,
+                              .bandwidth_max = (uint64_t)cfg->network_bandwidth_max};
+}
+
+void options_ingest(const struct daemon *d, struct ingest_options *o)
+{
+    *o = (struct ingest_options){.pool_bytes_max = d->pools.batches,
+                                 .known_bytes_max = d->pools.known_ids,
+                                 .batch_events = (uint32_t)d->cfg->database_batch_events,
+                                 .batch_age_ms = (uint32_t)d->cfg->database_batch_age,
+                                 .keep_ephemeral = d->cfg->archive_ephemeral,
+                                 .filters = (const struct filter_spec *const *)d->filters,
+                                 .filters_n = d->filters_n};
+}
+
+void options_synchronizer(const struct daemon *d, struct synchronizer_options *o)
+{
+    const struct config *cfg = d->cfg;
+    uint32_t fit = (uint32_t)(d->pools.connections / CONNECTION_BYTES);
+    uint32_t most = (uint32_t)cfg->network_connections_max;
+
+    *o = (struct synchronizer_options){
+        .enabled = cfg->synchronizer_enabled,
+        .page = (uint32_t)cfg->synchronizer_page,
+        .live_max = (uint32_t)cfg->synchronizer_live_max,
+        .sessions = {[NETWORK_CLEARNET] = (uint32_t)cfg->synchronizer_sessions_clearnet,
+                     [NETWORK_TOR] = (uint32_t)cfg->synchronizer_sessions_tor,
+                     [NETWORK_I2P] = (uint32_t)cfg->synchronizer_sessions_i2p,
+                     [NETWORK_LOKI] = (uint32_t)cfg->synchronizer_sessions_loki},
+        .sessions_priority = (uint32_t)cfg->synchronizer_sessions_priority,
+        .poll_interval_ms = cfg->synchronizer_poll_interval,
+        .retry_min_ms = cfg->synchronizer_retry_min,
+        .retry_max_ms = cfg->synchronizer_retry_max,
+        .slice_ms = cfg->synchronizer_slice,
+        .overlap_s = cfg->synchronizer_overlap / 1000,
+        .overlap_backdated_s = cfg->synchronizer_overlap_backdated / 1000,
+        .gap_retry_s = cfg->synchronizer_gap_retry / 1000,
+        .idle_ms = (uint32_t)cfg->synchronizer_idle_timeout,
+        .idle_overlay_ms = (uint32_t)cfg->synchronizer_idle_timeout_overlay,
+        .total_ms = (uint32_t)cfg->synchronizer_request_timeout,
+        .host_subscriptions_max = (uint32_t)cfg->network_host_subscriptions_max,
+        .budget = {.connections_max = most < fit ? most : fit,
+                   .host_connections_max = (uint32_t)cfg->network_host_connections_max,
+                   .host_interval_ms = (uint32_t)cfg->network_host_connect_interval,
+                   .dials_per_second = (uint32_t)cfg->network_connects_per_second}};
+}
+
+static struct filter_spec *make_filter(const struct config *cfg, const struct config_filter *section,
+                                       struct config_errors *errors)
+{
+    struct filter_spec *f = filter_spec_new(section->name);
+    struct err err;
+
+    for (size_t i = 0; i < section->n_pairs; i++) {
+        const struct config_pair *pair = &section->pairs[i];
+        if (filter_spec_set(f, pair->key, pair->value, &err) < 0)
+            config_errors_add(errors, cfg->path, pair->line, "[filter %s] %s", section->name, err.detail);
+    }
+    return f;
+}
+
+int options_filters(struct daemon *d, struct config_errors *errors)
+{
+    size_t before = errors->n;
+
+    d->filters_n = d->cfg->n_filters > 0 ? d->cfg->n_filters : 1;
+    d->filters = calloc(d->filters_n, sizeof(*d->filters));
+    if (d->filters == NULL)
+        abort();
+    for (size_t i = 0; i < d->cfg->n_filters; i++)
+        d->filters[i] = make_filter(d->cfg, &d->cfg->filters[i], errors);
+    if (d->cfg->n_filters == 0)
+        d->filters[0] = filter_spec_new("everything");
+    return errors->n > before ? -1 : 0;
+}
+
+static bool any_address(void *owner, const char *host)
+{
+    (void)owner;
+    (void)host;
+    return true;
+}
+
+static void check_relays(const struct config *cfg, struct config_errors *errors)
+{
+    const struct url_policy policy = {.address_allowed = any_address};
+    struct relay_url *url = malloc(sizeof(*url));
+
+    if (url == NULL)
+        abort();
+    for (size_t i = 0; i < cfg->n_relays; i++) {
+        enum url_refusal why = url_parse(str_z(cfg->relays[i].url), &policy, url);
+        if (why != URL_OK)
+            config_errors_add(errors, cfg->path, cfg->relays[i].line, "[relay %s] %s", cfg->relays[i].url,
+                              url_refusal_text(why));
+    }
+    free(url);
+}
+
+int options_check(const struct config *cfg, struct config_errors *errors)
+{
+    size_t before = errors->n;
+    struct err err;
+    const char *key = config_secret(cfg, "identity", "secret_key");
+
+    for (size_t i = 0; i < cfg->n_filters; i++)
+        filter_spec_free(make_filter(cfg, &cfg->filters[i], errors));
+    check_relays(cfg, errors);
+    if (key != NULL) {
+        struct signer *signer = signer_new(key, &err);
+        if (signer == NULL)
+            config_errors_add(errors, cfg->path, 0, "[identity] secret_key_file: %s", err.detail);
+        else
+            signer_free(signer);
+    }
+    return errors->n > before ? -1 : 0;
+}

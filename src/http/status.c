@@ -1,0 +1,224 @@
+/* status: see status.h. */
+#include "http/status.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+static const char *const state_names[] = {
+#define ROW(name, text) text,
+    RELAY_STATES(ROW)
+#undef ROW
+};
+static const char *const pool_names[] = {
+#define ROW(name, text) text,
+    POOLS(ROW)
+#undef ROW
+};
+
+enum { BLOCK_LINE_MAX = 512 };
+
+const char *status_bytes(char *to, size_t size, double bytes)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    int unit = 0;
+
+    while (fabs(bytes) >= 1024 && unit < 4) {
+        bytes /= 1024;
+        unit++;
+    }
+    (void)snprintf(to, size, unit == 0 || fabs(bytes) >= 100 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
+    return to;
+}
+
+const char *status_duration(char *to, size_t size, double seconds)
+{
+    if (seconds < 120)
+        (void)snprintf(to, size, "%.0f s", seconds);
+    else if (seconds < 7200)
+        (void)snprintf(to, size, "%.0f min", seconds / 60);
+    else if (seconds < 48 * 3600.0)
+        (void)snprintf(to, size, "%.0f h", seconds / 3600);
+    else if (seconds < 730 * 86400.0)
+        (void)snprintf(to, size, "%.0f days", seconds / 86400);
+    else
+        (void)snprintf(to, size, "%.0f years", seconds / (365.25 * 86400));
+    return to;
+}
+
+/* How long the disk lasts at this growth; "" when that cannot be said. */
+static const char *disk_lasts(const struct status *s, char *to, size_t size)
+{
+    to[0] = '\0';
+    if (s->disk_free_bytes > 0 && s->growth_bytes_per_h >= 1024)
+        (void)status_duration(to, size, (double)s->disk_free_bytes / s->growth_bytes_per_h * 3600);
+    return to;
+}
+
+static struct js *counts(const uint32_t *values, int n, const char *(*name)(int i))
+{
+    struct js *object = js_new_object();
+
+    for (int i = 0; i < n; i++)
+        js_set_int(object, name(i), values[i]);
+    return object;
+}
+
+static const char *state_name(int i)
+{
+    return state_names[i];
+}
+
+static const char *name_of_network(int i)
+{
+    return network_name((enum network)i);
+}
+
+struct js *status_json(const struct status *s)
+{
+    struct js *root = js_new_object(), *relays = js_new_object(), *archive = js_new_object();
+    struct js *run = js_new_object(), *memory = js_new_object(), *proxies = js_new_object();
+
+    js_set_z(root, "version", BIGBROTR_VERSION);
+    js_set_z(root, "phase", s->phase);
+    js_set_int(root, "started_at", s->started_at);
+    js_set_int(root, "uptime_seconds", s->uptime_s);
+    js_set_z(root, "state_dir", s->state_dir);
+    js_set_z(root, "database", s->database);
+    js_set_bool(root, "database_up", s->database_up);
+    js_set_z(root, "paused", s->paused[0] != '\0' ? s->paused : NULL);
+
+    js_set_int(relays, "known", s->relays);
+    js_set(relays, "by_network", counts(s->relays_on, NETWORK__COUNT, name_of_network));
+    js_set(relays, "by_state", counts(s->relays_in, RELAY_STATE__COUNT, state_name));
+    js_set_int(relays, "connected", s->connections);
+    js_set_int(relays, "ever_ready", s->relays_ever_ready);
+    js_set_int(relays, "ever_in_sync", s->relays_synced);
+    js_set(root, "relays", relays);
+    for (int i = 0; i < NETWORK__COUNT; i++)
+        if (s->proxies[i][0] != '\0')
+            js_set_z(proxies, name_of_network(i), s->proxies[i]);
+    js_set(root, "proxies", proxies);
+
+    js_set_int(archive, "events", s->events);
+    js_set_int(archive, "sightings", s->sightings);
+    js_set_int(archive, "coverage_spans", s->spans);
+    js_set_int(archive, "gaps", s->gaps);
+    js_set_int(archive, "database_bytes", s->database_bytes);
+    js_set_real(archive, "growth_bytes_per_hour", s->growth_bytes_per_h);
+    js_set_int(archive, "disk_free_bytes", s->disk_free_bytes);
+    js_set_int(archive, "disk_total_bytes", s->disk_total_bytes);
+    js_set(root, "archive", archive);
+
+    js_set_int(run, "archived", s->archived);
+    js_set_int(run, "duplicates", s->duplicates);
+    js_set_int(run, "rejected", s->rejected);
+    js_set_int(run, "received_bytes", s->received_bytes);
+    js_set_real(run, "archived_per_second", s->archived_per_s);
+    js_set_real(run, "received_bytes_per_second", s->received_per_s);
+    js_set(root, "run", run);
+
+    for (int i = 0; i < POOL__COUNT; i++) {
+        struct js *pool = js_new_object();
+        js_set_int(pool, "used_bytes", s->memory_used[i]);
+        js_set_int(pool, "max_bytes", s->memory_max[i]);
+        js_set(memory, pool_names[i], pool);
+    }
+    js_set(root, "memory", memory);
+    js_set_int(root, "loop_lag_max_milliseconds", s->loop_lag_max_ms);
+    return root;
+}
+
+/* For a terminal */
+
+struct block {
+    FILE *out;
+    uint32_t width, lines;
+};
+
+static void put(struct block *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* A line that is wider than the terminal would wrap, and the block could not be erased again. */
+static void put(struct block *b, const char *fmt, ...)
+{
+    char line[BLOCK_LINE_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    int n = vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    if (n < 0)
+        return;
+    if ((uint32_t)n > b->width && b->width < sizeof(line))
+        line[b->width] = '\0';
+    (void)fprintf(b->out, "%s\n", line);
+    b->lines++;
+}
+
+static double percent(uint32_t part, uint32_t whole)
+{
+    return whole == 0 ? 0 : 100.0 * part / whole;
+}
+
+static void put_relays(struct block *b, const struct status *s)
+{
+    const uint32_t *in = s->relays_in;
+
+    put(b, " relays    %u known (%u clearnet, %u tor, %u i2p, %u loki), %u connected", s->relays,
+        s->relays_on[NETWORK_CLEARNET], s->relays_on[NETWORK_TOR], s->relays_on[NETWORK_I2P], s->relays_on[NETWORK_LOKI],
+        s->connections);
+    put(b, "           %u reading, %u live, %u in sync, %u failing, %u waiting, %u without a proxy", in[RELAY_WALKING],
+        in[RELAY_LIVE], in[RELAY_IN_SYNC], in[RELAY_FAILING], in[RELAY_WAITING] + in[RELAY_CONNECTING],
+        in[RELAY_NO_PROXY]);
+}
+
+static void put_archive(struct block *b, const struct status *s)
+{
+    char size[32], growth[32], lasts[32], traffic[32], free_bytes[32];
+
+    put(b, " events    %lld archived (%+.0f/s), %lld duplicates, %lld refused; %s/s received",
+        (long long)(s->events > s->archived ? s->events : s->archived), s->archived_per_s, (long long)s->duplicates,
+        (long long)s->rejected, status_bytes(traffic, sizeof(traffic), s->received_per_s));
+    put(b, " coverage  %u of %u answering relays complete (%.1f %%), %lld gaps declared", s->relays_synced,
+        s->relays_ever_ready, percent(s->relays_synced, s->relays_ever_ready), (long long)s->gaps);
+    if (s->disk_free_bytes < 0)
+        put(b, " disk      archive %s, %s/h", status_bytes(size, sizeof(size), (double)s->database_bytes),
+            status_bytes(growth, sizeof(growth), s->growth_bytes_per_h));
+    else
+        put(b, " disk      archive %s, %s/h, %s free%s%s",
+            status_bytes(size, sizeof(size), (double)s->database_bytes),
+            status_bytes(growth, sizeof(growth), s->growth_bytes_per_h),
+            status_bytes(free_bytes, sizeof(free_bytes), (double)s->disk_free_bytes),
+            disk_lasts(s, lasts, sizeof(lasts))[0] != '\0' ? ", lasts " : "", lasts);
+}
+
+void status_block(const struct status *s, uint32_t width, FILE *out, uint32_t *lines)
+{
+    struct block b = {.out = out, .width = width};
+    char up[32];
+
+    put(&b, "bigbrotrd " BIGBROTR_VERSION ": %s, %s; database: %s", s->phase,
+        status_duration(up, sizeof(up), (double)s->uptime_s), s->database);
+    put_relays(&b, s);
+    put_archive(&b, s);
+    if (s->paused[0] != '\0')
+        put(&b, " history   paused: %s", s->paused);
+    for (int i = 0; i < NETWORK__COUNT; i++)
+        if (s->relays_on[i] > 0 && s->proxies[i][0] != '\0')
+            put(&b, " %-9s %s", name_of_network(i), s->proxies[i]);
+    *lines = b.lines;
+}
+
+void status_line(const struct status *s, char *to, size_t size)
+{
+    char bytes[32];
+
+    (void)snprintf(to, size,
+                   "%s: relays=%u connected=%u reading=%u live=%u in_sync=%u failing=%u archived=%lld per_second=%.0f "
+                   "duplicates=%lld complete=%u/%u gaps=%lld size=\"%s\"%s%s%s",
+                   s->phase, s->relays, s->connections, s->relays_in[RELAY_WALKING], s->relays_in[RELAY_LIVE],
+                   s->relays_in[RELAY_IN_SYNC], s->relays_in[RELAY_FAILING], (long long)s->archived, s->archived_per_s,
+                   (long long)s->duplicates, s->relays_synced, s->relays_ever_ready, (long long)s->gaps,
+                   status_bytes(bytes, sizeof(bytes), (double)s->database_bytes), s->paused[0] != '\0' ? " paused=\"" : "",
+                   s->paused, s->paused[0] != '\0' ? "\"" : "");
+}

@@ -1,0 +1,158 @@
+/* budget: see budget.h.  A chained hash table of hosts; a host is forgotten when it has no connection and its interval has
+ * passed, so the table is as large as what is open, not as what is known. */
+#include "relay/budget.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUCKETS = 4096, CAPACITY_WAIT_MS = 500 };
+
+struct host {
+    struct host *next;
+    uint32_t connections;
+    uint32_t dialling; /* of these; 0 or 1 */
+    int64_t last_ms;   /* when the last dial ended */
+    char name[];
+};
+
+struct budget {
+    struct budget_limits limits;
+    uint32_t connections;
+    double tokens; /* dials that may be made now */
+    int64_t refilled_ms;
+    struct host *buckets[BUCKETS];
+};
+
+struct budget *budget_new(const struct budget_limits *limits)
+{
+    struct budget *b = calloc(1, sizeof(*b));
+
+    if (b == NULL)
+        abort();
+    b->limits = *limits;
+    b->tokens = limits->dials_per_second;
+    return b;
+}
+
+void budget_set_limits(struct budget *b, const struct budget_limits *limits)
+{
+    b->limits = *limits;
+}
+
+void budget_free(struct budget *b)
+{
+    for (int i = 0; i < BUCKETS; i++)
+        for (struct host *h = b->buckets[i], *next; h != NULL; h = next) {
+            next = h->next;
+            free(h);
+        }
+    free(b);
+}
+
+/* FNV-1a: the table holds hosts that we chose to dial, two thousand at once; a collision costs one step. */
+static struct host **find(struct budget *b, const char *name)
+{
+    uint32_t hash = 2166136261U;
+
+    for (const char *p = name; *p != '\0'; p++)
+        hash = (hash ^ (uint8_t)*p) * 16777619U;
+    struct host **at = &b->buckets[hash % BUCKETS];
+    while (*at != NULL && strcmp((*at)->name, name) != 0)
+        at = &(*at)->next;
+    return at;
+}
+
+static struct host *add(struct host **at, const char *name)
+{
+    size_t n = strlen(name) + 1;
+    struct host *h = calloc(1, sizeof(*h) + n);
+
+    if (h == NULL)
+        abort();
+    memcpy(h->name, name, n);
+    h->last_ms = INT64_MIN / 2;
+    *at = h;
+    return h;
+}
+
+/* Drops what stands behind `at` in its bucket and says nothing any more. */
+static void forget_idle(struct budget *b, struct host **at, int64_t now_ms)
+{
+    while (*at != NULL) {
+        struct host *h = *at;
+        if (h->connections == 0 && now_ms - h->last_ms > b->limits.host_interval_ms) {
+            *at = h->next;
+            free(h);
+        } else {
+            at = &h->next;
+        }
+    }
+}
+
+static int64_t wait_for_token(struct budget *b, int64_t now_ms)
+{
+    double rate = b->limits.dials_per_second;
+
+    if (now_ms > b->refilled_ms) {
+        b->tokens += (double)(now_ms - b->refilled_ms) * rate / 1000;
+        b->refilled_ms = now_ms;
+    }
+    if (b->tokens > rate)
+        b->tokens = rate;
+    return b->tokens >= 1 ? 0 : 1 + (int64_t)((1 - b->tokens) * 1000 / rate);
+}
+
+int64_t budget_take(struct budget *b, const char *host, int64_t now_ms)
+{
+    struct host **at = find(b, host);
+    struct host *h = *at;
+    int64_t wait;
+
+    if (b->connections >= b->limits.connections_max)
+        return CAPACITY_WAIT_MS;
+    if (h != NULL && h->connections >= b->limits.host_connections_max)
+        return CAPACITY_WAIT_MS;
+    if (h != NULL && h->dialling > 0)
+        return b->limits.host_interval_ms > 0 ? b->limits.host_interval_ms : 1;
+    if (h != NULL && now_ms - h->last_ms < b->limits.host_interval_ms)
+        return b->limits.host_interval_ms - (now_ms - h->last_ms);
+    wait = wait_for_token(b, now_ms);
+    if (wait > 0)
+        return wait;
+    if (h == NULL)
+        h = add(at, host);
+    h->connections++;
+    h->dialling++;
+    b->connections++;
+    b->tokens -= 1;
+    forget_idle(b, &h->next, now_ms);
+    return 0;
+}
+
+void budget_dialled(struct budget *b, const char *host, int64_t now_ms)
+{
+    struct host *h = *find(b, host);
+
+    assert(h != NULL);
+    assert(h->dialling > 0);
+    h->dialling--;
+    h->last_ms = now_ms;
+}
+
+void budget_release(struct budget *b, const char *host, int64_t now_ms)
+{
+    struct host **at = find(b, host);
+
+    assert(*at != NULL);
+    assert((*at)->connections > 0);
+    assert(b->connections > 0);
+    (*at)->connections--;
+    b->connections--;
+    forget_idle(b, at, now_ms);
+}
+
+uint32_t budget_connections(const struct budget *b)
+{
+    return b->connections;
+}

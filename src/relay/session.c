@@ -1,0 +1,547 @@
+/* session: see session.h.  Reading order: opening, what the relay says, how a request ends, time, closing. */
+#include "relay/session.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/hex.h"
+#include "core/list.h"
+#include "core/log.h"
+#include "nostr/sign.h"
+
+enum { SUB_ID_MAX = 16, GARBAGE_MAX = 20, AUTH_EVENT_MAX = 4096, CHALLENGE_MAX = 512, AUTH_TIMEOUT_MS = 15000 };
+
+enum session_state {
+    SESSION_CONNECTING,
+    SESSION_READY,
+    SESSION_BROKEN, /* nothing is sent any more; requests are being settled */
+    SESSION_CLOSED
+};
+
+enum auth_state { AUTH_NONE, AUTH_SENT, AUTH_ACCEPTED, AUTH_REFUSED };
+
+enum request_state {
+    REQUEST_QUEUED, /* not sent: no place, or waiting for AUTH */
+    REQUEST_OPEN,   /* sent, stored events are coming */
+    REQUEST_LIVE    /* after EOSE of a live one */
+};
+
+struct request {
+    struct session *session;
+    struct list link; /* in session.requests, in the order in which they were made */
+    enum request_state state;
+    char id[SUB_ID_MAX + 1];
+    struct request_options options;
+    const struct request_ops *ops;
+    void *owner;
+    int64_t idle_at_ms, total_at_ms; /* monotonic; INT64_MAX: none */
+    bool auth_tried;
+    struct settlement result;
+    size_t filters_n;
+    char filters[];
+};
+
+struct session {
+    enum session_state state;
+    struct session_options options;
+    char *url;
+    const struct session_ops *ops;
+    void *owner;
+    struct wsconn *conn;
+    uv_timer_t timer; /* the nearest deadline of any request */
+    struct list requests;
+    uint32_t open;     /* requests on the wire */
+    uint32_t garbage;  /* messages that made no sense */
+    int64_t alive_at_ms;
+
+    bool asked_auth;
+    enum auth_state auth;
+    int64_t auth_until_ms;
+    char challenge[CHALLENGE_MAX + 1];
+    char auth_id[65]; /* of our AUTH event, hex */
+};
+
+/* In the order in which they run. */
+static void on_open(void *owner, const struct wsconn_report *report);
+static void on_message(void *owner, struct str text);
+static void on_event_message(struct session *s, const struct message *m, size_t bytes);
+static void on_eose_message(struct session *s, const struct message *m);
+static void on_closed_message(struct session *s, const struct message *m);
+static void on_notice(struct session *s, const struct message *m);
+static void on_auth_challenge(struct session *s, const struct message *m);
+static void on_ok(struct session *s, const struct message *m);
+static void send_auth(struct session *s);
+static void send_waiting(struct session *s);
+static void settle(struct request *r, enum settle how);
+static void on_timer(uv_timer_t *timer);
+static void arm(struct session *s);
+static void fail(struct session *s, const struct err *err);
+static void on_pong(void *owner);
+static void on_closed(void *owner, const struct err *err);
+
+static const struct wsconn_ops conn_ops = {
+    .on_open = on_open, .on_message = on_message, .on_pong = on_pong, .on_closed = on_closed};
+
+struct session *session_open(struct net *net, const struct wsconn_target *target,
+                             const struct session_options *options, const struct session_ops *ops, void *owner)
+{
+    struct session *s = calloc(1, sizeof(*s));
+
+    if (s == NULL)
+        abort();
+    s->options = *options;
+    s->url = strdup(options->url);
+    if (s->url == NULL)
+        abort();
+    s->options.url = s->url;
+    s->ops = ops;
+    s->owner = owner;
+    list_init(&s->requests);
+    (void)uv_timer_init(net_loop(net), &s->timer);
+    s->timer.data = s;
+    s->conn = wsconn_open(net, target, &conn_ops, s);
+    return s;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct session *s = handle->data;
+
+    free(s->url);
+    free(s);
+}
+
+static void request_free(struct request *r)
+{
+    if (r->state != REQUEST_QUEUED)
+        r->session->open--;
+    list_remove(&r->link);
+    free(r);
+}
+
+void session_close(struct session *s)
+{
+    assert(s->state != SESSION_CLOSED);
+    s->state = SESSION_CLOSED;
+    LIST_FOR_EACH (l, &s->requests)
+        request_free(CONTAINER_OF(l, struct request, link));
+    wsconn_close(s->conn);
+    uv_close((uv_handle_t *)&s->timer, on_timer_closed);
+}
+
+static void on_open(void *owner, const struct wsconn_report *report)
+{
+    struct session *s = owner;
+
+    s->state = SESSION_READY;
+    s->alive_at_ms = clock_mono_ms();
+    s->ops->on_ready(s->owner, report);
+}
+
+/* Requests */
+
+struct request *session_request(struct session *s, struct str filters, const struct request_options *options,
+                                const struct request_ops *ops, void *owner)
+{
+    struct request *r = calloc(1, sizeof(*r) + filters.n + 1);
+
+    assert(s->state == SESSION_READY);
+    if (r == NULL)
+        abort();
+    r->session = s;
+    r->state = REQUEST_QUEUED;
+    r->options = *options;
+    r->ops = ops;
+    r->owner = owner;
+    r->idle_at_ms = r->total_at_ms = INT64_MAX;
+    r->filters_n = filters.n;
+    memcpy(r->filters, filters.p, filters.n);
+    list_add_tail(&s->requests, &r->link);
+    send_waiting(s);
+    return r;
+}
+
+/* Ids are never used twice in the life of the process: a late EOSE can then not be taken for another's
+ * (PROTOCOL 1.2). */
+static void name_request(struct request *r)
+{
+    static uint64_t counter;
+
+    (void)snprintf(r->id, sizeof(r->id), "b%llu", (unsigned long long)++counter);
+}
+
+static int send_text(struct session *s, const char *head, const char *id, struct str tail)
+{
+    char small[512];
+    size_t room = strlen(head) + strlen(id) + tail.n + 8;
+    char *text = room <= sizeof(small) ? small : malloc(room);
+    struct err err;
+
+    if (text == NULL)
+        abort();
+    int n = snprintf(text, room, "[\"%s\",\"%s\"%s%.*s]", head, id, tail.n > 0 ? "," : "", (int)tail.n, tail.p);
+    int rc = wsconn_send(s->conn, (struct str){text, (size_t)n}, &err);
+    if (text != small)
+        free(text);
+    return rc;
+}
+
+static void send_request(struct request *r)
+{
+    int64_t now = clock_mono_ms();
+
+    name_request(r);
+    r->state = REQUEST_OPEN;
+    r->session->open++;
+    r->idle_at_ms = now + r->options.idle_ms;
+    r->total_at_ms = now + r->options.total_ms;
+    /* When the queue is full the relay does not read: the idle time ends the request. */
+    (void)send_text(r->session, "REQ", r->id, (struct str){r->filters, r->filters_n});
+}
+
+static void send_waiting(struct session *s)
+{
+    if (s->state == SESSION_READY && s->auth != AUTH_SENT) {
+        LIST_FOR_EACH (l, &s->requests) {
+            struct request *r = CONTAINER_OF(l, struct request, link);
+            if (s->open >= s->options.subscriptions_max)
+                break;
+            if (r->state == REQUEST_QUEUED)
+                send_request(r);
+        }
+    }
+    arm(s);
+}
+
+void request_close(struct request *r)
+{
+    struct session *s = r->session;
+
+    if (r->state != REQUEST_QUEUED && s->state == SESSION_READY)
+        (void)send_text(s, "CLOSE", r->id, STR(""));
+    request_free(r);
+    send_waiting(s);
+}
+
+/* What the relay says */
+
+static struct request *find(struct session *s, struct str id)
+{
+    LIST_FOR_EACH (l, &s->requests) {
+        struct request *r = CONTAINER_OF(l, struct request, link);
+        if (r->state != REQUEST_QUEUED && str_eq(id, str_z(r->id)))
+            return r;
+    }
+    return NULL;
+}
+
+/* The one request whose stored events are still coming; NULL when there is none or more than one. */
+static struct request *only_open(struct session *s)
+{
+    struct request *only = NULL;
+
+    LIST_FOR_EACH (l, &s->requests) {
+        struct request *r = CONTAINER_OF(l, struct request, link);
+        if (r->state != REQUEST_OPEN)
+            continue;
+        if (only != NULL)
+            return NULL;
+        only = r;
+    }
+    return only;
+}
+
+static void on_message(void *owner, struct str text)
+{
+    struct session *s = owner;
+    struct message m;
+
+    s->alive_at_ms = clock_mono_ms();
+    message_parse(text, &m);
+    switch (m.type) {
+    case MESSAGE_EVENT:
+        on_event_message(s, &m, text.n);
+        return;
+    case MESSAGE_EOSE:
+        on_eose_message(s, &m);
+        return;
+    case MESSAGE_CLOSED:
+        on_closed_message(s, &m);
+        return;
+    case MESSAGE_NOTICE:
+        on_notice(s, &m);
+        return;
+    case MESSAGE_AUTH:
+        on_auth_challenge(s, &m);
+        return;
+    case MESSAGE_OK:
+        on_ok(s, &m);
+        return;
+    case MESSAGE_COUNT:
+    case MESSAGE_NEG_MSG:
+    case MESSAGE_NEG_ERR:
+        return; /* never asked for: harmless */
+    case MESSAGE_INVALID:
+        if (++s->garbage > GARBAGE_MAX) {
+            struct err err;
+            (void)err_set(&err, ERR_WS_PROTOCOL, "%u messages that are not Nostr", s->garbage);
+            fail(s, &err);
+        }
+        return;
+    }
+}
+
+static void on_event_message(struct session *s, const struct message *m, size_t bytes)
+{
+    struct request *r = find(s, m->sub);
+
+    if (r == NULL) {
+        metrics.events_rejected_total[REJECT_UNSOLICITED]++;
+        return;
+    }
+    r->result.events++;
+    r->result.bytes += bytes;
+    if (r->state == REQUEST_OPEN) {
+        r->idle_at_ms = clock_mono_ms() + r->options.idle_ms;
+        if (r->result.events > r->options.events_max) {
+            struct err err;
+            (void)err_set(&err, ERR_FLOOD, "more than %u events for one request", r->options.events_max);
+            settle(r, SETTLE_FLOOD);
+            if (s->state != SESSION_CLOSED)
+                fail(s, &err);
+            return;
+        }
+    }
+    r->ops->on_event(r->owner, m->event); /* last: the owner may close the request or the session */
+}
+
+static void on_eose_message(struct session *s, const struct message *m)
+{
+    struct request *r = find(s, m->sub);
+
+    if (r == NULL && m->sub.n == 0) {
+        r = only_open(s);
+        if (r != NULL)
+            r->result.unproven = true;
+    }
+    if (r == NULL || r->state != REQUEST_OPEN)
+        return;
+    r->result.finish = m->hint_finish;
+    r->result.more = m->hint_more;
+    if (!r->options.live) {
+        (void)send_text(s, "CLOSE", r->id, STR(""));
+        settle(r, SETTLE_EOSE);
+        return;
+    }
+    r->state = REQUEST_LIVE;
+    r->idle_at_ms = r->total_at_ms = INT64_MAX;
+    arm(s);
+    if (r->ops->on_eose != NULL)
+        r->ops->on_eose(r->owner);
+}
+
+static void refuse(struct request *r, struct str text, enum message_prefix prefix)
+{
+    struct session *s = r->session;
+
+    r->result.prefix = prefix;
+    (void)str_escape(r->result.text, sizeof(r->result.text), text);
+    /* Asked to authenticate: once, then the same question under a new id. */
+    if (prefix == PREFIX_AUTH_REQUIRED && s->options.signer != NULL && !r->auth_tried && s->asked_auth &&
+        s->auth != AUTH_REFUSED) {
+        r->auth_tried = true;
+        s->open--;
+        r->state = REQUEST_QUEUED;
+        r->idle_at_ms = r->total_at_ms = INT64_MAX;
+        if (s->auth == AUTH_NONE)
+            send_auth(s);
+        send_waiting(s);
+        return;
+    }
+    settle(r, SETTLE_CLOSED);
+}
+
+static void on_closed_message(struct session *s, const struct message *m)
+{
+    struct request *r = find(s, m->sub);
+
+    if (r != NULL)
+        refuse(r, m->text, message_prefix(m->text));
+}
+
+static void on_notice(struct session *s, const struct message *m)
+{
+    struct request *r = only_open(s);
+    char text[160];
+
+    log_debug("relay", "%s says \"%s\"", s->url, str_escape(text, sizeof(text), m->text));
+    if (r != NULL && message_notice_refuses(m->text)) {
+        (void)send_text(s, "CLOSE", r->id, STR(""));
+        refuse(r, m->text, message_prefix(m->text));
+    }
+}
+
+/* NIP-42 */
+
+static void on_auth_challenge(struct session *s, const struct message *m)
+{
+    s->asked_auth = true;
+    /* The challenge goes back inside a JSON string: as it stands between its quotes, escapes and all, it is
+     * decoded by the signer. */
+    if (!str_copy(s->challenge, sizeof(s->challenge), m->text))
+        s->challenge[0] = '\0';
+}
+
+static void send_auth(struct session *s)
+{
+    char event[AUTH_EVENT_MAX], *text;
+    struct err err;
+    struct id32 id;
+    int n;
+
+    if (s->challenge[0] == '\0' ||
+        (n = signer_auth_event(s->options.signer, s->url, s->challenge, clock_wall_ms() / 1000, event,
+                               sizeof(event), &id)) < 0) {
+        s->auth = AUTH_REFUSED;
+        return;
+    }
+    hex_encode(s->auth_id, id.b, sizeof(id.b));
+    text = malloc((size_t)n + 16);
+    if (text == NULL)
+        abort();
+    int len = snprintf(text, (size_t)n + 16, "[\"AUTH\",%s]", event);
+    s->auth = wsconn_send(s->conn, (struct str){text, (size_t)len}, &err) < 0 ? AUTH_REFUSED : AUTH_SENT;
+    s->auth_until_ms = clock_mono_ms() + AUTH_TIMEOUT_MS;
+    free(text);
+}
+
+static void end_auth(struct session *s, enum auth_state state)
+{
+    s->auth = state;
+    send_waiting(s); /* asked again; when refused, the relay's second answer settles each request */
+}
+
+static void on_ok(struct session *s, const struct message *m)
+{
+    if (s->auth == AUTH_SENT && str_eq(m->sub, str_z(s->auth_id)))
+        end_auth(s, m->ok ? AUTH_ACCEPTED : AUTH_REFUSED);
+}
+
+/* How a request ends */
+
+static void settle(struct request *r, enum settle how)
+{
+    struct session *s = r->session;
+    const struct request_ops *ops = r->ops;
+    void *owner = r->owner;
+    struct settlement result = r->result;
+
+    result.how = how;
+    request_free(r);
+    metrics.pages_total[how]++;
+    ops->on_settled(owner, &result); /* the session may be closed now */
+    if (s->state == SESSION_READY)
+        send_waiting(s);
+}
+
+/* Time */
+
+static void arm(struct session *s)
+{
+    int64_t now = clock_mono_ms(), next = INT64_MAX;
+
+    if (s->state != SESSION_READY)
+        return;
+    LIST_FOR_EACH (l, &s->requests) {
+        const struct request *r = CONTAINER_OF(l, struct request, link);
+        if (r->idle_at_ms < next)
+            next = r->idle_at_ms;
+        if (r->total_at_ms < next)
+            next = r->total_at_ms;
+    }
+    if (s->auth == AUTH_SENT && s->auth_until_ms < next)
+        next = s->auth_until_ms;
+    if (next == INT64_MAX)
+        (void)uv_timer_stop(&s->timer);
+    else
+        (void)uv_timer_start(&s->timer, on_timer, next > now ? (uint64_t)(next - now) : 0, 0);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct session *s = timer->data;
+    int64_t now = clock_mono_ms();
+
+    if (s->auth == AUTH_SENT && now >= s->auth_until_ms)
+        end_auth(s, AUTH_REFUSED);
+    LIST_FOR_EACH (l, &s->requests) {
+        struct request *r = CONTAINER_OF(l, struct request, link);
+        if (now < r->idle_at_ms && now < r->total_at_ms)
+            continue;
+        (void)send_text(s, "CLOSE", r->id, STR(""));
+        settle(r, SETTLE_TIMEOUT);
+        break; /* the owner may have changed the list; arm() brings us back at once for the next */
+    }
+    arm(s);
+}
+
+/* Closing */
+
+/* Every open request is settled first, then the owner hears the end. */
+static void fail(struct session *s, const struct err *err)
+{
+    struct err copy = *err;
+    struct list *l;
+
+    if (s->state == SESSION_READY)
+        s->state = SESSION_BROKEN;
+    enum settle how = err->code == ERR_MESSAGE_TOO_LARGE || err->code == ERR_NOMEM ? SETTLE_OVERSIZE : SETTLE_DISCONNECT;
+
+    while (s->state != SESSION_CLOSED && (l = s->requests.next) != &s->requests)
+        settle(CONTAINER_OF(l, struct request, link), how);
+    if (s->state != SESSION_CLOSED)
+        s->ops->on_closed(s->owner, &copy);
+}
+
+static void on_pong(void *owner)
+{
+    struct session *s = owner;
+
+    s->alive_at_ms = clock_mono_ms();
+}
+
+static void on_closed(void *owner, const struct err *err)
+{
+    fail(owner, err);
+}
+
+/* Facts */
+
+int64_t session_alive_at(const struct session *s)
+{
+    return s->alive_at_ms;
+}
+
+void session_ping(struct session *s)
+{
+    if (s->state == SESSION_READY)
+        wsconn_ping(s->conn);
+}
+
+bool session_asked_auth(const struct session *s)
+{
+    return s->asked_auth;
+}
+
+const struct wsconn_report *session_report(const struct session *s)
+{
+    return wsconn_report(s->conn);
+}
+
+uint64_t session_received_bytes(const struct session *s)
+{
+    return wsconn_received_bytes(s->conn);
+}

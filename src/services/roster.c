@@ -1,0 +1,228 @@
+/* roster: see roster.h. */
+#include "services/roster.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+
+enum { SAVE_EVERY_MS = 2000, SAVE_AT_ONCE = 2000, TRAITS_MAX = 256 };
+
+struct load {
+    struct roster *roster;
+    roster_loaded *done;
+    void *owner;
+};
+
+struct save {
+    struct roster *roster;
+    struct relay **relays; /* that were written, to be marked again if it fails */
+    uint32_t n;
+};
+
+static const char *const state_names[] = {
+#define ROW(name, text) text,
+    RELAY_STATES(ROW)
+#undef ROW
+};
+
+static void on_save_timer(uv_timer_t *timer);
+
+void roster_open(struct roster *r, uv_loop_t *loop, struct db *db)
+{
+    *r = (struct roster){.loop = loop, .db = db};
+    list_init(&r->dirty);
+    (void)uv_timer_init(loop, &r->save_timer);
+    r->save_timer.data = r;
+    (void)uv_timer_start(&r->save_timer, on_save_timer, SAVE_EVERY_MS, SAVE_EVERY_MS);
+}
+
+static enum err_code error_named(const char *name)
+{
+    for (int code = 1; code < ERR__COUNT; code++)
+        if (strcmp(err_name((enum err_code)code), name) == 0)
+            return (enum err_code)code;
+    return ERR_NONE;
+}
+
+static void *grown(void *array, uint32_t n, size_t size)
+{
+    void *p = realloc(array, n * size);
+
+    if (p == NULL)
+        abort();
+    return p;
+}
+
+static void add(struct roster *r, struct relay *relay)
+{
+    if (r->n == r->room) {
+        r->room = r->room == 0 ? 1024 : r->room * 2;
+        r->relays = grown(r->relays, r->room, sizeof(struct relay *));
+    }
+    r->relays[r->n++] = relay;
+    uint32_t id = (uint32_t)relay->id;
+    if (id >= r->by_id_n) {
+        uint32_t n = (id + 1) * 2;
+        r->by_id = grown(r->by_id, n, sizeof(struct relay *));
+        memset(r->by_id + r->by_id_n, 0, (n - r->by_id_n) * sizeof(struct relay *));
+        r->by_id_n = n;
+    }
+    r->by_id[id] = relay;
+    r->states[relay->state]++;
+    r->networks[relay->network]++;
+    r->bytes += sizeof(*relay) + strlen(relay->url) + 1 + 2 * sizeof(struct relay *);
+}
+
+static void on_row(void *owner, const struct store_relay *row)
+{
+    struct load *load = owner;
+    struct roster *r = load->roster;
+    struct relay *relay;
+
+    if (row->relay_id >= 0 && (uint32_t)row->relay_id < r->by_id_n && r->by_id[row->relay_id] != NULL)
+        return;
+    relay = calloc(1, sizeof(*relay));
+    if (relay == NULL || (relay->url = strdup(row->url)) == NULL)
+        abort();
+    relay->id = row->relay_id;
+    relay->network = row->network;
+    relay->next_at_ms = row->next_at;
+    relay->last_ok_at_ms = row->last_ok_at;
+    relay->synced_at_ms = row->synced_at;
+    relay->failures = (uint32_t)row->failures;
+    relay->error = error_named(row->error);
+    walk_traits_read(&relay->traits, row->traits);
+    relay->events = row->events;
+    relay->bytes = row->bytes;
+    relay->events_new = row->events_new;
+    relay->rate_since_ms = clock_wall_ms();
+    relay->state = relay->error != ERR_NONE && relay->failures > 0 ? RELAY_FAILING
+                   : relay->synced_at_ms > 0                       ? RELAY_IN_SYNC
+                                                                   : RELAY_WAITING;
+    list_init(&relay->dirty_link);
+    list_init(&relay->visit_link);
+    list_init(&relay->starved_link);
+    add(r, relay);
+}
+
+static void on_loaded(void *owner, const struct err *err)
+{
+    struct load load = *(struct load *)owner;
+
+    free(owner);
+    load.done(load.owner, err);
+}
+
+void roster_load(struct roster *r, roster_loaded *done, void *owner)
+{
+    struct load *load = malloc(sizeof(*load));
+
+    if (load == NULL)
+        abort();
+    *load = (struct load){r, done, owner};
+    store_relays_load(r->db, on_row, on_loaded, load);
+}
+
+void roster_dirty(struct roster *r, struct relay *relay)
+{
+    if (!relay->dirty)
+        list_add_tail(&r->dirty, &relay->dirty_link);
+    relay->dirty = true;
+}
+
+void roster_set_state(struct roster *r, struct relay *relay, enum relay_state state)
+{
+    if (state == relay->state)
+        return;
+    log_debug("relay", "%s: %s -> %s", relay->url, state_names[relay->state], state_names[state]);
+    r->states[relay->state]--;
+    r->states[state]++;
+    relay->state = state;
+}
+
+struct relay *roster_find(const struct roster *r, const char *url)
+{
+    for (uint32_t i = 0; i < r->n; i++)
+        if (strcmp(r->relays[i]->url, url) == 0)
+            return r->relays[i];
+    return NULL;
+}
+
+/* Saving */
+
+static void on_saved(void *owner, const struct err *err)
+{
+    struct save *save = owner;
+
+    save->roster->saving = false;
+    for (uint32_t i = 0; err != NULL && i < save->n; i++)
+        roster_dirty(save->roster, save->relays[i]);
+    free(save->relays);
+    free(save);
+}
+
+static void start_save(struct roster *r)
+{
+    struct save *save = calloc(1, sizeof(*save));
+    struct store_relay *rows = calloc(SAVE_AT_ONCE, sizeof(*rows));
+    char(*traits)[TRAITS_MAX] = calloc(SAVE_AT_ONCE, TRAITS_MAX);
+    struct list *l;
+
+    if (save == NULL || rows == NULL || traits == NULL)
+        abort();
+    save->roster = r;
+    save->relays = calloc(SAVE_AT_ONCE, sizeof(struct relay *));
+    if (save->relays == NULL)
+        abort();
+    while (save->n < SAVE_AT_ONCE && (l = list_take_first(&r->dirty)) != NULL) {
+        struct relay *relay = CONTAINER_OF(l, struct relay, dirty_link);
+        relay->dirty = false;
+        (void)walk_traits_write(&relay->traits, traits[save->n], TRAITS_MAX);
+        rows[save->n] = (struct store_relay){.relay_id = relay->id,
+                                             .url = relay->url,
+                                             .network = relay->network,
+                                             .next_at = relay->next_at_ms,
+                                             .last_ok_at = relay->last_ok_at_ms,
+                                             .synced_at = relay->synced_at_ms,
+                                             .failures = (int32_t)relay->failures,
+                                             .error = relay->error == ERR_NONE ? "" : err_name(relay->error),
+                                             .traits = traits[save->n],
+                                             .events = relay->events,
+                                             .bytes = relay->bytes,
+                                             .events_new = relay->events_new};
+        save->relays[save->n++] = relay;
+    }
+    r->saving = true;
+    store_relays_save(r->db, rows, save->n, on_saved, save);
+    free(traits);
+    free(rows);
+}
+
+bool roster_flush(struct roster *r)
+{
+    if (!r->saving && !list_empty(&r->dirty) && db_is_up(r->db))
+        start_save(r);
+    return !r->saving && list_empty(&r->dirty);
+}
+
+static void on_save_timer(uv_timer_t *timer)
+{
+    (void)roster_flush(timer->data);
+}
+
+void roster_close(struct roster *r)
+{
+    uv_close((uv_handle_t *)&r->save_timer, NULL);
+    for (uint32_t i = 0; i < r->n; i++) {
+        if (r->relays[i]->unfinished != NULL)
+            walk_free(r->relays[i]->unfinished);
+        free(r->relays[i]->url);
+        free(r->relays[i]->host);
+        free(r->relays[i]);
+    }
+    free(r->relays);
+    free(r->by_id);
+}

@@ -1,0 +1,83 @@
+/* roster: every relay that is known, in memory: what the database remembers of it and what is being done with it now.
+ *
+ * Made from the database at start and extended when relays are added; relays are never removed while the daemon runs, so
+ * pointers stay valid.  What changes is marked dirty and written back in bunches.  Loop thread only. */
+#ifndef SERVICES_ROSTER_H
+#define SERVICES_ROSTER_H
+
+#include <uv.h>
+
+#include "core/heap.h"
+#include "core/list.h"
+#include "core/metrics.h"
+#include "db/store_relay.h"
+#include "services/walk.h"
+
+struct visit;
+struct config_relay;
+
+struct relay {
+    int32_t id;
+    enum network network;
+    char *url; /* normal form */
+    bool priority;
+    const struct config_relay *settings; /* of its own section in the configuration, or NULL */
+
+    /* Kept between runs (table relay_sync).  Times are UNIX milliseconds. */
+    int64_t next_at_ms;
+    int64_t last_ok_at_ms, synced_at_ms;
+    uint32_t failures;   /* in a row, the relay's own fault */
+    enum err_code error; /* of the last visit; ERR_NONE when it was good */
+    struct walk_traits traits;
+    int64_t events, bytes, events_new;
+
+    /* Of this run. */
+    enum relay_state state;
+    struct visit *visit;     /* the stay that is under way, or NULL */
+    struct walk *unfinished; /* a walk whose last question failed, to be gone on with */
+    int32_t unfinished_filter;
+    bool unfinished_news;
+    int64_t backdated_at_ms; /* when backdated kinds were last asked for, UNIX ms */
+    int64_t rate_events_new, rate_since_ms;
+    double news_per_hour;    /* new events it brings, a sliding mean */
+    uint32_t bad_signatures, checked;
+    uint32_t lot;            /* for the tenth of the live places that is drawn */
+    struct heap_node due;    /* when nothing is being done with it */
+    uint32_t lane;           /* where it waits, and whose place it takes */
+    bool scheduled, following, dialled;
+    char *host;              /* while a visit holds a place in the budget */
+    struct list visit_link, starved_link;
+    struct list dirty_link;
+    bool dirty;
+};
+
+struct roster {
+    uv_loop_t *loop;
+    struct db *db;
+    struct relay **relays;
+    uint32_t n, room;
+    struct list dirty;
+    uv_timer_t save_timer;
+    bool saving;
+    uint64_t bytes; /* an estimate of memory held */
+    uint32_t states[RELAY_STATE__COUNT];
+    uint32_t networks[NETWORK__COUNT];
+    struct relay **by_id; /* relay ids are dense: an index of pointers */
+    uint32_t by_id_n;
+};
+
+typedef void roster_loaded(void *owner, const struct err *err);
+
+void roster_open(struct roster *r, uv_loop_t *loop, struct db *db);
+
+/* Reads all relays; those already known keep what this run knows of them. `added` may be NULL. */
+void roster_load(struct roster *r, roster_loaded *done, void *owner);
+void roster_dirty(struct roster *r, struct relay *relay);
+void roster_set_state(struct roster *r, struct relay *relay, enum relay_state state); /* logs old -> new at debug */
+struct relay *roster_find(const struct roster *r, const char *url); /* linear; for people and reloads */
+
+/* Writes what is dirty now; true when nothing is left or under way. */
+bool roster_flush(struct roster *r);
+void roster_close(struct roster *r); /* after the database was closed */
+
+#endif

@@ -1,0 +1,435 @@
+/* synchronizer: see synchronizer.h.  Reading order: start, the tick, how a visit goes, how it ends. */
+#include "services/synchronizer.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "nostr/url.h"
+#include "services/due.h"
+
+enum {
+    TICK_MS = 100,
+    KINDS_MAX = 400,
+    KINDS_EVERY_MS = 10 * 60 * 1000,
+    RATE_EVERY_MS = 10 * 60 * 1000,
+    NO_PROXY_MS = 10 * 1000
+};
+
+/* Places: one lane for each network, one for priority relays of any network. */
+enum { LANE_PRIORITY = NETWORK__COUNT, LANES };
+
+struct synchronizer {
+    struct synchronizer_parts parts;
+    struct synchronizer_options options;
+    struct visit_env env;
+    struct budget *budget;
+    uv_timer_t tick;
+    struct heap due[LANES]; /* keyed by UNIX ms */
+    uint32_t walking[LANES], live;
+    struct list starved, visits;
+    int32_t *filter_ids;
+    int32_t *kinds;
+    size_t filters_known;
+    bool running, stopping;
+    int64_t second_ms, kinds_ms, rates_ms;
+    uint32_t lot;
+};
+
+/* In the order in which they run. */
+static void register_filter(struct synchronizer *s);
+static void on_filter_id(void *owner, int32_t filter_id, const struct err *err);
+static void ask_kinds(struct synchronizer *s);
+static void on_kinds(void *owner, const int32_t *kinds, uint32_t n, const struct err *err);
+static void schedule(struct synchronizer *s, struct relay *relay, int64_t at_ms);
+static void on_tick(uv_timer_t *timer);
+static void feed_starved(struct synchronizer *s);
+static void start_due(struct synchronizer *s);
+static bool start_visit(struct synchronizer *s, struct relay *relay, int64_t now);
+static void every_second(struct synchronizer *s, int64_t now);
+
+static void finish(struct synchronizer *s, struct relay *relay, enum relay_state state, int64_t next_at_ms);
+static void end_all(struct synchronizer *s);
+static void on_ready(void *owner, struct relay *relay, const struct wsconn_report *report);
+static void on_starved(void *owner, struct relay *relay);
+static void on_synced(void *owner, struct relay *relay);
+static void on_live(void *owner, struct relay *relay);
+static void on_ended(void *owner, struct relay *relay, const struct err *err, const struct settlement *refusal);
+
+static const struct visit_ops visit_ops = {.on_ready = on_ready,
+                                           .on_starved = on_starved,
+                                           .on_synced = on_synced,
+                                           .on_live = on_live,
+                                           .on_ended = on_ended};
+
+struct synchronizer *synchronizer_open(const struct synchronizer_parts *parts,
+                                       const struct synchronizer_options *options)
+{
+    struct synchronizer *s = calloc(1, sizeof(*s));
+
+    if (s == NULL)
+        abort();
+    s->parts = *parts;
+    s->budget = budget_new(&options->budget);
+    s->filter_ids = calloc(parts->filters_n, sizeof(*s->filter_ids));
+    if (s->filter_ids == NULL)
+        abort();
+    s->env = (struct visit_env){.owner = s,
+                                .loop = parts->loop,
+                                .net = parts->net,
+                                .db = parts->db,
+                                .ingest = parts->ingest,
+                                .roster = parts->roster,
+                                .signer = parts->signer,
+                                .filters = parts->filters,
+                                .filter_ids = s->filter_ids,
+                                .filters_n = parts->filters_n};
+    for (int i = 0; i < LANES; i++)
+        heap_init(&s->due[i]);
+    list_init(&s->starved);
+    list_init(&s->visits);
+    (void)uv_timer_init(parts->loop, &s->tick);
+    s->tick.data = s;
+    synchronizer_reconfigure(s, options);
+    return s;
+}
+
+void synchronizer_reconfigure(struct synchronizer *s, const struct synchronizer_options *o)
+{
+    uint32_t a_session = o->host_subscriptions_max / o->budget.host_connections_max;
+
+    s->options = *o;
+    budget_set_limits(s->budget, &o->budget);
+    s->env.page = o->page;
+    s->env.subscriptions_max = a_session > 0 ? a_session : 1;
+    s->env.idle_ms = o->idle_ms;
+    s->env.idle_overlay_ms = o->idle_overlay_ms;
+    s->env.total_ms = o->total_ms;
+    s->env.overlap_s = o->overlap_s;
+    s->env.overlap_backdated_s = o->overlap_backdated_s;
+    s->env.gap_retry_s = o->gap_retry_s;
+    s->env.slice_ms = o->slice_ms;
+}
+
+void synchronizer_start(struct synchronizer *s)
+{
+    const struct roster *r = s->parts.roster;
+    int64_t now = clock_wall_ms();
+
+    if (!s->running) {
+        s->running = true;
+        if (s->filters_known == 0)
+            register_filter(s);
+    }
+    if (s->filters_known < s->parts.filters_n)
+        return; /* on_filter_id() comes back here */
+    for (uint32_t i = 0; i < r->n; i++) {
+        struct relay *relay = r->relays[i];
+        if (relay->scheduled)
+            continue;
+        relay->scheduled = true;
+        relay->lane = relay->priority ? LANE_PRIORITY : (uint32_t)relay->network;
+        relay->lot = s->lot++;
+        schedule(s, relay, due_first(relay, now, r->n, s->options.budget.dials_per_second));
+    }
+    if (!uv_is_active((uv_handle_t *)&s->tick))
+        (void)uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
+}
+
+/* The filters' numbers, one after the other; then the kinds; then the work. */
+static void register_filter(struct synchronizer *s)
+{
+    char *identity = filter_spec_identity(s->parts.filters[s->filters_known]);
+
+    store_filter_id(s->parts.db, identity, on_filter_id, s);
+    free(identity);
+}
+
+static void on_filter_id(void *owner, int32_t filter_id, const struct err *err)
+{
+    struct synchronizer *s = owner;
+
+    if (s->stopping)
+        return;
+    if (err != NULL) {
+        s->running = false; /* started again when the database is back */
+        return;
+    }
+    s->filter_ids[s->filters_known++] = filter_id;
+    if (s->filters_known < s->parts.filters_n) {
+        register_filter(s);
+        return;
+    }
+    ask_kinds(s);
+    synchronizer_start(s);
+}
+
+static void ask_kinds(struct synchronizer *s)
+{
+    s->kinds_ms = clock_mono_ms();
+    store_kinds(s->parts.db, KINDS_MAX, on_kinds, s);
+}
+
+static void on_kinds(void *owner, const int32_t *kinds, uint32_t n, const struct err *err)
+{
+    struct synchronizer *s = owner;
+
+    if (err != NULL || s->stopping || n == 0)
+        return;
+    int32_t *copy = malloc(n * sizeof(*copy));
+    if (copy == NULL)
+        abort();
+    memcpy(copy, kinds, n * sizeof(*copy));
+    free(s->kinds); /* walks keep a copy of their own */
+    s->kinds = copy;
+    s->env.kinds = copy;
+    s->env.kinds_n = n;
+}
+
+static void schedule(struct synchronizer *s, struct relay *relay, int64_t at_ms)
+{
+    relay->next_at_ms = at_ms;
+    heap_put(&s->due[relay->lane], &relay->due, at_ms);
+}
+
+/* The tick: ten times a second, and cheap when nothing is due. */
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct synchronizer *s = timer->data;
+    int64_t now = clock_mono_ms();
+
+    feed_starved(s);
+    if (s->options.enabled && db_is_up(s->parts.db))
+        start_due(s);
+    if (now - s->second_ms >= 1000) {
+        s->second_ms = now;
+        every_second(s, now);
+    }
+}
+
+static void feed_starved(struct synchronizer *s)
+{
+    while (!list_empty(&s->starved) && ingest_may_open(s->parts.ingest, s->options.page)) {
+        struct list *l = list_take_first(&s->starved);
+        visit_resume(CONTAINER_OF(l, struct relay, starved_link)->visit);
+    }
+}
+
+static uint32_t places(const struct synchronizer *s, int lane)
+{
+    return lane == LANE_PRIORITY ? s->options.sessions_priority : s->options.sessions[lane];
+}
+
+static void start_due(struct synchronizer *s)
+{
+    static const int order[LANES] = {LANE_PRIORITY, NETWORK_CLEARNET, NETWORK_TOR, NETWORK_I2P, NETWORK_LOKI};
+    int64_t now = clock_wall_ms();
+    bool crowded = false;
+
+    for (int i = 0; i < LANES; i++) {
+        int lane = order[i];
+        struct heap_node *first;
+        /* At most so many tries a tick: a tick stays short however many are due. */
+        for (uint32_t tries = 0; tries < 200; tries++) {
+            first = heap_first(&s->due[lane]);
+            if (first == NULL || first->due > now)
+                break;
+            if (s->walking[lane] >= places(s, lane) ||
+                budget_connections(s->budget) >= s->options.budget.connections_max) {
+                crowded = true;
+                break;
+            }
+            heap_remove(&s->due[lane], first);
+            if (!start_visit(s, CONTAINER_OF(first, struct relay, due), now))
+                break;
+        }
+    }
+    s->env.crowded = crowded;
+}
+
+/* False: nobody may dial just now. */
+static bool start_visit(struct synchronizer *s, struct relay *relay, int64_t now)
+{
+    struct relay_url *url;
+    int64_t wait;
+
+    if (relay->network != NETWORK_CLEARNET && net_proxy_state(s->parts.net, relay->network) != NET_PROXY_UP) {
+        roster_set_state(s->parts.roster, relay, RELAY_NO_PROXY);
+        schedule(s, relay, now + NO_PROXY_MS + relay->lot % 1000);
+        return true;
+    }
+    url = malloc(sizeof(*url));
+    if (url == NULL)
+        abort();
+    visit_parse_url(relay, url);
+    wait = budget_take(s->budget, url->host, clock_mono_ms());
+    if (wait > 0) {
+        free(url);
+        schedule(s, relay, now + wait);
+        return wait >= 10; /* a shorter one is for a token, which all are waiting for */
+    }
+    relay->host = strdup(url->host);
+    free(url);
+    if (relay->host == NULL)
+        abort();
+    s->walking[relay->lane]++;
+    list_add_tail(&s->visits, &relay->visit_link);
+    roster_set_state(s->parts.roster, relay, RELAY_CONNECTING);
+    relay->visit = visit_open(&s->env, relay, &visit_ops);
+    return true;
+}
+
+static void every_second(struct synchronizer *s, int64_t now)
+{
+    bool rates = now - s->rates_ms >= RATE_EVERY_MS;
+
+    LIST_FOR_EACH (l, &s->visits) {
+        struct relay *relay = CONTAINER_OF(l, struct relay, visit_link);
+        visit_account(relay->visit);
+        visit_tick(relay->visit, now);
+    }
+    if (rates) {
+        s->rates_ms = now;
+        for (uint32_t i = 0; i < s->parts.roster->n; i++)
+            due_update_rate(s->parts.roster->relays[i], clock_wall_ms());
+    }
+    if (now - s->kinds_ms >= KINDS_EVERY_MS && db_is_up(s->parts.db))
+        ask_kinds(s);
+}
+
+/* How a visit goes */
+
+static void on_ready(void *owner, struct relay *relay, const struct wsconn_report *report)
+{
+    struct synchronizer *s = owner;
+
+    budget_dialled(s->budget, relay->host, clock_mono_ms());
+    relay->dialled = true;
+    relay->last_ok_at_ms = clock_wall_ms();
+    roster_set_state(s->parts.roster, relay, RELAY_WALKING);
+    roster_dirty(s->parts.roster, relay);
+    log_debug("relay", "%s: connected address=%s tls=%s", relay->url, report->address, report->tls_version);
+}
+
+static void on_starved(void *owner, struct relay *relay)
+{
+    struct synchronizer *s = owner;
+
+    list_add_tail(&s->starved, &relay->starved_link);
+}
+
+static void on_synced(void *owner, struct relay *relay)
+{
+    struct synchronizer *s = owner;
+
+    relay->failures = 0;
+    relay->error = ERR_NONE;
+    relay->synced_at_ms = clock_wall_ms();
+    roster_dirty(s->parts.roster, relay);
+    if (!s->stopping && due_may_follow(relay, s->live, s->options.live_max)) {
+        relay->following = true;
+        s->live++;
+        s->walking[relay->lane]--;
+        visit_follow(relay->visit);
+        return;
+    }
+    finish(s, relay, RELAY_IN_SYNC, due_after_sync(relay, clock_wall_ms(), s->options.poll_interval_ms));
+}
+
+static void on_live(void *owner, struct relay *relay)
+{
+    struct synchronizer *s = owner;
+
+    roster_set_state(s->parts.roster, relay, RELAY_LIVE);
+}
+
+/* How it ends */
+
+static void finish(struct synchronizer *s, struct relay *relay, enum relay_state state, int64_t next_at_ms)
+{
+    struct visit *visit = relay->visit;
+
+    relay->visit = NULL;
+    visit_close(visit);
+    list_remove(&relay->visit_link);
+    list_remove(&relay->starved_link);
+    if (!relay->dialled)
+        budget_dialled(s->budget, relay->host, clock_mono_ms());
+    relay->dialled = false;
+    budget_release(s->budget, relay->host, clock_mono_ms());
+    free(relay->host);
+    relay->host = NULL;
+    if (relay->following)
+        s->live--;
+    else
+        s->walking[relay->lane]--;
+    relay->following = false;
+    roster_set_state(s->parts.roster, relay, state);
+    roster_dirty(s->parts.roster, relay);
+    schedule(s, relay, next_at_ms);
+}
+
+static void on_ended(void *owner, struct relay *relay, const struct err *err, const struct settlement *refusal)
+{
+    struct synchronizer *s = owner;
+    int64_t now = clock_wall_ms();
+    const struct due_limits limits = {.retry_min_ms = s->options.retry_min_ms,
+                                      .retry_max_ms = s->options.retry_max_ms};
+
+    if (err == NULL) {
+        finish(s, relay, RELAY_WAITING, now);
+        return;
+    }
+    log_debug("relay", "%s: ended error=%s detail="%s"", relay->url, err_name(err->code), err->detail);
+    bool was_live = relay->following;
+    int64_t next = due_after_failure(relay, err->code, now, &limits);
+    finish(s, relay, was_live && err_blame(err->code) != ERR_BLAME_PEER ? RELAY_WAITING : RELAY_FAILING, next);
+    (void)refusal;
+}
+
+void synchronizer_pause(struct synchronizer *s, bool paused)
+{
+    s->env.paused = paused;
+}
+
+/* What a visit remembers (its coverage) may not be what the database holds: all begin anew. */
+void synchronizer_database_restarted(struct synchronizer *s)
+{
+    end_all(s);
+    if (s->running || s->filters_known < s->parts.filters_n)
+        synchronizer_start(s);
+}
+
+static void end_all(struct synchronizer *s)
+{
+    int64_t now = clock_wall_ms();
+
+    LIST_FOR_EACH (l, &s->visits)
+        finish(s, CONTAINER_OF(l, struct relay, visit_link), RELAY_WAITING, now);
+}
+
+void synchronizer_stop(struct synchronizer *s)
+{
+    s->stopping = true;
+    (void)uv_timer_stop(&s->tick);
+    end_all(s);
+}
+
+static void on_tick_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void synchronizer_close(struct synchronizer *s)
+{
+    assert(list_empty(&s->visits));
+    for (int i = 0; i < LANES; i++)
+        heap_done(&s->due[i]);
+    budget_free(s->budget);
+    free(s->filter_ids);
+    free(s->kinds);
+    uv_close((uv_handle_t *)&s->tick, on_tick_closed);
+}

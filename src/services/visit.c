@@ -1,0 +1,500 @@
+/* visit: see visit.h.  Reading order is running order. */
+#include "services/visit.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "services/visit_internal.h"
+
+enum { FILTER_JSON_MAX = 256 * 1024, PAUSED_LOOKBACK_S = 3600, BACKDATED_EVERY_MS = 24 * 3600 * 1000 };
+
+/* Kinds that are backdated by design (NIP-59 and kin): new ones keep appearing with old dates (PROTOCOL 1.14). */
+static const int32_t backdated[] = {13, 1059, 1060, 21059};
+
+/* In the order in which they run. */
+static void on_ready(void *owner, const struct wsconn_report *report);
+static void on_session_closed(void *owner, const struct err *err);
+static void on_coverage(void *owner, const struct store_span *spans, uint32_t n, const struct err *err);
+static void next_span(struct visit *v);
+static bool next_backdated(struct visit *v);
+static void next_question(struct visit *v);
+static void ask(struct visit *v);
+static void on_event(void *owner, struct str raw);
+static void on_settled(void *owner, const struct settlement *s);
+static void on_walk_done(struct visit *v);
+static void retry_later(struct visit *v);
+
+static const struct session_ops session_ops = {.on_ready = on_ready, .on_closed = on_session_closed};
+static const struct request_ops page_request_ops = {.on_event = on_event, .on_settled = on_settled};
+
+/* The normal form parses to itself: its address was judged when it was taken in, and is again when it is dialled. */
+static bool any_address(void *owner, const char *host)
+{
+    (void)owner;
+    (void)host;
+    return true;
+}
+
+void visit_parse_url(const struct relay *relay, struct relay_url *url)
+{
+    const struct url_policy policy = {.address_allowed = any_address};
+
+    if (url_parse(str_z(relay->url), &policy, url) != URL_OK)
+        abort(); /* normal forms parse: a test of nostr/url holds it */
+}
+
+struct visit *visit_open(struct visit_env *env, struct relay *relay, const struct visit_ops *ops)
+{
+    struct visit *v = calloc(1, sizeof(*v));
+    struct relay_url *url = calloc(1, sizeof(*url));
+
+    if (v == NULL || url == NULL)
+        abort();
+    v->env = env;
+    v->relay = relay;
+    v->ops = ops;
+    v->state = VISIT_CONNECTING;
+    v->started_ms = clock_mono_ms();
+    visit_parse_url(relay, url);
+    struct wsconn_target target = {.network = url->network,
+                                   .tls = url->tls,
+                                   .host = url->host,
+                                   .port = url->port,
+                                   .path = url->path};
+    struct session_options options = {
+        .signer = env->signer, .url = relay->url, .subscriptions_max = env->subscriptions_max};
+    metrics.dials_total[relay->network]++;
+    v->session = session_open(env->net, &target, &options, &session_ops, v);
+    free(url);
+    return v;
+}
+
+/* Everything that belongs to the walk of one filter. */
+static void leave_filter(struct visit *v)
+{
+    if (v->walk != NULL)
+        walk_free(v->walk);
+    v->walk = NULL;
+    if (v->coverage != NULL)
+        coverage_free(v->coverage);
+    v->coverage = NULL;
+}
+
+void visit_close(struct visit *v)
+{
+    live_end(v);
+    if (v->page != NULL) {
+        v->page->visit = NULL;
+        if (!v->page->sealed)
+            page_seal(v->page); /* what came is stored; it proves nothing */
+    }
+    leave_filter(v);
+    visit_account(v);
+    session_close(v->session);
+    if (v->loading != NULL)
+        v->loading->visit = NULL;
+    free(v);
+}
+
+/* Tells the owner, who closes the visit from there. */
+void visit_end(struct visit *v, const struct err *err, const struct settlement *refusal)
+{
+    if (v->state == VISIT_ENDED)
+        return;
+    v->state = VISIT_ENDED;
+    v->ops->on_ended(v->env->owner, v->relay, err, refusal);
+}
+
+void visit_abused(struct visit *v)
+{
+    struct err err;
+
+    (void)err_set(&err, ERR_INVALID_EVENTS, "%u of %u events", v->relay->bad_signatures, v->relay->checked);
+    v->relay->bad_signatures = v->relay->checked = 0;
+    visit_end(v, &err, NULL);
+}
+
+void visit_account(struct visit *v)
+{
+    uint64_t bytes = session_received_bytes(v->session);
+
+    v->relay->bytes += (int64_t)(bytes - v->bytes_accounted);
+    metrics.received_bytes_total[v->relay->network] += (int64_t)(bytes - v->bytes_accounted);
+    v->bytes_accounted = bytes;
+}
+
+/* Connected */
+
+static void on_ready(void *owner, const struct wsconn_report *report)
+{
+    struct visit *v = owner;
+
+    v->ready = true;
+    v->ops->on_ready(v->env->owner, v->relay, report);
+    if (v->state == VISIT_CONNECTING)
+        visit_load_coverage(v);
+}
+
+static void on_session_closed(void *owner, const struct err *err)
+{
+    struct visit *v = owner;
+
+    metrics.dial_failures_total[err->code]++;
+    if (v->page == NULL) {
+        visit_end(v, err, NULL);
+        return;
+    }
+    v->session_gone = true; /* the walk hears of it when the page is scanned: it may ask for less next time */
+    v->session_err = *err;
+}
+
+/* The answer of the database may come after the visit: it has an owner of its own. */
+void visit_load_coverage(struct visit *v)
+{
+    struct visit_loading *loading = malloc(sizeof(*loading));
+
+    if (loading == NULL)
+        abort();
+    if (v->state != VISIT_TOPPING)
+        v->state = VISIT_LOADING;
+    loading->visit = v;
+    v->loading = loading;
+    store_coverage_load(v->env->db, v->relay->id, v->env->filter_ids[v->filter], on_coverage, loading);
+}
+
+static void on_coverage(void *owner, const struct store_span *spans, uint32_t n, const struct err *err)
+{
+    struct visit_loading *loading = owner;
+    struct visit *v = loading->visit;
+
+    free(loading);
+    if (v == NULL)
+        return;
+    v->loading = NULL;
+    if (err != NULL) {
+        visit_end(v, err, NULL);
+        return;
+    }
+    v->coverage = coverage_new();
+    for (uint32_t i = 0; i < n; i++)
+        coverage_add(v->coverage, &spans[i]);
+    v->top = coverage_top(v->coverage);
+    if (v->state == VISIT_TOPPING) {
+        live_coverage_loaded(v);
+        return;
+    }
+    v->hi = filter_spec_until(v->env->filters[v->filter]);
+    v->topped = false;
+    next_span(v);
+}
+
+/* What to walk */
+
+void visit_start_walk(struct visit *v, int64_t lo, int64_t hi)
+{
+    struct relay *relay = v->relay;
+    size_t only_n;
+    const int32_t *only = filter_spec_kinds(v->env->filters[v->filter], &only_n);
+    struct walk_kinds kinds = {
+        .known = v->env->kinds, .known_n = v->env->kinds_n, .only = only, .only_n = only_n};
+
+    if (session_asked_auth(v->session))
+        relay->traits.restricts = true;
+    if (v->state == VISIT_ASKING && relay->unfinished != NULL &&
+        relay->unfinished_filter == v->env->filter_ids[v->filter] &&
+        relay->unfinished_news == v->walking_news) {
+        v->walk = relay->unfinished;
+        relay->unfinished = NULL;
+    } else {
+        v->walk = walk_start(lo, hi, v->env->page, &relay->traits, &kinds);
+    }
+    v->proves = true;
+    next_question(v);
+}
+
+/* The news first, with their overlap; then what is older, newest first. */
+static void next_span(struct visit *v)
+{
+    const struct filter_spec *filter = v->env->filters[v->filter];
+    int64_t now = clock_wall_s(), lo, hi;
+    struct coverage_query query = {
+        .lo = filter_spec_since(filter), .hi = v->hi, .now = now, .gap_retry_s = v->env->gap_retry_s};
+
+    v->state = VISIT_ASKING;
+    while (coverage_next(v->coverage, &query, &lo, &hi)) {
+        bool news = !v->topped && hi == v->hi;
+        if (v->env->paused && !news)
+            break;
+        if (news && v->top >= 0 && v->top - v->env->overlap_s < lo)
+            lo = v->top - v->env->overlap_s;
+        if (v->env->paused && lo < now - PAUSED_LOOKBACK_S)
+            lo = now - PAUSED_LOOKBACK_S;
+        if (lo < query.lo)
+            lo = query.lo;
+        v->walking_news = news;
+        visit_start_walk(v, lo, hi);
+        return;
+    }
+    if (next_backdated(v))
+        return;
+    if (++v->filter < v->env->filters_n) {
+        leave_filter(v);
+        visit_load_coverage(v);
+        return;
+    }
+    leave_filter(v);
+    v->state = VISIT_SYNCED;
+    v->ops->on_synced(v->env->owner, v->relay);
+}
+
+/* Once a day, kinds that are backdated by design, for the last days: proves nothing, only finds. */
+static bool next_backdated(struct visit *v)
+{
+    int64_t now_ms = clock_wall_ms(), now = now_ms / 1000;
+    size_t only_n;
+
+    (void)filter_spec_kinds(v->env->filters[v->filter], &only_n);
+    if (v->top < 0 || only_n > 0 || v->env->paused || v->filter != 0 ||
+        now_ms - v->relay->backdated_at_ms < BACKDATED_EVERY_MS || v->env->overlap_backdated_s == 0)
+        return false;
+    struct walk_kinds kinds = {.only = backdated, .only_n = sizeof(backdated) / sizeof(backdated[0])};
+    v->relay->backdated_at_ms = now_ms;
+    v->walk = walk_start(now - v->env->overlap_backdated_s, now, v->env->page, &v->relay->traits, &kinds);
+    v->proves = false;
+    v->walking_news = false;
+    next_question(v);
+    return true;
+}
+
+/* Asking */
+
+static void next_question(struct visit *v)
+{
+    switch (walk_next(v->walk, &v->ask)) {
+    case WALK_ASK:
+        if (v->state == VISIT_ASKING && v->env->crowded && !v->relay->priority && clock_mono_ms() - v->started_ms > v->env->slice_ms) {
+            visit_end(v, NULL, NULL);
+            return;
+        }
+        ask(v);
+        return;
+    case WALK_DONE:
+    case WALK_GIVEN_UP:
+        on_walk_done(v);
+        return;
+    case WALK_RETRY:
+        retry_later(v);
+        return;
+    }
+    abort();
+}
+
+/* The walk is kept: it counts its failures, and asks for less, or declares a gap, when they are many. */
+static void keep_walk(struct visit *v)
+{
+    struct relay *relay = v->relay;
+
+    if (v->walk == NULL || !v->proves || v->state == VISIT_TOPPING)
+        return;
+    if (relay->unfinished != NULL)
+        walk_free(relay->unfinished);
+    relay->unfinished = v->walk;
+    relay->unfinished_filter = v->env->filter_ids[v->filter];
+    relay->unfinished_news = v->walking_news;
+    v->walk = NULL;
+}
+
+static void retry_later(struct visit *v)
+{
+    struct settlement refusal = v->refusal;
+    struct err err;
+
+    (void)err_set(&err, v->retry_code, "%s", v->refusal.text);
+    keep_walk(v);
+    visit_end(v, &err, &refusal);
+}
+
+static void on_walk_done(struct visit *v)
+{
+    walk_free(v->walk);
+    v->walk = NULL;
+    if (v->walking_news) {
+        /* Above this lies only what has come since the first question; the next visit, or the live request, has that. */
+        v->topped = true;
+        v->hi = coverage_top(v->coverage);
+        if (v->hi < 0)
+            v->hi = clock_wall_s() - 1;
+    }
+    if (v->state == VISIT_TOPPING) {
+        live_topped(v);
+        return;
+    }
+    next_span(v);
+}
+
+static uint32_t expected_events(const struct visit *v, int32_t limit)
+{
+    int32_t cap = v->relay->traits.cap;
+
+    return (uint32_t)(cap > 0 && cap < limit ? cap : limit);
+}
+
+static void ask(struct visit *v)
+{
+    const struct filter_spec *filter = v->env->filters[v->filter];
+    struct filter_ask q = {.since = v->ask.since,
+                           .until = v->ask.until,
+                           .limit = v->ask.limit,
+                           .kinds = v->ask.kinds,
+                           .n_kinds = v->ask.n_kinds};
+
+    if (!ingest_may_open(v->env->ingest, expected_events(v, v->ask.limit))) {
+        v->starved = true;
+        v->ops->on_starved(v->env->owner, v->relay);
+        return;
+    }
+    char *json = malloc(FILTER_JSON_MAX);
+    if (json == NULL)
+        abort();
+    int n = filter_write(filter, &q, json, FILTER_JSON_MAX);
+    if (n < 0)
+        abort(); /* the configuration bounds filters so that they fit */
+    bool overlay = v->relay->network != NETWORK_CLEARNET;
+    struct request_options options = {.idle_ms = overlay ? v->env->idle_overlay_ms : v->env->idle_ms,
+                                      .total_ms = v->env->total_ms,
+                                      .events_max = 10 * (uint32_t)v->ask.limit + 10000};
+    v->asked_at = clock_wall_s();
+    v->page = page_open(v, &q, false, expected_events(v, v->ask.limit));
+    v->refusal = (struct settlement){0};
+    metrics.requests_total[v->relay->network]++;
+    v->request = session_request(v->session, (struct str){json, (size_t)n}, &options, &page_request_ops, v);
+    free(json);
+}
+
+void visit_resume(struct visit *v)
+{
+    assert(v->starved);
+    v->starved = false;
+    ask(v);
+}
+
+/* Reading */
+
+void visit_count_event(struct visit *v, struct str raw)
+{
+    metrics.event_messages_total[v->relay->network]++;
+    metrics.event_bytes_total[0] += (int64_t)raw.n;
+    v->relay->events++;
+}
+
+static void on_event(void *owner, struct str raw)
+{
+    struct visit *v = owner;
+    struct err err;
+
+    visit_count_event(v, raw);
+    if (ingest_page_add(v->page->ingest_page, raw, &err) == 0)
+        return;
+    /* No memory for the rest of it: the walk asks for less. */
+    struct settlement s = {.how = SETTLE_OVERSIZE};
+    request_close(v->request);
+    (void)str_copy(s.text, sizeof(s.text), str_z(err.detail));
+    on_settled(v, &s);
+}
+
+static void on_settled(void *owner, const struct settlement *s)
+{
+    struct visit *v = owner;
+
+    v->request = NULL;
+    v->refusal = *s;
+    v->page->settlement = *s;
+    page_seal(v->page);
+}
+
+static enum err_code settlement_code(const struct settlement *s)
+{
+    switch (s->how) {
+    case SETTLE_TIMEOUT:
+        return ERR_IDLE;
+    case SETTLE_DISCONNECT:
+        return ERR_DISCONNECTED;
+    case SETTLE_OVERSIZE:
+        return ERR_MESSAGE_TOO_LARGE;
+    case SETTLE_FLOOD:
+        return ERR_FLOOD;
+    case SETTLE_CANCELLED:
+        return ERR_CANCELLED;
+    case SETTLE_EOSE:
+    case SETTLE_CLOSED:
+    case SETTLE__COUNT:
+        break;
+    }
+    switch (s->prefix) {
+    case PREFIX_AUTH_REQUIRED:
+        return ERR_AUTH_REQUIRED;
+    case PREFIX_BLOCKED:
+    case PREFIX_RESTRICTED:
+    case PREFIX_MUTE:
+    case PREFIX_POW:
+        return ERR_BLOCKED;
+    case PREFIX_RATE_LIMITED:
+        return ERR_RATE_LIMITED;
+    case PREFIX_INVALID:
+    case PREFIX_UNSUPPORTED:
+        return ERR_UNSUPPORTED;
+    case PREFIX_NONE:
+    case PREFIX_DUPLICATE:
+    case PREFIX_ERROR:
+        return ERR_TIMEOUT;
+    }
+    abort();
+}
+
+/* A page is scanned: what does it prove, and what next? */
+void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_fact *facts, size_t n)
+{
+    struct walk_event *events = malloc((n + 1) * sizeof(*events));
+    const struct settlement *s = &page->settlement;
+    struct walk_spans proofs = {.n = 0};
+
+    if (events == NULL)
+        abort();
+    for (size_t i = 0; i < n; i++)
+        events[i] = (struct walk_event){.created_at = facts[i].created_at,
+                                        .fingerprint = facts[i].fingerprint,
+                                        .kind = facts[i].kind,
+                                        .matches = facts[i].matches};
+    struct walk_page answer = {.how = s->how,
+                               .hint = s->finish ? WALK_HINT_FINISH : s->more ? WALK_HINT_MORE : WALK_HINT_NONE,
+                               .unproven = s->unproven,
+                               .refused = s->how == SETTLE_CLOSED,
+                               .events = events,
+                               .events_n = n,
+                               .raw = s->events,
+                               .asked_at = v->asked_at};
+    if (session_asked_auth(v->session))
+        v->relay->traits.restricts = true;
+    walk_answer(v->walk, &answer, &proofs);
+    free(events);
+    v->retry_code = settlement_code(s);
+    v->page = NULL;
+    page->visit = NULL;
+    page_prove(page, v->proves ? &proofs : NULL, v->coverage);
+    if (v->session_gone) {
+        struct err err = v->session_err;
+        keep_walk(v);
+        visit_end(v, &err, NULL);
+        return;
+    }
+    next_question(v);
+}
+
+int64_t visit_reached(const struct visit *v)
+{
+    return v->walk != NULL && v->proves ? walk_reached(v->walk) : 0;
+}

@@ -1,0 +1,92 @@
+/* visit_internal: what visit.c, visit_live.c and visit_page.c know of each other.  Nobody else includes it. */
+#ifndef SERVICES_VISIT_INTERNAL_H
+#define SERVICES_VISIT_INTERNAL_H
+
+#include "services/coverage.h"
+#include "services/visit.h"
+
+enum visit_state {
+    VISIT_CONNECTING,
+    VISIT_LOADING, /* what is proven is being read */
+    VISIT_ASKING,  /* a walk is under way */
+    VISIT_SYNCED,
+    VISIT_OPENING, /* the live request is sent, its EOSE awaited */
+    VISIT_TOPPING, /* what came between the last page and the live request is asked for */
+    VISIT_LIVE,
+    VISIT_ENDED
+};
+
+/* A page on its way: it outlives the visit that asked for it. */
+struct page {
+    struct visit *visit; /* NULL: the visit is over */
+    struct visit_env *env;
+    struct relay *relay;
+    struct ingest_page *ingest_page;
+    bool sealed, live;
+    int32_t filter_id;
+    struct settlement settlement;
+    struct store_span *spans; /* live: what it proves, fixed when it was sealed */
+    size_t spans_n;
+};
+
+struct visit_loading {
+    struct visit *visit; /* NULL: the visit is over */
+};
+
+struct visit {
+    struct visit_env *env;
+    struct relay *relay;
+    const struct visit_ops *ops;
+    enum visit_state state;
+    struct session *session;
+    int64_t started_ms;
+    uint64_t bytes_accounted;
+    bool ready, starved;
+
+    /* The session has ended while a page was being scanned: the walk hears of that first. */
+    bool session_gone;
+    struct err session_err;
+
+    size_t filter; /* index of the one that is being walked */
+    struct visit_loading *loading;
+    struct coverage *coverage;
+    int64_t top; /* proven up to here when the visit began; -1: nothing */
+    int64_t hi;  /* spans above are not this visit's business any more */
+    bool topped, walking_news, proves;
+    struct walk *walk;
+    struct walk_ask ask;
+    int64_t asked_at;
+    struct request *request;
+    struct page *page; /* that is being read or scanned */
+    struct settlement refusal;
+    enum err_code retry_code;
+
+    /* Live */
+    struct request *live_request;
+    struct page *slice;      /* events that came since the last one was sealed */
+    bool slice_writing;      /* the last one is not committed yet: the next waits, so that proofs never overtake events */
+    struct page *writing;    /* that one */
+    bool was_live;
+    int64_t *live_from;      /* per filter: proven up to the second before */
+    int64_t proof_at_ms, ping_at_ms, slice_at_ms;
+};
+
+void visit_end(struct visit *v, const struct err *err, const struct settlement *refusal);
+void visit_count_event(struct visit *v, struct str raw);
+void visit_start_walk(struct visit *v, int64_t lo, int64_t hi);
+void visit_load_coverage(struct visit *v);
+
+/* visit_page.c */
+struct page *page_open(struct visit *v, const struct filter_ask *ask, bool live, uint32_t expected);
+void page_seal(struct page *page);
+void page_prove(struct page *page, const struct walk_spans *proofs, struct coverage *coverage);
+void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_fact *facts, size_t n);
+void visit_slice_done(struct visit *v);
+void visit_abused(struct visit *v); /* ends it: too many invalid events */
+
+/* visit_live.c */
+void live_topped(struct visit *v); /* one filter's gap between walk and live request is closed */
+void live_coverage_loaded(struct visit *v);
+void live_end(struct visit *v); /* seals what is open, with its proof */
+
+#endif

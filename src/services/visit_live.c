@@ -1,0 +1,241 @@
+/* visit_live: following a relay that is in sync, so that the archive is seconds behind and not hours.
+ *
+ *     OPENING: the live request is sent; after its EOSE every new event comes by itself
+ *     TOPPING: what came between the last page and that moment is walked once more, per filter
+ *     LIVE:    slices of what comes are written about once a second; the proof moves up with the clock while the
+ *              connection proves alive
+ *
+ * The request carries `since` three days back and limit 1: backdated arrivals come by themselves, and what is stored does not
+ * come again (PROTOCOL 2.2).  A slice is sealed only when the one before is committed: the proof that it carries then never
+ * stands before the events below it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "services/visit_internal.h"
+
+enum {
+    SLICE_EVERY_MS = 1000,
+    PROOF_EVERY_MS = 30 * 1000,
+    PING_EVERY_MS = 25 * 1000,
+    ALIVE_MS = 60 * 1000,
+    LIVE_SINCE_S = 3 * 24 * 3600,
+    LIVE_JSON_MAX = 256 * 1024,
+    SLICE_EVENTS_EXPECTED = 16
+};
+
+static void on_event(void *owner, struct str raw);
+static void on_eose(void *owner);
+static void on_settled(void *owner, const struct settlement *s);
+static void seal_slice(struct visit *v, bool proof);
+
+static const struct request_ops live_ops = {.on_event = on_event, .on_eose = on_eose, .on_settled = on_settled};
+
+/* All filters in one request. */
+static size_t write_filters(const struct visit *v, char *json)
+{
+    struct filter_ask ask = {.since = clock_wall_s() - LIVE_SINCE_S, .until = -1, .limit = 1};
+    size_t n = 0;
+
+    for (size_t i = 0; i < v->env->filters_n; i++) {
+        if (i > 0)
+            json[n++] = ',';
+        int wrote = filter_write(v->env->filters[i], &ask, json + n, LIVE_JSON_MAX - n - 1);
+        if (wrote < 0)
+            return 0;
+        n += (size_t)wrote;
+    }
+    return n;
+}
+
+void visit_follow(struct visit *v)
+{
+    char *json = malloc(LIVE_JSON_MAX);
+    size_t n;
+
+    if (json == NULL)
+        abort();
+    n = write_filters(v, json);
+    if (n == 0) {
+        free(json);
+        struct err err;
+        (void)err_set(&err, ERR_CONFIG, "the filters are too long for a live request");
+        visit_end(v, &err, NULL);
+        return;
+    }
+    bool overlay = v->relay->network != NETWORK_CLEARNET;
+    struct request_options options = {.live = true,
+                                      .idle_ms = overlay ? v->env->idle_overlay_ms : v->env->idle_ms,
+                                      .total_ms = v->env->total_ms,
+                                      .events_max = 10000};
+    v->state = VISIT_OPENING;
+    metrics.requests_total[v->relay->network]++;
+    v->live_request = session_request(v->session, (struct str){json, n}, &options, &live_ops, v);
+    free(json);
+}
+
+static void on_event(void *owner, struct str raw)
+{
+    struct visit *v = owner;
+    struct filter_ask any = {.since = -1, .until = -1, .limit = -1};
+    struct err err;
+
+    visit_count_event(v, raw);
+    if (v->slice == NULL)
+        v->slice = page_open(v, &any, true, SLICE_EVENTS_EXPECTED);
+    if (ingest_page_add(v->slice->ingest_page, raw, &err) < 0)
+        visit_end(v, &err, NULL);
+}
+
+/* From here on nothing new is missed.  What came before is asked for filter by filter. */
+static void on_eose(void *owner)
+{
+    struct visit *v = owner;
+
+    v->live_from = calloc(v->env->filters_n, sizeof(*v->live_from));
+    if (v->live_from == NULL)
+        abort();
+    v->state = VISIT_TOPPING;
+    v->walking_news = false;
+    v->filter = 0;
+    visit_load_coverage(v);
+}
+
+void live_coverage_loaded(struct visit *v)
+{
+    const struct filter_spec *filter = v->env->filters[v->filter];
+    int64_t lo = coverage_top(v->coverage) + 1, since = filter_spec_since(filter);
+    int64_t until = filter_spec_until(filter);
+
+    if (lo < since)
+        lo = since;
+    if (v->env->paused && lo < clock_wall_s() - 3600)
+        lo = clock_wall_s() - 3600;
+    if (lo > until) { /* a filter that has ended */
+        v->live_from[v->filter] = INT64_MAX;
+        live_topped(v);
+        return;
+    }
+    visit_start_walk(v, lo, until);
+}
+
+void live_topped(struct visit *v)
+{
+    if (v->live_from[v->filter] != INT64_MAX)
+        v->live_from[v->filter] = coverage_top(v->coverage) + 1;
+    coverage_free(v->coverage);
+    v->coverage = NULL;
+    if (++v->filter < v->env->filters_n) {
+        visit_load_coverage(v);
+        return;
+    }
+    v->state = VISIT_LIVE;
+    v->was_live = true;
+    v->proof_at_ms = v->slice_at_ms = clock_mono_ms();
+    v->ping_at_ms = v->proof_at_ms + PING_EVERY_MS;
+    v->ops->on_live(v->env->owner, v->relay);
+}
+
+/* The relay ends the live request: it is in sync all the same, and will be polled. */
+static void on_settled(void *owner, const struct settlement *s)
+{
+    struct visit *v = owner;
+    struct err err;
+
+    v->live_request = NULL;
+    (void)err_set(&err, s->how == SETTLE_TIMEOUT ? ERR_IDLE : ERR_DISCONNECTED, "live: %s", s->text);
+    if (s->how == SETTLE_CLOSED || s->how == SETTLE_TIMEOUT)
+        visit_end(v, &err, s);
+}
+
+bool visit_is_live(const struct visit *v)
+{
+    return v->state == VISIT_LIVE;
+}
+
+void visit_tick(struct visit *v, int64_t now_ms)
+{
+    if (v->state != VISIT_LIVE && v->state != VISIT_OPENING && v->state != VISIT_TOPPING)
+        return;
+    int64_t silent = now_ms - session_alive_at(v->session);
+    if (silent > ALIVE_MS) {
+        struct err err;
+        (void)err_set(&err, ERR_IDLE, "no answer to a ping for %lld s", (long long)silent / 1000);
+        visit_end(v, &err, NULL);
+        return;
+    }
+    if (now_ms >= v->ping_at_ms) {
+        v->ping_at_ms = now_ms + PING_EVERY_MS;
+        session_ping(v->session);
+    }
+    bool proof = v->state == VISIT_LIVE && now_ms - v->proof_at_ms >= PROOF_EVERY_MS;
+    if (!v->slice_writing && (proof || (v->slice != NULL && now_ms - v->slice_at_ms >= SLICE_EVERY_MS)))
+        seal_slice(v, proof);
+}
+
+/* The last second that is surely behind us: the peer was heard of after it. */
+static int64_t proven_until(const struct visit *v)
+{
+    int64_t silent_ms = clock_mono_ms() - session_alive_at(v->session);
+
+    return (clock_wall_ms() - silent_ms) / 1000 - 1;
+}
+
+static void add_proof(struct visit *v, struct page *page)
+{
+    int64_t hi = proven_until(v);
+
+    page->spans = calloc(v->env->filters_n, sizeof(*page->spans));
+    if (page->spans == NULL)
+        abort();
+    for (size_t i = 0; i < v->env->filters_n; i++) {
+        if (v->live_from[i] > hi)
+            continue;
+        page->spans[page->spans_n++] = (struct store_span){.relay_id = v->relay->id,
+                                                           .filter_id = v->env->filter_ids[i],
+                                                           .lo = v->live_from[i],
+                                                           .hi = hi,
+                                                           .grade = GRADE_LIVE,
+                                                           .at = clock_wall_s()};
+        v->live_from[i] = hi + 1;
+    }
+    v->proof_at_ms = clock_mono_ms();
+}
+
+static void seal_slice(struct visit *v, bool proof)
+{
+    struct filter_ask any = {.since = -1, .until = -1, .limit = -1};
+    struct page *page = v->slice != NULL ? v->slice : page_open(v, &any, true, 0);
+
+    v->slice = NULL;
+    v->slice_writing = true;
+    v->slice_at_ms = clock_mono_ms();
+    if (proof)
+        add_proof(v, page);
+    v->writing = page;
+    page_seal(page);
+}
+
+void visit_slice_done(struct visit *v)
+{
+    v->slice_writing = false;
+    v->writing = NULL;
+}
+
+/* What has come is stored.  It is proven only when nothing that came before it is still on its way. */
+void live_end(struct visit *v)
+{
+    if (v->writing != NULL)
+        v->writing->visit = NULL;
+    if (v->was_live && !v->slice_writing)
+        seal_slice(v, true);
+    else if (v->slice != NULL)
+        page_seal(v->slice);
+    if (v->slice != NULL)
+        v->slice->visit = NULL;
+    if (v->writing != NULL)
+        v->writing->visit = NULL;
+    v->slice = NULL;
+    free(v->live_from);
+    v->live_from = NULL;
+}
