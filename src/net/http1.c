@@ -39,9 +39,7 @@ struct http1 {
     struct err err;          /* set by callbacks of http-parser */
 };
 
-/* ---- request
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- request --------------------------------------------------------------- */
 
 static bool is_token_byte(unsigned char c)
 {
@@ -145,9 +143,7 @@ int http1_request(char *to, size_t size, size_t *length, bool tls, struct str ho
     return 0;
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------ */
 
 struct http1 *http1_new(const struct http1_options *options)
 {
@@ -177,8 +173,7 @@ void http1_free(struct http1 *h)
     free(h);
 }
 
-/* ---- the head, byte by byte
- * -------------------------------------------------------------------------------------- */
+/* ---- the head, byte by byte ------------------------------------------------ */
 
 static bool is_digit(char c)
 {
@@ -258,8 +253,7 @@ static int add_head_byte(struct http1 *h, char c, struct err *err)
            (h->head_bytes == 2 || (h->head_bytes >= 4 && h->head[h->head_bytes - 3] == '\n'));
 }
 
-/* ---- http-parser's callbacks
- * ------------------------------------------------------------------------------------- */
+/* ---- http-parser's callbacks ----------------------------------------------- */
 
 static int find_wanted(const struct http1 *h, struct str name)
 {
@@ -359,9 +353,7 @@ static int on_message_complete(http_parser *p)
     return 0;
 }
 
-/* ---- running
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------- */
 
 static enum http1_progress fail(struct http1 *h, struct err *err)
 {
@@ -473,9 +465,7 @@ enum http1_progress http1_feed_eof(struct http1 *h, struct err *err)
     return fail(h, err);
 }
 
-/* ---- results
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- results --------------------------------------------------------------- */
 
 bool http1_head_done(const struct http1 *h)
 {

@@ -22,6 +22,7 @@
 #include <mbedtls/version.h>
 #include <mbedtls/x509_crt.h>
 
+#include "core/buf.h"
 #include "core/sha256.h"
 
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
@@ -67,24 +68,20 @@ struct tls_session {
     unsigned char data[];
 };
 
-/*   p[0 .. at) used    p[at .. end) waiting    p[end .. size) free   */
-struct buffer {
-    char *p;
-    size_t at, end, size;
-};
-
 struct tls {
     struct tls_context *context;
     mbedtls_ssl_context ssl;
     char host[HOST_MAX + 1];
     unsigned char address[16]; /* of a literal host */
     size_t address_bytes;      /* 0: host is a name */
-    struct buffer in, out;
-    bool eof;      /* the peer closed the socket */
-    bool done;     /* the handshake is over */
-    bool closed;   /* close notify was queued */
-    bool offered;  /* a session was offered to be resumed */
-    bool verified; /* the verification callback saw a leaf */
+    struct buf in, out;        /* ciphertext */
+    bool eof;                  /* the peer closed the socket */
+    bool starved;              /* the library asked for more than has come */
+    bool done;                 /* the handshake is over */
+    bool closed;               /* close notify was queued */
+    bool offered;              /* a session was offered to be resumed */
+    bool verified;             /* the verification callback saw a leaf */
+    bool given;                /* the session of TLS 1.2 was taken */
     size_t handshake_bytes;
     uint32_t flags; /* MBEDTLS_X509_BADCERT_* of the whole chain */
     unsigned tickets;
@@ -95,53 +92,17 @@ struct tls {
     char verdict_text[ERR_DETAIL_MAX];
 };
 
-/* ---- buffers
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- buffers --------------------------------------------------------------- */
 
-static size_t buffer_bytes(const struct buffer *b)
+static size_t take(struct buf *b, void *to, size_t size)
 {
-    return b->end - b->at;
-}
-
-/* The caller has checked the bound. */
-static int buffer_add(struct buffer *b, const void *data, size_t n)
-{
-    if (b->at > 0 && n > b->size - b->end) {
-        memmove(b->p, b->p + b->at, buffer_bytes(b));
-        b->end -= b->at;
-        b->at = 0;
-    }
-    if (n > b->size - b->end) {
-        size_t size = b->size == 0 ? 2048 : b->size;
-
-        while (size - b->end < n)
-            size *= 2;
-        char *p = realloc(b->p, size);
-        if (p == NULL)
-            return -1;
-        b->p = p;
-        b->size = size;
-    }
-    memcpy(b->p + b->end, data, n);
-    b->end += n;
-    return 0;
-}
-
-static size_t buffer_take(struct buffer *b, void *to, size_t size)
-{
-    size_t n = buffer_bytes(b) < size ? buffer_bytes(b) : size;
+    size_t n = b->n < size ? b->n : size;
 
     if (n > 0)
-        memcpy(to, b->p + b->at, n);
-    b->at += n;
-    if (b->at == b->end) {
-        b->at = b->end = 0;
-        if (b->size > KEEP_BYTES) {
-            free(b->p);
-            *b = (struct buffer){0};
-        }
-    }
+        memcpy(to, b->data + b->start, n);
+    buf_consume(b, n);
+    if (b->n == 0 && b->size > KEEP_BYTES)
+        buf_done(b);
     return n;
 }
 
@@ -149,18 +110,18 @@ static int bio_recv(void *user, unsigned char *to, size_t size)
 {
     struct tls *t = user;
 
-    if (buffer_bytes(&t->in) == 0)
+    if (t->in.n == 0) {
+        t->starved = true;
         return t->eof ? 0 : MBEDTLS_ERR_SSL_WANT_READ;
-    return (int)buffer_take(&t->in, to, size);
+    }
+    return (int)take(&t->in, to, size);
 }
 
 static int bio_send(void *user, const unsigned char *from, size_t n)
 {
     struct tls *t = user;
 
-    if (n > TLS_OUT_MAX - buffer_bytes(&t->out))
-        return MBEDTLS_ERR_SSL_WANT_WRITE;
-    return buffer_add(&t->out, from, n) == 0 ? (int)n : MBEDTLS_ERR_SSL_ALLOC_FAILED;
+    return buf_append(&t->out, from, n) ? (int)n : MBEDTLS_ERR_SSL_WANT_WRITE;
 }
 
 /* The kernel's generator: no state of ours to share between threads. */
@@ -178,9 +139,7 @@ static int random_bytes(void *user, unsigned char *to, size_t n)
     return 0;
 }
 
-/* ---- certificates
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- certificates ---------------------------------------------------------- */
 
 /* Printable and without spaces, so that names stay apart; cut to `size`. */
 static void put_name(char *to, size_t size, const char *kind, const unsigned char *p, size_t n)
@@ -328,9 +287,7 @@ static void describe(uint32_t flags, char *to, size_t size)
     to[at] = '\0';
 }
 
-/* ---- the context
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- the context ----------------------------------------------------------- */
 
 const char *tls_library_version(void)
 {
@@ -406,9 +363,7 @@ void tls_context_free(struct tls_context *c)
     free(c);
 }
 
-/* ---- one connection
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- one connection -------------------------------------------------------- */
 
 /* A resumed connection shows no certificate, so the old one must still be good for what we want to
  * know. */
@@ -464,6 +419,8 @@ struct tls *tls_new(struct tls_context *c, const char *host, const struct tls_se
     t->context = c;
     c->references++;
     mbedtls_ssl_init(&t->ssl);
+    buf_init(&t->in, TLS_IN_MAX);
+    buf_init(&t->out, TLS_OUT_MAX);
     if (set_up(t, err) != 0) {
         tls_free(t);
         return NULL;
@@ -477,8 +434,8 @@ void tls_free(struct tls *t)
     if (t == NULL)
         return;
     mbedtls_ssl_free(&t->ssl);
-    free(t->in.p);
-    free(t->out.p);
+    buf_done(&t->in);
+    buf_done(&t->out);
     free(t->peer);
     tls_session_free(t->session);
     tls_context_free(t->context);
@@ -487,7 +444,7 @@ void tls_free(struct tls *t)
 
 size_t tls_feed_room(const struct tls *t)
 {
-    size_t room = TLS_IN_MAX - buffer_bytes(&t->in);
+    size_t room = TLS_IN_MAX - t->in.n;
     size_t flight = TLS_FLIGHT_MAX - t->handshake_bytes;
 
     return t->done || room < flight ? room : flight;
@@ -499,8 +456,7 @@ int tls_feed(struct tls *t, struct str ciphertext, struct err *err)
         return err_set(err, ERR_TLS_PROTOCOL,
                        t->done ? "too much at once" : "a handshake of more than %d bytes",
                        TLS_FLIGHT_MAX);
-    if (ciphertext.n > 0 && buffer_add(&t->in, ciphertext.p, ciphertext.n) != 0)
-        return err_set(err, ERR_NOMEM, "no memory for %zu bytes of TLS", ciphertext.n);
+    (void)buf_append_str(&t->in, ciphertext); /* fits, see above */
     if (!t->done)
         t->handshake_bytes += ciphertext.n;
     return 0;
@@ -511,9 +467,7 @@ void tls_feed_eof(struct tls *t)
     t->eof = true;
 }
 
-/* ---- the library's answers
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- the library's answers ------------------------------------------------- */
 
 static void fail_certificate(const struct tls *t, struct err *err)
 {
@@ -603,18 +557,19 @@ static void save_session(struct tls *t)
     mbedtls_ssl_session_free(&session);
 }
 
-/* Is this answer of the library one that means "call again"? */
+/* Is this answer of the library one that means "call again"?  "Want read" is, when it did not come
+ * from us: 3.6 says it between noticing a ticket and reading it. */
 static bool again(struct tls *t, int r)
 {
+    if (r == MBEDTLS_ERR_SSL_WANT_READ && !t->starved)
+        return true;
     if (r != MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET || ++t->tickets > TICKETS_MAX)
         return false;
     save_session(t);
     return true;
 }
 
-/* ---- handshake
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- handshake ------------------------------------------------------------- */
 
 static void note_peer(struct tls *t)
 {
@@ -642,9 +597,10 @@ enum tls_progress tls_step(struct tls *t, struct err *err)
 
     if (t->done)
         return TLS_DONE;
-    do
+    do {
+        t->starved = false;
         r = mbedtls_ssl_handshake(&t->ssl);
-    while (again(t, r));
+    } while (again(t, r));
     if (r == MBEDTLS_ERR_SSL_WANT_READ)
         return TLS_MORE;
     t->done = r == 0;
@@ -655,18 +611,17 @@ enum tls_progress tls_step(struct tls *t, struct err *err)
     return TLS_FAILED;
 }
 
-/* ---- data
- * ------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- data ------------------------------------------------------------------ */
 
 enum tls_read_result tls_read(struct tls *t, void *to, size_t size, size_t *n, struct err *err)
 {
     int r;
 
     *n = 0;
-    do
+    do {
+        t->starved = false;
         r = mbedtls_ssl_read(&t->ssl, to, size);
-    while (again(t, r));
+    } while (again(t, r));
     if (r > 0) {
         *n = (size_t)r;
         return TLS_READ_SOME;
@@ -691,8 +646,9 @@ int tls_write(struct tls *t, struct str plain, size_t *taken, struct err *err)
 
         /* A record is written whole or not begun: mbedTLS wants the same bytes again after "want
          * write". */
-        if (buffer_bytes(&t->out) + n + RECORD_EXTRA > TLS_OUT_MAX)
+        if (t->out.n + n + RECORD_EXTRA > TLS_OUT_MAX)
             return 0;
+        t->starved = true; /* writing reads nothing */
         int r = mbedtls_ssl_write(&t->ssl, (const unsigned char *)plain.p + *taken, n);
         if (again(t, r))
             continue;
@@ -714,17 +670,15 @@ void tls_close_notify(struct tls *t)
 
 size_t tls_drain(struct tls *t, void *to, size_t size)
 {
-    return buffer_take(&t->out, to, size);
+    return take(&t->out, to, size);
 }
 
 size_t tls_pending(const struct tls *t)
 {
-    return buffer_bytes(&t->out);
+    return t->out.n;
 }
 
-/* ---- facts
- * -------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- facts ----------------------------------------------------------------- */
 
 const struct tls_peer *tls_peer(const struct tls *t)
 {
@@ -739,10 +693,11 @@ void tls_peer_drop(struct tls *t)
 
 struct tls_session *tls_session_take(struct tls *t)
 {
-    /* TLS 1.2 has its session when the handshake is done; asked again, the library has none left to
-     * give. */
-    if (t->done && t->session == NULL && strcmp(mbedtls_ssl_get_version(&t->ssl), "TLSv1.3") != 0)
+    /* TLS 1.2 has its one session when the handshake is done. */
+    if (t->done && !t->given && strcmp(mbedtls_ssl_get_version(&t->ssl), "TLSv1.3") != 0) {
+        t->given = true;
         save_session(t);
+    }
     struct tls_session *s = t->session;
     t->session = NULL;
     return s;

@@ -103,9 +103,7 @@ static const char *const wanted_headers[] = {"upgrade",
                                              "retry-after",
                                              NULL};
 
-/* ---- failure
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- failure --------------------------------------------------------------- */
 
 /* The reason is in ws->err already, or is set here; a close frame is queued unless wslay has queued
  * one. */
@@ -122,8 +120,7 @@ static int fail(struct ws *ws, enum err_code code, uint16_t close_code, const ch
     return -1;
 }
 
-/* ---- the message in assembly
- * --------------------------------------------------------------------------------------- */
+/* ---- the message in assembly ----------------------------------------------- */
 
 static void drop_message(struct ws *ws)
 {
@@ -174,9 +171,7 @@ static int add_to_message(struct ws *ws, const uint8_t *data, size_t n)
     return 0;
 }
 
-/* ---- wslay's callbacks
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- wslay's callbacks ----------------------------------------------------- */
 
 static ssize_t on_recv(wslay_event_context_ptr ctx, uint8_t *to, size_t room, int flags, void *user)
 {
@@ -272,9 +267,7 @@ static void on_msg(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_
     }
 }
 
-/* ---- life
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------ */
 
 static int make_request(struct ws *ws, const struct ws_options *o, struct err *err)
 {
@@ -339,9 +332,7 @@ void ws_free(struct ws *ws)
     free(ws);
 }
 
-/* ---- the upgrade
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- the upgrade ----------------------------------------------------------- */
 
 /* Is `token` in a list like "keep-alive, Upgrade"? */
 static bool list_has(struct str list, struct str token)
@@ -415,9 +406,7 @@ static int feed_upgrade(struct ws *ws, struct str *bytes)
     return 0;
 }
 
-/* ---- the gate
- * -----------------------------------------------------------------------------------------------------------------
- */
+/* ---- the gate -------------------------------------------------------------- */
 
 static size_t head_size(const struct gate *g)
 {
@@ -574,9 +563,7 @@ static int run_gate(struct ws *ws, struct str *bytes)
     return 1;
 }
 
-/* ---- events
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- events ---------------------------------------------------------------- */
 
 static int count_ping(struct ws *ws, int64_t now_ms)
 {
@@ -696,9 +683,7 @@ int ws_feed_eof(struct ws *ws, struct err *err)
     return -1;
 }
 
-/* ---- sending
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- sending --------------------------------------------------------------- */
 
 static int queue(struct ws *ws, enum wslay_opcode opcode, struct str payload)
 {
@@ -795,9 +780,7 @@ size_t ws_pending(const struct ws *ws)
     return n + (ws->close_later != 0 ? 4 : 0);
 }
 
-/* ---- facts
- * ------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- facts ----------------------------------------------------------------- */
 
 enum ws_state ws_state(const struct ws *ws)
 {
