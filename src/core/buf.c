@@ -35,7 +35,7 @@ char *buf_reserve(struct buf *b, size_t n)
     }
     if (b->data != NULL && b->size - b->start - b->n >= n)
         return b->data + b->start + b->n;
-    if (b->start > 0) {
+    if (b->start > 0 && b->data != NULL) {
         memmove(b->data, b->data + b->start, b->n);
         b->start = 0;
     }

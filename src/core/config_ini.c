@@ -118,8 +118,7 @@ static char *read_line(char *to, int size, void *stream)
     line = prepare(r) ? r->line : STR("");
     if (line.n > INI_LINE)
         line.n = INI_LINE;
-    (void)str_copy(to, (size_t)size - 1, line);
-    (void)strcat(to, "\n");
+    (void)snprintf(to, (size_t)size, STR_FMT "\n", STR_ARG(line));
     return to;
 }
 

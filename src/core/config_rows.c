@@ -117,6 +117,10 @@ void config_nearest_offer(struct config_nearest *n, const char *name)
 {
     size_t d = distance(n->to, str_z(name));
 
+    /* "password" for "password_file": the beginning of a name is near, whatever is missing. */
+    if (n->to.n >= 3 && str_starts(str_z(name), n->to) && d > 1)
+        d = 1;
+
     if (d >= n->distance)
         return;
     n->distance = d;

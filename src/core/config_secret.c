@@ -89,19 +89,22 @@ static int open_regular(const char *path, struct stat *st, struct err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
-    if (fd < 0)
-        return err_set(err, ERR_CONFIG, "cannot be read: %s", strerror(errno));
+    if (fd < 0) {
+        (void)err_set(err, ERR_CONFIG, "cannot be read: %s", strerror(errno));
+        return -1;
+    }
     if (fstat(fd, st) == 0 && S_ISREG(st->st_mode))
         return fd;
     (void)close(fd);
-    return err_set(err, ERR_CONFIG, "is not a file");
+    (void)err_set(err, ERR_CONFIG, "is not a file");
+    return -1;
 }
 
 /* *text is malloc'd, the caller's, and set only on success. */
 int config_read_file(const char *path, size_t max, char **text, size_t *n, unsigned *mode,
                      struct err *err)
 {
-    struct stat st;
+    struct stat st = {0};
     int fd = open_regular(path, &st, err);
     char *data;
     ssize_t got = 0;
@@ -130,12 +133,12 @@ int config_read_file(const char *path, size_t max, char **text, size_t *n, unsig
 static int load_secret(struct config *cfg, const struct config_row *row, const char *path,
                        struct err *err)
 {
-    char *text;
-    unsigned mode;
-    size_t n;
+    char *text = NULL;
+    unsigned mode = 0;
+    size_t n = 0;
     int result;
 
-    if (config_read_file(path, 2 * CONFIG_SECRET_SIZE, &text, &n, &mode, err) < 0)
+    if (config_read_file(path, (size_t)2 * CONFIG_SECRET_SIZE, &text, &n, &mode, err) < 0)
         return -1;
     if ((mode & 0027) != 0)
         result = err_set(err, ERR_CONFIG, "may be %s by others (mode %04o); run: chmod %s on it",
