@@ -56,4 +56,10 @@ struct store_stats {
 typedef void store_stats_done(void *owner, const struct store_stats *stats, const struct err *err);
 void store_stats(struct db *db, store_stats_done *done, void *owner);
 
+/* Repacks small rows of sightings that were first seen before this second (some days ago, so that their time is closed): at most
+ * groups_max pairs of relay and time, some milliseconds each.  `saved` is how many rows fewer there are; call again later while it
+ * is not 0.  Loses nothing. */
+typedef void store_compacted(void *owner, int64_t saved, const struct err *err);
+void store_compact(struct db *db, int64_t seen_before, uint32_t groups_max, store_compacted *done, void *owner);
+
 #endif

@@ -1,0 +1,376 @@
+-- Functions: coverage arithmetic, the names that people use in queries, and upkeep.
+
+-- Coverage ---------------------------------------------------------------------------------------------------------------------------
+-- Of every second of created_at the archive knows one of three things: nothing, a proof (grade), or a gap (reason, tries).
+--   A proof replaces a gap and a worse grade; where the grade is the same it renews proved_at; a better one stays.
+--   A gap replaces nothing but a gap: then it counts as one more try, unless it is no younger than the last (a repeated transaction).
+--   Neighbours of the same grade, or of the same reason and tries, are one row.
+-- hi of a gap may be 2^63-1 (open above): nothing here adds 1 to an upper end before it is known to be lower than another.
+
+CREATE FUNCTION coverage_add(p_relay int4, p_filter int4, p_lo int8, p_hi int8, p_grade int2, p_at int8)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  g gap;
+  c coverage;
+  first_lo int8;
+  piece_lo int8 := p_lo;
+  piece_at int8 := p_at;
+BEGIN
+  FOR g IN DELETE FROM gap x WHERE x.relay_id = p_relay AND x.filter_id = p_filter AND x.lo <= p_hi AND x.hi >= p_lo RETURNING *
+  LOOP
+    IF g.lo < p_lo THEN
+      INSERT INTO gap VALUES (p_relay, p_filter, g.lo, p_lo - 1, g.first_seen, g.tried_at, g.reason, g.tries);
+    END IF;
+    IF g.hi > p_hi THEN
+      INSERT INTO gap VALUES (p_relay, p_filter, p_hi + 1, g.hi, g.first_seen, g.tried_at, g.reason, g.tries);
+    END IF;
+  END LOOP;
+
+  -- The row that may reach into the span from below is the last one that begins before it: rows are disjoint.
+  SELECT max(x.lo) INTO first_lo FROM coverage x WHERE x.relay_id = p_relay AND x.filter_id = p_filter AND x.lo < p_lo;
+  FOR c IN SELECT * FROM coverage x WHERE x.relay_id = p_relay AND x.filter_id = p_filter
+      AND x.lo >= coalesce(first_lo, p_lo) AND x.lo - 1 <= p_hi AND x.hi >= p_lo - 1 ORDER BY x.lo
+  LOOP
+    IF c.grade = p_grade THEN
+      DELETE FROM coverage x WHERE x.relay_id = p_relay AND x.filter_id = p_filter AND x.lo = c.lo;
+      piece_lo := least(piece_lo, c.lo);
+      p_hi := greatest(p_hi, c.hi);
+      piece_at := greatest(piece_at, c.proved_at);
+    ELSIF c.lo > p_hi OR c.hi < p_lo THEN
+      CONTINUE; -- a neighbour of another grade
+    ELSIF c.grade < p_grade THEN
+      IF piece_lo < c.lo THEN
+        INSERT INTO coverage VALUES (p_relay, p_filter, piece_lo, c.lo - 1, piece_at, p_grade);
+      END IF;
+      IF c.hi >= p_hi THEN
+        RETURN;
+      END IF;
+      piece_lo := c.hi + 1;
+      piece_at := p_at;
+    ELSE
+      DELETE FROM coverage x WHERE x.relay_id = p_relay AND x.filter_id = p_filter AND x.lo = c.lo;
+      IF c.lo < p_lo THEN
+        INSERT INTO coverage VALUES (p_relay, p_filter, c.lo, p_lo - 1, c.proved_at, c.grade);
+      END IF;
+      IF c.hi > p_hi THEN
+        INSERT INTO coverage VALUES (p_relay, p_filter, p_hi + 1, c.hi, c.proved_at, c.grade);
+      END IF;
+    END IF;
+  END LOOP;
+  INSERT INTO coverage VALUES (p_relay, p_filter, piece_lo, p_hi, piece_at, p_grade);
+END $$;
+
+-- One span in which no proof stands.
+CREATE FUNCTION gap_put(p_relay int4, p_filter int4, p_lo int8, p_hi int8, p_reason int2, p_at int8)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  first_lo int8;
+  next_lo int8 := p_lo;   -- from here on the span has not been dealt with
+  done boolean := false;
+  g gap;
+  tail gap;
+  last gap;
+  made gap[] := '{}';     -- what becomes of the rows that are touched, ordered
+BEGIN
+  SELECT max(x.lo) INTO first_lo FROM gap x WHERE x.relay_id = p_relay AND x.filter_id = p_filter AND x.lo < p_lo;
+  FOR g IN SELECT * FROM gap x WHERE x.relay_id = p_relay AND x.filter_id = p_filter
+      AND x.lo >= coalesce(first_lo, p_lo) AND x.lo - 1 <= p_hi AND x.hi >= p_lo - 1 ORDER BY x.lo
+  LOOP
+    DELETE FROM gap x WHERE x.relay_id = p_relay AND x.filter_id = p_filter AND x.lo = g.lo;
+    IF g.lo < p_lo THEN
+      made := made || ROW(p_relay, p_filter, g.lo, least(g.hi, p_lo - 1), g.first_seen, g.tried_at, g.reason, g.tries)::gap;
+    END IF;
+    IF g.lo <= p_hi AND g.hi >= p_lo THEN
+      IF next_lo < g.lo THEN
+        made := made || ROW(p_relay, p_filter, next_lo, g.lo - 1, p_at, p_at, p_reason, 0)::gap;
+      END IF;
+      made := made || ROW(p_relay, p_filter, greatest(g.lo, p_lo), least(g.hi, p_hi), g.first_seen, greatest(g.tried_at, p_at),
+        p_reason, CASE WHEN p_at > g.tried_at AND g.tries < 32767 THEN g.tries + 1 ELSE g.tries END)::gap;
+      IF g.hi >= p_hi THEN
+        done := true;
+      ELSE
+        next_lo := g.hi + 1;
+      END IF;
+    END IF;
+    IF g.hi > p_hi THEN
+      tail := ROW(p_relay, p_filter, greatest(g.lo, p_hi + 1), g.hi, g.first_seen, g.tried_at, g.reason, g.tries)::gap;
+    END IF;
+  END LOOP;
+  IF NOT done THEN
+    made := made || ROW(p_relay, p_filter, next_lo, p_hi, p_at, p_at, p_reason, 0)::gap;
+  END IF;
+  IF tail.lo IS NOT NULL THEN
+    made := made || tail;
+  END IF;
+
+  last := made[1];
+  FOREACH g IN ARRAY made[2:] LOOP
+    IF last.hi = g.lo - 1 AND last.reason = g.reason AND last.tries = g.tries THEN
+      last.hi := g.hi;
+      last.first_seen := least(last.first_seen, g.first_seen);
+      last.tried_at := greatest(last.tried_at, g.tried_at);
+    ELSE
+      INSERT INTO gap SELECT last.*;
+      last := g;
+    END IF;
+  END LOOP;
+  INSERT INTO gap SELECT last.*;
+END $$;
+
+CREATE FUNCTION gap_add(p_relay int4, p_filter int4, p_lo int8, p_hi int8, p_reason int2, p_at int8)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  first_lo int8;
+  next_lo int8 := p_lo;
+  c coverage;
+BEGIN
+  SELECT max(x.lo) INTO first_lo FROM coverage x WHERE x.relay_id = p_relay AND x.filter_id = p_filter AND x.lo < p_lo;
+  FOR c IN SELECT * FROM coverage x WHERE x.relay_id = p_relay AND x.filter_id = p_filter
+      AND x.lo >= coalesce(first_lo, p_lo) AND x.lo <= p_hi AND x.hi >= p_lo ORDER BY x.lo
+  LOOP
+    IF next_lo < c.lo THEN
+      PERFORM gap_put(p_relay, p_filter, next_lo, c.lo - 1, p_reason, p_at);
+    END IF;
+    IF c.hi >= p_hi THEN
+      RETURN;
+    END IF;
+    next_lo := c.hi + 1;
+  END LOOP;
+  PERFORM gap_put(p_relay, p_filter, next_lo, p_hi, p_reason, p_at);
+END $$;
+COMMENT ON FUNCTION coverage_add IS 'Adds one proof: replaces gaps and worse grades, keeps better ones, merges neighbours of the same grade.';
+COMMENT ON FUNCTION gap_add IS 'Adds one gap: never over a proof; over a gap it counts one more try.';
+
+-- Names for people -------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION tag(name text, value text) RETURNS int8[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+  SELECT ARRAY[('x' || encode(substring(sha256(convert_to(name, 'UTF8') || '\x00'::bytea || convert_to(value, 'UTF8'))
+    FROM 1 FOR 8), 'hex'))::bit(64)::int8] $$;
+COMMENT ON FUNCTION tag IS 'What taghash holds for a tag: WHERE taghash @> tag(''e'', ''5c83..'') uses the index.';
+
+-- hrp and data of a bech32 string (BIP-173, without its limit of 90 characters, as NIP-19 wants), checksum verified.
+CREATE FUNCTION bech32_decode(code text, OUT hrp text, OUT data bytea) LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+  charset constant text := 'qpzry9x8gf2tvdw0s3jn54khce6mua7l';
+  gen constant int8[] := ARRAY[x'3b6a57b2'::int8, x'26508e6d'::int8, x'1ea119fa'::int8, x'3d4233dd'::int8, x'2a1462b3'::int8];
+  s constant text := lower(code);
+  sep constant int := length(code) - coalesce(nullif(position('1' IN reverse(code)), 0), length(code) + 1) + 1;
+  chk int8 := 1;
+  top int8;
+  v int;
+  acc int8 := 0;
+  bits int := 0;
+  hex text := '';
+BEGIN
+  IF length(code) > 5000 OR sep < 2 OR length(code) - sep < 6 OR code NOT IN (s, upper(code)) THEN
+    RAISE EXCEPTION 'not a bech32 string: %', left(code, 100) USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  hrp := left(s, sep - 1);
+  FOR i IN 1 .. 2 * sep - 1 + length(s) - sep LOOP
+    IF i < sep THEN
+      v := ascii(substr(s, i, 1)) >> 5;
+    ELSIF i = sep THEN
+      v := 0;
+    ELSIF i < 2 * sep THEN
+      v := ascii(substr(s, i - sep, 1)) & 31;
+    ELSE
+      v := position(substr(s, i - sep + 1, 1) IN charset) - 1;
+      IF v < 0 THEN
+        RAISE EXCEPTION 'not a bech32 string: %', left(code, 100) USING ERRCODE = 'invalid_parameter_value';
+      END IF;
+      IF i <= sep + length(s) - 7 THEN
+        acc := ((acc << 5) | v) & 4095;
+        bits := bits + 5;
+        IF bits >= 8 THEN
+          bits := bits - 8;
+          hex := hex || lpad(to_hex((acc >> bits) & 255), 2, '0');
+        END IF;
+      END IF;
+    END IF;
+    top := chk >> 25;
+    chk := ((chk & 33554431) << 5) # v;
+    FOR j IN 1 .. 5 LOOP
+      IF (top >> (j - 1)) & 1 = 1 THEN
+        chk := chk # gen[j];
+      END IF;
+    END LOOP;
+  END LOOP;
+  IF chk <> 1 THEN
+    RAISE EXCEPTION 'wrong checksum, mistyped? %', left(code, 100) USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  data := decode(hex, 'hex');
+END $$;
+
+CREATE FUNCTION nostr_id(code text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+  s constant text := regexp_replace(btrim(code, E' \t\r\n'), '^nostr:', '', 'i');
+  d record;
+  at int := 0;
+  n int;
+BEGIN
+  IF s ~ '^[0-9a-fA-F]{64}$' THEN
+    RETURN lower(s);
+  END IF;
+  d := bech32_decode(s);
+  IF d.hrp IN ('note', 'npub') AND octet_length(d.data) = 32 THEN
+    RETURN encode(d.data, 'hex');
+  END IF;
+  -- A list of (type, length, value); type 0 is the id or key (NIP-19).
+  IF d.hrp IN ('nevent', 'nprofile') THEN
+    WHILE at + 2 <= octet_length(d.data) LOOP
+      n := get_byte(d.data, at + 1);
+      IF get_byte(d.data, at) = 0 AND n = 32 AND at + 34 <= octet_length(d.data) THEN
+        RETURN encode(substring(d.data FROM at + 3 FOR 32), 'hex');
+      END IF;
+      at := at + 2 + n;
+    END LOOP;
+  END IF;
+  RAISE EXCEPTION 'names no event and no author: %', left(code, 100) USING ERRCODE = 'invalid_parameter_value',
+    HINT = 'Give 64 hex digits, or note1, nevent1, npub1, nprofile1.';
+END $$;
+COMMENT ON FUNCTION nostr_id IS 'The hex form of an event id or public key given as hex, note, nevent, npub or nprofile.';
+
+CREATE FUNCTION tag_values(tags text) RETURNS text[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+  SELECT ARRAY(SELECT t ->> 1 FROM jsonb_array_elements(tags::jsonb) t WHERE t ->> 1 IS NOT NULL) $$;
+
+-- The NIP-01 object.  Where the canonical serialisation is kept, tags and content are cut out of it: the letter of NIP-01 leaves
+-- control characters as they are, JSON does not, so those become \u00xx.
+CREATE FUNCTION event_object(e event) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+  head constant text := '{"id":"' || encode(e.id, 'hex') || '","pubkey":"' || encode(e.pubkey, 'hex') || '","created_at":'
+    || e.created_at || ',"kind":' || e.kind || ',"tags":';
+  tail constant text := ',"sig":"' || encode(e.sig, 'hex') || '"}';
+  rest bytea;
+  body text;
+  tags text;
+  at int;
+BEGIN
+  IF octet_length(e.canonical) = 0 THEN
+    RETURN head || e.tags || ',"content":' || to_json(e.content) || tail;
+  END IF;
+  -- [0,"pubkey",created_at,kind, stands before the tags.
+  rest := substring(e.canonical FROM 73 + length(e.created_at::text) + length(e.kind::text));
+  LOOP
+    at := position('\x00'::bytea IN rest);
+    EXIT WHEN at = 0;
+    rest := overlay(rest PLACING '\x5c7530303030'::bytea FROM at FOR 1);
+  END LOOP;
+  body := convert_from(rest, 'UTF8');
+  IF body ~ E'[\\x01-\\x1f]' THEN
+    FOR i IN 1 .. 31 LOOP
+      body := replace(body, chr(i), '\u' || lpad(to_hex(i), 4, '0'));
+    END LOOP;
+  END IF;
+  tags := substring(body FROM '^\[(?:\[(?:"(?:[^"\\]|\\.)*",?)*\],?)*\]');
+  RETURN head || tags || ',"content":' || substr(body, length(tags) + 2, length(body) - length(tags) - 2) || tail;
+END $$;
+
+CREATE FUNCTION event_json(id text) RETURNS text LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$
+  SELECT event_object(e) FROM event e WHERE encode(e.id, 'hex') = $1 $$;
+COMMENT ON FUNCTION event_json IS 'The event as NIP-01 JSON; its id and signature can be verified from it, whatever it holds.';
+
+CREATE FUNCTION insert_relay(url text, network text) RETURNS boolean LANGUAGE plpgsql STRICT AS $$
+DECLARE
+  fits constant text := CASE substring(split_part(url, '/', 3) FROM '\.(onion|i2p|loki)(?::[0-9]+)?$')
+    WHEN 'onion' THEN 'tor' WHEN 'i2p' THEN 'i2p' WHEN 'loki' THEN 'loki' ELSE 'clearnet' END;
+BEGIN
+  IF octet_length(url) > 2048 OR url !~ '^wss?://[^[:space:][:cntrl:]/?#@]+(/[^[:space:][:cntrl:]#]*)?$' OR url ~ '/$'
+     OR split_part(url, '/', 3) <> lower(split_part(url, '/', 3)) THEN
+    RAISE EXCEPTION 'not a relay URL in normal form: %', left(url, 200) USING ERRCODE = 'invalid_parameter_value',
+      HINT = 'ws:// or wss://, lower-case host, no user, no fragment, no slash at the end.';
+  END IF;
+  IF network <> fits THEN
+    RAISE EXCEPTION 'network % does not fit the URL %', network, left(url, 200) USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  INSERT INTO relays (url, network) VALUES ($1, $2) ON CONFLICT DO NOTHING;
+  RETURN FOUND;
+END $$;
+COMMENT ON FUNCTION insert_relay IS 'Adds a relay; true when it is new. The daemon finds it at its next look.';
+
+-- Upkeep -----------------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION delete_orphan_events() RETURNS int8 LANGUAGE plpgsql AS $$
+DECLARE
+  part regclass;
+  lo int4;
+  hi int4;
+  n int8;
+  total int8 := 0;
+BEGIN
+  -- Partition by partition: a hash of the keys that were seen in its time, not a look-up for each event.
+  FOR part IN SELECT i.inhrelid::regclass FROM pg_inherits i WHERE i.inhparent = 'event'::regclass LOOP
+    EXECUTE format('SELECT min(key) >> 47, max(key) >> 47 FROM %s', part) INTO lo, hi;
+    CONTINUE WHEN lo IS NULL;
+    EXECUTE format('DELETE FROM %s e WHERE NOT EXISTS (SELECT FROM (
+        SELECT unnest(s.keys) AS key FROM sighting s WHERE s.bucket BETWEEN $1 AND $2
+        UNION ALL SELECT unnest(s.keys) FROM sighting_packed s WHERE s.bucket BETWEEN $1 AND $2) k WHERE k.key = e.key)', part)
+      USING lo, hi;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    total := total + n;
+  END LOOP;
+  RETURN total;
+END $$;
+COMMENT ON FUNCTION delete_orphan_events IS 'Deletes events that no relay was ever seen to hold (imported ones too); returns how many.';
+
+-- Excludes events for ever and deletes those that are here.  The lock makes writers wait that have checked the tombstones already.
+CREATE FUNCTION exclude(p_what text, p_value bytea, p_until int8 DEFAULT 9223372036854775807, p_reason text DEFAULT '')
+RETURNS int8 LANGUAGE plpgsql AS $$
+DECLARE
+  n int8;
+  p_taghash int8 := CASE WHEN p_what = 'recipient' THEN (tag('p', encode(p_value, 'hex')))[1] END;
+BEGIN
+  PERFORM pg_advisory_xact_lock(7, -2);
+  INSERT INTO tombstone (what, value, until, taghash, reason) VALUES (p_what, p_value, p_until, p_taghash, p_reason)
+    ON CONFLICT (what, value) DO UPDATE SET until = greatest(tombstone.until, excluded.until), reason = excluded.reason;
+  CASE p_what
+    WHEN 'event' THEN DELETE FROM event e WHERE encode(e.id, 'hex') = encode(p_value, 'hex') AND e.created_at <= p_until;
+    WHEN 'author' THEN DELETE FROM event e WHERE encode(e.pubkey, 'hex') = encode(p_value, 'hex') AND e.created_at <= p_until;
+    WHEN 'recipient' THEN DELETE FROM event e WHERE e.taghash @> ARRAY[p_taghash] AND e.kind = 1059 AND e.created_at <= p_until;
+    WHEN 'kind' THEN DELETE FROM event e WHERE int4send(e.kind) = p_value AND e.created_at <= p_until;
+  END CASE;
+  GET DIAGNOSTICS n = ROW_COUNT;
+  RETURN n;
+END $$;
+COMMENT ON FUNCTION exclude IS 'Writes a tombstone and deletes what it excludes; returns how many events went.';
+
+-- Repacks sightings of closed buckets: everything of one relay and bucket that was first seen before `seen_before`, in rows of up to
+-- 160 keys with a time for each.  Only where rows are small; at most `groups_max` (relay, bucket) pairs a call.  Returns how many
+-- rows went, less those that came.  Loses nothing.
+CREATE FUNCTION sighting_compact(seen_before int8, groups_max int4) RETURNS int8 LANGUAGE plpgsql AS $$
+DECLARE
+  g record;
+  rows_out int8;
+  rows_in int8;
+  saved int8 := 0;
+BEGIN
+  FOR g IN SELECT s.relay_id, s.bucket FROM sighting s WHERE s.seen_at < seen_before AND s.bucket < (seen_before >> 15)
+      GROUP BY 1, 2 HAVING count(*) >= 8 AND sum(cardinality(s.keys)) < 60 * count(*) ORDER BY 1, 2 LIMIT groups_max
+  LOOP
+    PERFORM pg_advisory_xact_lock(7, g.relay_id);
+    WITH gone AS (
+      DELETE FROM sighting s WHERE s.relay_id = g.relay_id AND s.bucket = g.bucket AND s.seen_at < seen_before
+        AND cardinality(s.keys) < 120
+      RETURNING s.seen_at * 1000 AS at, s.keys, s.lags
+    ), gone_packed AS (
+      DELETE FROM sighting_packed s WHERE s.relay_id = g.relay_id AND s.bucket = g.bucket AND cardinality(s.keys) < 120
+      RETURNING s.seen_at_ms AS at, s.keys, s.lags
+    ), both_gone AS (
+      SELECT * FROM gone UNION ALL SELECT * FROM gone_packed
+    ), k AS (
+      SELECT u.key, min(b.at + coalesce(u.lag, 0)) AS at FROM both_gone b CROSS JOIN LATERAL unnest(b.keys, b.lags) u(key, lag) GROUP BY 1
+    ), cut AS (
+      -- A lag has 31 bits of milliseconds: 24 days.
+      SELECT key, at, at >> 30 AS era, (row_number() OVER (PARTITION BY at >> 30 ORDER BY key) - 1) / 160 AS chunk FROM k
+    ), made AS (
+      INSERT INTO sighting_packed (seen_at_ms, relay_id, bucket, tmax, tmin, keys, lags)
+        SELECT m.at, g.relay_id, g.bucket, max(c.key) >> 32, min(c.key) >> 32, array_agg(c.key ORDER BY c.key),
+          array_agg((c.at - m.at)::int4 ORDER BY c.key)
+        FROM cut c JOIN (SELECT era, chunk, min(at) AS at FROM cut GROUP BY 1, 2) m USING (era, chunk) GROUP BY era, chunk, m.at
+      RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM both_gone), (SELECT count(*) FROM made) INTO rows_out, rows_in;
+    saved := saved + rows_out - rows_in;
+  END LOOP;
+  RETURN saved;
+END $$;
+COMMENT ON FUNCTION sighting_compact IS 'Repacks small chunks of sightings first seen before a second; the daemon calls it from time to time.';

@@ -1,0 +1,49 @@
+-- What people read.  Hexadecimal text and JSON; each view can be scanned whatever relays have sent.
+
+CREATE VIEW events AS
+  SELECT encode(e.id, 'hex') AS id, encode(e.pubkey, 'hex') AS pubkey, e.created_at, e.kind, e.tags::jsonb AS tags,
+    tag_values(e.tags) AS tagvalues, e.taghash, e.content, encode(e.sig, 'hex') AS sig, e.lossy
+  FROM event e;
+COMMENT ON VIEW events IS 'Every verified event. Rows may be deleted through it; event_json(id) gives the exact NIP-01 object.';
+COMMENT ON COLUMN events.id IS 'Lower-case hex. Compare with nostr_id(''note1..'') for other forms.';
+COMMENT ON COLUMN events.created_at IS 'UNIX seconds, as the author claims: 0 to 2^53-1.';
+COMMENT ON COLUMN events.tagvalues IS 'The first value of every tag, for reading.';
+COMMENT ON COLUMN events.taghash IS 'For searching: taghash @> tag(''t'', ''bitcoin'').';
+COMMENT ON COLUMN events.lossy IS 'The event holds a NUL, shown here as U+FFFD; event_json(id) is exact.';
+
+-- Both directions by index: the relays of an event through the keys of the chunks, the newest of a relay through
+-- (relay_url, seen_at), each then through event.key.  created_at follows from the key but for clamped ones; it is said again so
+-- that one partition is read.
+CREATE VIEW events_relays AS
+  SELECT encode(e.id, 'hex') AS event_id, s.relay_url, s.seen_at, s.seen_at * 1000 + coalesce(u.lag, 0) AS seen_at_ms
+    FROM sighting s CROSS JOIN LATERAL unnest(s.keys, s.lags) u(key, lag)
+    JOIN event e ON e.key = u.key AND s.bucket = (e.key >> 47)::int4 AND s.keys @> ARRAY[e.key] AND e.created_at >= u.key >> 32
+      AND e.created_at <= CASE WHEN u.key >> 32 < 2147483647 THEN u.key >> 32 ELSE 9223372036854775807 END
+  UNION ALL
+  SELECT encode(e.id, 'hex'), r.url, (s.seen_at_ms + u.lag) / 1000, s.seen_at_ms + u.lag
+    FROM sighting_packed s CROSS JOIN LATERAL unnest(s.keys, s.lags) u(key, lag) JOIN relays r USING (relay_id)
+    JOIN event e ON e.key = u.key AND s.bucket = (e.key >> 47)::int4 AND s.keys @> ARRAY[e.key] AND e.created_at >= u.key >> 32
+      AND e.created_at <= CASE WHEN u.key >> 32 < 2147483647 THEN u.key >> 32 ELSE 9223372036854775807 END;
+COMMENT ON VIEW events_relays IS 'Which event was seen at which relay, and when first.';
+COMMENT ON COLUMN events_relays.seen_at_ms IS 'UNIX milliseconds; exact to the millisecond for events seen within an hour of created_at, else to the second of the batch.';
+
+CREATE VIEW unique_events_stats AS
+  SELECT n.events AS unique_events, p.pairs AS total_event_relay_pairs, p.relays AS relays_with_events,
+    round(p.pairs::numeric / nullif(n.events, 0), 2) AS avg_relays_per_event
+  FROM (SELECT count(*) AS events FROM event) n,
+    (SELECT coalesce(sum(s.n), 0)::int8 AS pairs, count(DISTINCT s.relay_id) AS relays FROM (
+      SELECT relay_id, cardinality(keys) AS n FROM sighting UNION ALL SELECT relay_id, cardinality(keys) FROM sighting_packed) s) p;
+COMMENT ON VIEW unique_events_stats IS 'The archive in four numbers; counts everything, so it takes a while.';
+
+CREATE VIEW relay_coverage AS
+  SELECT r.url AS relay_url, f.identity AS filter, c.lo, c.hi, g.name AS grade, c.proved_at
+  FROM coverage c JOIN relays r USING (relay_id) JOIN filter f USING (filter_id) JOIN grade g USING (grade);
+COMMENT ON VIEW relay_coverage IS 'Spans of created_at in which the archive has everything that the relay would serve, and by what kind of proof.';
+COMMENT ON COLUMN relay_coverage.grade IS 'Best first: negentropy, finish, walk, walk-kinds, live, heuristic.';
+
+CREATE VIEW relay_gap AS
+  SELECT r.url AS relay_url, f.identity AS filter, g.lo, g.hi, n.name AS reason, g.first_seen, g.tries::int4 AS tries, g.tried_at
+  FROM gap g JOIN relays r USING (relay_id) JOIN filter f USING (filter_id) JOIN gap_reason n USING (reason);
+COMMENT ON VIEW relay_gap IS 'Spans that could not be proven complete, and why.';
+COMMENT ON COLUMN relay_gap.hi IS '9223372036854775807: open above.';
+COMMENT ON COLUMN relay_gap.tries IS 'How often it was tried again since first_seen.';
