@@ -1,13 +1,9 @@
 /* WebSocket, client side.  See ws.h.
  *
- *     bytes --gate--> one head, one piece of a data frame, or one whole control frame --wslay-->
- * one event --> owner
+ *     bytes --ws_gate--> one piece of a frame --wslay--> one event --> owner
  *
- * Why there is a gate before wslay 1.1.1: it tells us of a frame only with its first payload byte,
- * and then allocates all that was announced; it sees UTF-8 in a close frame wrongly when the frame
- * comes in pieces; and it closes without a code when a frame's head is wrong.  The gate reads heads
- * alone (RFC 6455 5.2), so that lengths are known and refused in time, and hands control frames on
- * whole.  wslay's own buffering is off (its "no buffering" mode): text is assembled here.
+ * The gate (ws_gate.h) has judged every head before wslay sees it.  wslay's own buffering is off
+ * (its "no buffering" mode): text is assembled here, in memory that grows as bytes come.
  *
  * One piece gives at most one event, and the owner hears of it after wslay has returned: nothing is
  * ever freed under wslay's feet, and the owner may call anything from its callback. */
@@ -22,10 +18,9 @@
 
 #include "net/http1.h"
 #include "net/ws_accept.h"
+#include "net/ws_gate.h"
 
 enum {
-    HEAD_MAX = 10,          /* of a frame that is not masked */
-    CONTROL_MAX = 2 + 125,  /* a whole control frame */
     REQUEST_MAX = 8 * 1024, /* the upgrade request */
     FIRST_BYTES = 4096,     /* the first memory of a message in assembly */
     WSLAY_BYTES = 9 * 1024  /* wslay's context with its two buffers, about */
@@ -42,22 +37,9 @@ enum close_code {
 /* What wslay said about the last piece. */
 enum event { EVENT_NONE, EVENT_TEXT, EVENT_BINARY, EVENT_PING, EVENT_PONG, EVENT_CLOSE };
 
-/* The frame that is being read: its head byte by byte, then its payload. */
-struct gate {
-    uint8_t bytes[CONTROL_MAX]; /* the head; for a control frame the payload too */
-    size_t have, head;          /* bytes held; size of the head, 0 while it is not known */
-    uint8_t opcode;
-    bool fin;
-    bool begun;    /* the head is complete and allowed */
-    uint64_t left; /* payload bytes to come */
-};
-
-/* The message that is being read. */
+/* The text message in assembly. */
 struct message {
-    bool open, text; /* a first frame has begun; it is a text message */
-    uint32_t frames;
-    uint64_t announced; /* payload of its frames so far, the current one whole */
-    char *p;            /* what is assembled; NULL when the message came in one piece */
+    char *p; /* NULL when the message came in one piece */
     size_t bytes, size;
     struct str view; /* the complete message */
 };
@@ -66,18 +48,17 @@ struct ws {
     struct ws_ops ops;
     void *owner;
     enum ws_state state;
-    uint32_t message_bytes_max;
     struct http1 *http;
     char accept[WS_ACCEPT_CHARS + 1];
     char *request; /* until it is drained */
     size_t request_bytes, request_at;
     wslay_event_context_ptr wslay;
-    struct gate gate;
+    struct ws_gate gate;
     struct message message;
     struct str piece; /* what wslay may read now */
     enum event event;
-    uint16_t close_code;            /* of the peer */
-    char close_reason[CONTROL_MAX]; /* "" or UTF-8 */
+    uint16_t close_code;               /* of the peer */
+    char close_reason[WS_CONTROL_MAX]; /* "" or UTF-8 */
     size_t close_reason_bytes;
     uint16_t close_later; /* ours, when what is queued has gone; 0: none */
     bool feeding, freed;  /* ws_free came from a callback */
@@ -140,8 +121,8 @@ static int grow_message(struct ws *ws, size_t need)
     while (size < need)
         size *= 2;
     /* A last frame says how much the whole message needs. */
-    if (ws->gate.fin && size > m->announced)
-        size = (size_t)m->announced;
+    if (ws->gate.fin && size > ws->gate.announced)
+        size = (size_t)ws->gate.announced;
     if (ws->ops.reserve != NULL && !ws->ops.reserve(ws->owner, size - m->size))
         return err_set(&ws->err, ERR_NOMEM, "no room for a message of %zu bytes or more", size);
     char *p = realloc(m->p, size);
@@ -159,7 +140,7 @@ static int add_to_message(struct ws *ws, const uint8_t *data, size_t n)
 {
     struct message *m = &ws->message;
 
-    if (m->bytes == 0 && ws->gate.fin && n == m->announced) {
+    if (m->bytes == 0 && ws->gate.fin && n == ws->gate.announced) {
         m->view = (struct str){(const char *)data, n}; /* in wslay's buffer, until it reads again */
         return 0;
     }
@@ -227,7 +208,7 @@ static void on_chunk(wslay_event_context_ptr ctx,
 {
     struct ws *ws = user;
 
-    if (wslay_is_ctrl_frame(ws->gate.opcode) || !ws->message.text || arg->data_length == 0)
+    if (ws_gate_is_control(&ws->gate) || !ws->gate.message_text || arg->data_length == 0)
         return;
     if (add_to_message(ws, arg->data, arg->data_length) != 0)
         wslay_event_shutdown_read(ctx);
@@ -259,8 +240,9 @@ static void on_msg(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_
             ws->close_reason_bytes = arg->msg_length - 2;
             memcpy(ws->close_reason, arg->msg + 2, ws->close_reason_bytes);
         }
-        if (ws->close_code == 0)
-            ws->close_code = arg->status_code != 0 ? arg->status_code : CLOSE_NO_CODE;
+        ws->close_code = ws->gate.real_close_code != 0 ? ws->gate.real_close_code
+                         : arg->status_code != 0       ? arg->status_code
+                                                       : CLOSE_NO_CODE;
         break;
     case WSLAY_CONTINUATION_FRAME: /* never a message's opcode */
         break;
@@ -306,7 +288,7 @@ struct ws *ws_new(const struct ws_options *options, const struct ws_ops *ops, vo
     ws->ops = *ops;
     ws->owner = owner;
     ws->state = WS_UPGRADING;
-    ws->message_bytes_max = options->message_bytes_max;
+    ws->gate.message_max = options->message_bytes_max;
     ws->ping_at_ms = -1;
     ws->http = http1_new(&http);
     if (make_request(ws, options, err) != 0) {
@@ -384,7 +366,7 @@ static int start_wslay(struct ws *ws)
     }
     wslay_event_config_set_no_buffering(ws->wslay, 1);
     wslay_event_config_set_max_recv_msg_length(
-        ws->wslay, ws->message_bytes_max > 125 ? ws->message_bytes_max : 125);
+        ws->wslay, ws->gate.message_max > 125 ? ws->gate.message_max : 125);
     return 0;
 }
 
@@ -404,163 +386,6 @@ static int feed_upgrade(struct ws *ws, struct str *bytes)
     ws->state = WS_OPEN;
     ws->ops.on_open(ws->owner);
     return 0;
-}
-
-/* ---- the gate -------------------------------------------------------------- */
-
-static size_t head_size(const struct gate *g)
-{
-    uint8_t length = g->bytes[1] & 0x7f;
-    return length < 126 ? 2 : length == 126 ? 4 : HEAD_MAX;
-}
-
-static int check_head_bits(struct ws *ws)
-{
-    const struct gate *g = &ws->gate;
-    uint8_t length = g->bytes[1] & 0x7f;
-
-    if ((g->bytes[0] & 0x70) != 0)
-        return fail(ws, ERR_WS_PROTOCOL, CLOSE_PROTOCOL,
-                    "a reserved bit is set, no extension was agreed");
-    if ((g->opcode > WSLAY_BINARY_FRAME && g->opcode < WSLAY_CONNECTION_CLOSE) ||
-        g->opcode > WSLAY_PONG)
-        return fail(ws, ERR_WS_PROTOCOL, CLOSE_PROTOCOL, "a reserved opcode");
-    if ((g->bytes[1] & 0x80) != 0)
-        return fail(ws, ERR_WS_PROTOCOL, CLOSE_PROTOCOL, "a masked frame from a server");
-    if (wslay_is_ctrl_frame(g->opcode) && (!g->fin || length > 125))
-        return fail(ws, ERR_WS_PROTOCOL, CLOSE_PROTOCOL,
-                    "a control frame that is fragmented or longer than 125 bytes");
-    if (g->opcode == WSLAY_CONNECTION_CLOSE && length == 1)
-        return fail(ws, ERR_WS_PROTOCOL, CLOSE_PROTOCOL, "a close frame with half a code");
-    return 0;
-}
-
-static int check_length(struct ws *ws)
-{
-    struct gate *g = &ws->gate;
-
-    g->left = g->bytes[1] & 0x7f;
-    if (g->head > 2) {
-        g->left = 0;
-        for (size_t i = 2; i < g->head; i++)
-            g->left = g->left << 8 | g->bytes[i];
-        if (g->left < (g->head == 4 ? 126u : 65536u) || g->left >> 63 != 0)
-            return fail(ws, ERR_WS_PROTOCOL, CLOSE_PROTOCOL,
-                        "a length that is not written in its shortest form");
-    }
-    return 0;
-}
-
-/* A data frame begins: does it fit the message, and is it within the limits, before any memory is
- * spent on it? */
-static int begin_data_frame(struct ws *ws)
-{
-    struct message *m = &ws->message;
-
-    if (m->open != (ws->gate.opcode == WSLAY_CONTINUATION_FRAME))
-        return fail(ws, ERR_WS_PROTOCOL, CLOSE_PROTOCOL,
-                    m->open ? "a new message inside of a fragmented one"
-                            : "a continuation of no message");
-    if (!m->open) {
-        m->open = true;
-        m->text = ws->gate.opcode == WSLAY_TEXT_FRAME;
-    }
-    if (++m->frames > WS_FRAMES_MAX)
-        return fail(ws, ERR_MESSAGE_TOO_LARGE, CLOSE_TOO_BIG, "a message of too many frames");
-    if (ws->gate.left > ws->message_bytes_max - m->announced) {
-        err_set(&ws->err, ERR_MESSAGE_TOO_LARGE, "a message of %llu bytes or more",
-                (unsigned long long)(m->announced + ws->gate.left));
-        return fail(ws, ERR_MESSAGE_TOO_LARGE, CLOSE_TOO_BIG, "");
-    }
-    m->announced += ws->gate.left;
-    return 0;
-}
-
-static int begin_frame(struct ws *ws)
-{
-    struct gate *g = &ws->gate;
-
-    g->begun = true;
-    if (check_length(ws) != 0)
-        return -1;
-    return wslay_is_ctrl_frame(g->opcode) ? 0 : begin_data_frame(ws);
-}
-
-/* 1012 to 1014 are registered since RFC 6455 and used ("service restart"), wslay knows them not: it
- * is shown 1001. */
-static void read_close_code(struct ws *ws)
-{
-    struct gate *g = &ws->gate;
-    unsigned code = g->have >= 4 ? (unsigned)g->bytes[2] << 8 | g->bytes[3] : 0;
-
-    if (g->opcode != WSLAY_CONNECTION_CLOSE || code < 1012 || code > 1014)
-        return;
-    ws->close_code = (uint16_t)code;
-    g->bytes[2] = 1001 >> 8;
-    g->bytes[3] = 1001 & 0xff;
-}
-
-/* Takes bytes until the gate holds `until`; does it now? */
-static bool take(struct gate *g, struct str *bytes, size_t until)
-{
-    size_t n = until - g->have < bytes->n ? until - g->have : bytes->n;
-
-    memcpy(g->bytes + g->have, bytes->p, n);
-    g->have += n;
-    bytes->p += n;
-    bytes->n -= n;
-    return g->have == until;
-}
-
-/* Reads a head: 1 when it is complete and allowed, 0 when more bytes must come, -1 on a broken
- * rule. */
-static int read_head(struct ws *ws, struct str *bytes)
-{
-    struct gate *g = &ws->gate;
-
-    if (g->head == 0) {
-        if (!take(g, bytes, 2))
-            return 0;
-        g->fin = g->bytes[0] >> 7;
-        g->opcode = g->bytes[0] & 0x0f;
-        g->head = head_size(g);
-        if (check_head_bits(ws) != 0)
-            return -1;
-    }
-    if (!take(g, bytes, g->head))
-        return 0;
-    return begin_frame(ws) == 0 ? 1 : -1;
-}
-
-/* Reads towards the next piece for wslay: 1 when ws->piece is set, 0 when more bytes must come, -1
- * on a broken rule. */
-static int run_gate(struct ws *ws, struct str *bytes)
-{
-    struct gate *g = &ws->gate;
-
-    if (!g->begun) {
-        int r = read_head(ws, bytes);
-
-        if (r <= 0)
-            return r;
-        if (!wslay_is_ctrl_frame(g->opcode)) {
-            ws->piece = (struct str){(const char *)g->bytes, g->head};
-            return 1;
-        }
-    }
-    if (wslay_is_ctrl_frame(g->opcode)) {
-        if (!take(g, bytes, g->head + (size_t)g->left))
-            return 0;
-        g->left = 0;
-        read_close_code(ws);
-        ws->piece = (struct str){(const char *)g->bytes, g->have};
-        return 1;
-    }
-    ws->piece = (struct str){bytes->p, g->left < bytes->n ? (size_t)g->left : bytes->n};
-    bytes->p += ws->piece.n;
-    bytes->n -= ws->piece.n;
-    g->left -= ws->piece.n;
-    return 1;
 }
 
 /* ---- events ---------------------------------------------------------------- */
@@ -626,7 +451,7 @@ static int run_wslay(struct ws *ws)
         return fail(ws, ws->err.code, CLOSE_POLICY, "");
     if (r == WSLAY_ERR_NOMEM)
         return fail(ws, ERR_NOMEM, CLOSE_POLICY, "no memory for a frame");
-    if (ws->gate.opcode == WSLAY_CONNECTION_CLOSE)
+    if (ws->gate.opcode == WS_CLOSE)
         return fail(ws, ERR_WS_PROTOCOL, CLOSE_PROTOCOL,
                     "a close frame with an invalid code or reason");
     /* All else that wslay could refuse, the gate has refused before. */
@@ -637,14 +462,16 @@ static int feed_frames(struct ws *ws, struct str bytes, int64_t now_ms)
 {
     ws->received_bytes += bytes.n;
     while (bytes.n > 0 && ws->state == WS_OPEN && !ws->freed) {
-        int r = run_gate(ws, &bytes);
+        int r = ws_gate_run(&ws->gate, &bytes, &ws->piece, &ws->err);
 
-        if (r <= 0)
-            return r;
+        if (r < 0)
+            return fail(ws, ws->err.code,
+                        ws->err.code == ERR_MESSAGE_TOO_LARGE ? CLOSE_TOO_BIG : CLOSE_PROTOCOL, "");
+        if (r == 0)
+            return 0;
         if (run_wslay(ws) != 0 || dispatch(ws, now_ms) != 0)
             return -1;
-        if (ws->gate.left == 0)
-            ws->gate = (struct gate){0};
+        ws_gate_used(&ws->gate);
     }
     return 0;
 }
