@@ -130,7 +130,7 @@ prefix=\${pcfiledir}/../..
 Name: $name
 Description: mbedTLS, static, with the settings of bigbrotrd
 Version: $version
-Cflags: -I\${prefix}/include
+Cflags: -isystem \${prefix}/include
 Libs: -L\${prefix}/lib -lmbedtls -pthread
 EOF
     done

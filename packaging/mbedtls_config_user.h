@@ -24,7 +24,6 @@
 #undef MBEDTLS_SSL_DTLS_HELLO_VERIFY
 #undef MBEDTLS_SSL_DTLS_CLIENT_PORT_REUSE
 #undef MBEDTLS_SSL_DTLS_CONNECTION_ID
-#undef MBEDTLS_SSL_DTLS_CONNECTION_ID_COMPAT
 
 /* A renegotiation lets the peer choose when a handshake's cost falls due. */
 #undef MBEDTLS_SSL_RENEGOTIATION
