@@ -651,3 +651,8 @@ int64_t result_int(const struct result *res, int row, int col)
 
     return binary_int(s.p, s.n);
 }
+
+int conn_library_version(void)
+{
+    return PQlibVersion();
+}

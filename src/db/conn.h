@@ -45,6 +45,8 @@ bool conn_is_local(const struct conn *c);       /* over a unix socket */
 /* What was in the error that on_settled() reported last: "22021". */
 const char *conn_sqlstate(const struct conn *c);
 
+int conn_library_version(void); /* of libpq: 150004 */
+
 int result_rows(const struct result *res);
 bool result_null(const struct result *res, int row, int col);
 struct str result_str(const struct result *res, int row, int col);
