@@ -4,7 +4,7 @@
  *
  * Standard output gets one event a line, in the order of "arrival" (which is not the order of
  * created_at).  It stands on libsecp256k1 and libcrypto alone, so that the daemon's own scanner and
- * hash are never their own judge.  About 20,000 events a second on one core; signing is nearly all
+ * hash are never their own judge.  About 50,000 events a second on one core; signing is nearly all
  * of it.
  *
  * The canonical form is the one JSON.stringify writes, and the line on standard output uses the

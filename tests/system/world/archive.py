@@ -188,3 +188,37 @@ def exact(cursor: psycopg2.extensions.cursor) -> list[str]:
     if orphans:
         faults.append(f"{orphans} events that were seen nowhere")
     return faults
+
+
+def findings(archive: Archive, relays: list[Relay], tls: bool = False) -> list[Finding]:
+    """All relays in one snapshot."""
+    with archive.session() as cursor:
+        return [examine(cursor, r, r.wss if tls else r.url) for r in relays]
+
+
+def all_complete(archive: Archive, relays: list[Relay], tls: bool = False) -> bool:
+    try:
+        return all(f.complete for f in findings(archive, relays, tls))
+    except psycopg2.Error:
+        return False
+
+
+def describe(archive: Archive, relays: list[Relay], tls: bool = False) -> str:
+    try:
+        return "\n".join(str(f) for f in findings(archive, relays, tls) if not f.complete or f.faults)
+    except psycopg2.Error as error:
+        return f"the archive cannot be read: {error}"
+
+
+def assert_exact(archive: Archive, relays: list[Relay], tls: bool = False) -> None:
+    """Every relay complete, nothing twice, nothing invented, nothing lost; the events are those of the relays and no others."""
+    with archive.session() as cursor:
+        found = [examine(cursor, r, r.wss if tls else r.url) for r in relays]
+        faults = exact(cursor)
+        cursor.execute("SELECT id FROM events")
+        have = {row[0] for row in cursor.fetchall()}
+    assert not faults, faults
+    bad = [str(f) for f in found if f.faults or not f.complete]
+    assert not bad, "\n".join(bad)
+    served = {e[0] for r in relays for e in r.servable() if wanted(e[2])}
+    assert have == served, f"{len(served - have)} events missing, {len(have - served)} too many"

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from . import process
-from .archive import Archive
+from .archive import Archive, all_complete, describe
+from .farm import Relay
 from .process import as_unprivileged, give, kill_marked, marked, unprivileged, until
 
 Ini = dict[str, dict[str, Any]]
@@ -179,6 +180,14 @@ class Daemon:
 
     def postmaster(self) -> int:
         return int((self.state / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0])
+
+    def complete(self, relays: list[Relay], timeout: float = 60, tls: bool = False) -> None:
+        """Waits until all of these relays are archived and proven."""
+        archive = self.archive()
+        try:
+            until(lambda: all_complete(archive, relays, tls), timeout, "all relays are complete", self.alive, every=0.3)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{describe(archive, relays, tls)}\n{self.log()}") from None
 
     def metrics(self) -> dict[str, float]:
         """name{labels} -> value, over the unix socket of [http] listen."""

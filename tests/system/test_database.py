@@ -1,0 +1,177 @@
+"""The database goes away, or its disk is full: the daemon waits without spinning, loses nothing, and goes on by itself."""
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import World
+from world.archive import Archive, all_complete, assert_exact, describe
+from world.daemon import Daemon
+from world.farm import Relay
+from world.process import give, unprivileged, until
+from world.servers import Postgres
+
+OUTAGE_S = 6
+
+
+def busy_relays(world: World, n: int = 1500) -> list[Relay]:
+    return world.farm.add(*({"cap": 50, "reply_delay_ms": 20, "data": [{"mint": {"n": n, "seed": 61 + i, "times": "bursty"}}]}
+                            for i in range(6)))
+
+
+def database_processes(daemon: Daemon) -> list[int]:
+    return [pid for pid in daemon.processes() if pid != daemon.pid]
+
+
+def begun(world: World, daemon: Daemon) -> None:
+    until(lambda: world.farm.totals()["events_sent"] > 300, 30, "archiving has begun", daemon.alive)
+
+
+def assert_calm(daemon: Daemon, seconds: float) -> None:
+    before = daemon.log_bytes()
+    cpu = daemon.busy(seconds)
+    assert cpu < 0.5 * seconds, f"{cpu:.1f} s of CPU in {seconds:.0f} s"
+    written = daemon.log_bytes() - before
+    assert written < 4000 + 1000 * seconds, f"{written} bytes of log in {seconds:.0f} s:\n{daemon.log()}"
+
+
+def test_database_does_not_answer_for_a_while(world: World) -> None:
+    relays = busy_relays(world)
+    daemon = world.daemon(*relays)
+    daemon.set("database", statement_timeout="2s")
+    daemon.start()
+    begun(world, daemon)
+    stopped = database_processes(daemon)
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        time.sleep(1)
+        assert_calm(daemon, OUTAGE_S)
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    daemon.complete(relays, timeout=90)
+    assert_exact(daemon.archive(), relays)
+    daemon.stop()
+
+
+def test_own_server_is_down_for_a_while(world: World) -> None:
+    """By url: nobody restarts it for us."""
+    server = Postgres(world.home, world.env)
+    world.closers.append(server.stop)
+    relays = busy_relays(world)
+    daemon = world.daemon(*relays)
+    use_server(daemon, server, "sslmode=require")
+    daemon.start(wait=False)
+    archive = server_archive(server)
+    until(archive.answers, 30, "migrated", daemon.alive)
+    begun(world, daemon)
+    server.stop()
+    time.sleep(1)
+    assert_calm(daemon, OUTAGE_S)
+    server.start()
+    wait_complete(daemon, archive, relays)
+    assert_exact(archive, relays)
+    daemon.stop()
+
+
+def use_server(daemon: Daemon, server: Postgres, options: str) -> None:
+    secret = daemon.home / "password"
+    secret.write_text(server.password + "\n")
+    secret.chmod(0o600)
+    give(secret)
+    daemon.set("database", url=f"postgresql://archivist@localhost:{server.port}/archive?{options}", password_file=secret)
+
+
+def server_archive(server: Postgres) -> Archive:
+    from world.archive import Archive
+    from world.process import unprivileged
+    return Archive(user=unprivileged(), url=server.local_url)
+
+
+def wait_complete(daemon: Daemon, archive: Archive, relays: list[Relay], timeout: float = 90) -> None:
+    try:
+        until(lambda: all_complete(archive, relays), timeout, "complete", daemon.alive, every=0.3)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{describe(archive, relays)}\n{daemon.log()}") from None
+
+
+@pytest.fixture
+def small_disk(world: World) -> Iterator[Path]:
+    """A file system of 400 MB of its own."""
+    path = world.home / "disk"
+    path.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", str(path)], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"NO TMPFS CAN BE MOUNTED HERE: {done.stderr.strip()}")
+    path.chmod(0o755)
+    give(path)
+    try:
+        yield path
+    finally:
+        for daemon in world.daemons:
+            daemon.end()
+        subprocess.run(["umount", "-l", str(path)], check=False)
+
+
+def fill(disk: Path, leave: int) -> Path:
+    """Takes all that is free but `leave` bytes."""
+    filler = disk / "filler"
+    free = shutil.disk_usage(disk).free - leave
+    with filler.open("wb") as f:
+        try:
+            for _ in range(free // (1 << 20)):
+                f.write(bytes(1 << 20))
+            f.write(bytes(free % (1 << 20)))
+        except OSError:
+            pass  # somebody else took some of it: full is full
+    return filler
+
+
+def test_disk_full(world: World, small_disk: Path) -> None:
+    relays = busy_relays(world)
+    daemon = world.daemon(*relays)
+    daemon.set("daemon", state_dir=small_disk / "state")
+    daemon.state = small_disk / "state"
+    daemon.start()
+    begun(world, daemon)
+    filler = fill(small_disk, 0)
+    archive = daemon.archive()
+    before = world.farm.totals()["events_sent"]
+    time.sleep(3)
+    assert_calm(daemon, OUTAGE_S)
+    sent = world.farm.totals()["events_sent"]
+    assert sent < 9000, f"it goes on asking though nothing can be stored: {before} -> {sent}"
+    filler.unlink()
+    until(archive.answers, 30, "the database answers again", daemon.alive)
+    daemon.complete(relays, timeout=90)
+    assert_exact(archive, relays)
+    daemon.stop()
+
+
+def test_backfill_pauses_while_the_disk_is_nearly_full(world: World, small_disk: Path) -> None:
+    relays = busy_relays(world, 3000)
+    daemon = world.daemon(*relays)
+    daemon.set("daemon", state_dir=small_disk / "state")
+    daemon.set("archive", disk_free_min="20%")
+    daemon.state = small_disk / "state"
+    daemon.start()
+    begun(world, daemon)
+    filler = fill(small_disk, 40 << 20)
+
+    def paused() -> bool:
+        return daemon.metrics().get("bigbrotr_backfill_paused") == 1
+    until(paused, 30, "history waits", daemon.alive)
+    world.farm.wait_quiet(1.5)
+    assert world.farm.totals()["events_sent"] < 17000
+    filler.unlink()
+    until(lambda: not paused(), 30, "history goes on", daemon.alive)
+    daemon.complete(relays, timeout=120)
+    daemon.stop()
