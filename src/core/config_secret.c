@@ -138,8 +138,9 @@ static int load_secret(struct config *cfg, const struct config_row *row, const c
     size_t n = 0;
     int result;
 
-    if (config_read_file(path, (size_t)2 * CONFIG_SECRET_SIZE, &text, &n, &mode, err) < 0)
-        return -1;
+    if (config_read_file(path, (size_t)2 * CONFIG_SECRET_SIZE, &text, &n, &mode, err) < 0 ||
+        text == NULL)
+        return -1; /* the second is for the analyser: success brings a text */
     if ((mode & 0027) != 0)
         result = err_set(err, ERR_CONFIG, "may be %s by others (mode %04o); run: chmod %s on it",
                          (mode & 0022) != 0 ? "changed" : "read", mode,

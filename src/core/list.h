@@ -1,5 +1,5 @@
-/* Intrusive doubly linked lists: an object is on the list of its state by embedding a struct list.  A list head is a struct
- * list that points to itself.  No memory is owned. */
+/* Intrusive doubly linked lists: an object is on the list of its state by embedding a struct list.
+ * A list head is a struct list that points to itself.  No memory is owned. */
 #ifndef CORE_LIST_H
 #define CORE_LIST_H
 
@@ -13,8 +13,9 @@ struct list {
 #define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* for (each entry): the entry may be removed in the body. */
-#define LIST_FOR_EACH(pos, head)                                                                   \
-    for (struct list *pos = (head)->next, *pos##_next = pos->next; pos != (head); pos = pos##_next, pos##_next = pos->next)
+#define LIST_FOR_EACH(pos, head)                                                  \
+    for (struct list *pos = (head)->next, *pos##_next = pos->next; pos != (head); \
+         pos = pos##_next, pos##_next = pos->next)
 
 static inline void list_init(struct list *l)
 {

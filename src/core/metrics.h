@@ -14,11 +14,36 @@
 #include "core/reject.h"
 
 /* Label value lists: X(NAME, "value"). */
-#define NO_LABEL(X)     X(ALL, "")
-#define VARIANTS(X)     X(JS, "js") X(NIP, "nip") X(TAO, "tao")
-#define POOLS(X)        X(BATCHES, "batches") X(KNOWN_IDS, "known_ids") X(MESSAGES, "messages") X(CONNECTIONS, "connections") X(RELAYS, "relays")
-#define RELAY_STATES(X) X(WAITING, "waiting") X(CONNECTING, "connecting") X(WALKING, "walking") X(LIVE, "live") X(IN_SYNC, "in_sync") X(FAILING, "failing") X(NO_PROXY, "no_proxy")
-#define SETTLES(X)      X(EOSE, "eose") X(CLOSED, "closed") X(TIMEOUT, "timeout") X(DISCONNECT, "disconnect") X(OVERSIZE, "oversize") X(FLOOD, "flood") X(CANCELLED, "cancelled")
+/* clang-format off */
+#define NO_LABEL(X) \
+    X(ALL, "")
+#define VARIANTS(X) \
+    X(JS, "js") \
+    X(NIP, "nip") \
+    X(TAO, "tao")
+#define POOLS(X) \
+    X(BATCHES, "batches") \
+    X(KNOWN_IDS, "known_ids") \
+    X(MESSAGES, "messages") \
+    X(CONNECTIONS, "connections") \
+    X(RELAYS, "relays")
+#define RELAY_STATES(X) \
+    X(WAITING, "waiting") \
+    X(CONNECTING, "connecting") \
+    X(WALKING, "walking") \
+    X(LIVE, "live") \
+    X(IN_SYNC, "in_sync") \
+    X(FAILING, "failing") \
+    X(NO_PROXY, "no_proxy")
+#define SETTLES(X) \
+    X(EOSE, "eose") \
+    X(CLOSED, "closed") \
+    X(TIMEOUT, "timeout") \
+    X(DISCONNECT, "disconnect") \
+    X(OVERSIZE, "oversize") \
+    X(FLOOD, "flood") \
+    X(CANCELLED, "cancelled")
+/* clang-format on */
 
 enum pool {
 #define ROW(name, value) POOL_##name,
@@ -40,8 +65,8 @@ enum settle {
         SETTLE__COUNT
 };
 
-/* NETWORKS comes from network.h; REJECTS (reject.def) and ERRORS (err.def, without ERR_NONE, zeros are
- * not printed) bring their enums and their names with them.  How many values each list has: */
+/* NETWORKS comes from network.h; REJECTS (reject.def) and ERRORS (err.def, without ERR_NONE, zeros
+ * are not printed) bring their enums and their names with them.  How many values each list has: */
 #define METRIC_ONE(name, value) +1
 enum {
     METRIC_N_NO_LABEL = 1,
@@ -55,13 +80,15 @@ enum {
 };
 #undef METRIC_ONE
 
-/* metrics.relays[NETWORK_TOR], metrics.events_rejected_total[REJECT_SYNTAX]++, metrics.batches_total[0]++ */
+/* metrics.relays[NETWORK_TOR], metrics.events_rejected_total[REJECT_SYNTAX]++,
+ * metrics.batches_total[0]++ */
 struct metrics {
 #define METRIC(name, kind, label, labels, help) int64_t name[METRIC_N_##labels];
 #include "core/metrics.def"
 };
 extern struct metrics metrics; /* the one global: one process, one page of numbers */
 
-void metrics_print(FILE *out); /* Prometheus text exposition, every name with the prefix bigbrotr_ */
+void metrics_print(
+    FILE *out); /* Prometheus text exposition, every name with the prefix bigbrotr_ */
 
 #endif
