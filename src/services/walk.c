@@ -82,12 +82,12 @@ void walk_gap(struct walk *w, int64_t lo, int64_t hi, enum gap_reason reason)
 }
 
 /* Nothing it says about any second can be trusted: the whole axis is a gap. */
-void walk_unpageable(struct walk *w)
+void walk_unpageable(struct walk *w, enum gap_reason reason)
 {
-    w->traits->honours_until = TRI_NO;
+    if (reason == GAP_IGNORES_UNTIL)
+        w->traits->honours_until = TRI_NO;
     w->depth = 0;
-    add_span(w, &(struct walk_span){
-                    .lo = w->lo, .hi = INT64_MAX, .gap = true, .reason = GAP_IGNORES_UNTIL});
+    add_span(w, &(struct walk_span){.lo = w->lo, .hi = INT64_MAX, .gap = true, .reason = reason});
 }
 
 /* All that is open becomes one gap; where a part of it has been proven, the proof prevails. */
@@ -154,6 +154,7 @@ void walk_free(struct walk *w)
         return;
     free(w->base);
     free(w->list);
+    free(w->only_kinds);
     free(w->ids);
     free(w->marks);
     free(w->times);
@@ -169,14 +170,16 @@ static void set_range(struct walk *w, int64_t lo, int64_t hi, int32_t limit)
     ask->since = lo > 0 && !w->no_since ? lo : -1;
     ask->until = hi == INT64_MAX ? -1 : w->range_hi;
     ask->limit = limit < w->limit ? limit : w->limit;
-    ask->kinds = NULL;
-    ask->n_kinds = 0;
+    ask->kinds = w->only_kinds;
+    ask->n_kinds = w->only_n;
+    w->plain = true;
 }
 
 static void set_kinds(struct walk *w, struct range r)
 {
     w->ask.kinds = w->list + r.from;
     w->ask.n_kinds = r.n;
+    w->plain = false;
 }
 
 static void form(struct walk *w)
@@ -251,7 +254,7 @@ static bool adapt(struct walk *w)
         w->limit = w->traits->page = 100;
         return true;
     }
-    if (w->ask.n_kinds > 10) {
+    if (!w->plain && w->ask.n_kinds > 10) {
         w->chunk_max = w->chunk_max > 50 ? w->chunk_max / 5 : 10;
         if (t->type == TASK_SECOND)
             walk_second_start(w, t->lo);
@@ -362,7 +365,7 @@ static void take_page(struct walk *w, const struct walk_page *page)
     walk_facts(w, page, &f);
     w->unproven |= page->unproven;
     w->any |= f.in > 0;
-    w->kindless_ok |= f.in > 0 && w->ask.n_kinds == 0;
+    w->kindless_ok |= f.in > 0 && w->plain;
     if (w->cap > w->traits->cap)
         w->traits->cap = w->cap;
     w->allowance += 4 * (uint64_t)f.in;

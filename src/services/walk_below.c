@@ -157,7 +157,7 @@ void walk_below_answer(struct walk *w, const struct facts *f)
     struct task *t = walk_top(w);
 
     if (f->in == 0 && f->above > NOISE_MAX) {
-        walk_unpageable(w);
+        walk_unpageable(w, GAP_IGNORES_UNTIL);
         return;
     }
     if (t->at >= 0) {

@@ -101,8 +101,20 @@ void walk_bisect_answer(struct walk *w, const struct facts *f)
     struct task *t = walk_top(w);
 
     if (f->above > 3 * f->in + NOISE_MAX) {
-        walk_unpageable(w);
+        walk_unpageable(w, GAP_IGNORES_UNTIL);
         return;
+    }
+    if (w->traits->newest_first == TRI_NO && f->below > 3 * f->in + NOISE_MAX) {
+        walk_unpageable(w,
+                        GAP_UNSORTED); /* neither the newest first, nor where they are asked for */
+        return;
+    }
+    if (walk_bisects_kinds(w) && f->in > 0 && walk_chunk(w, t->chunk).from >= w->served_n) {
+        walk_kinds_order(
+            w); /* kinds that came for the first time: now nothing hidden competes with them */
+        t->chunk = 0;
+        if (!f->full)
+            return;
     }
     if (f->full && t->lo == t->hi) {
         int64_t second = t->lo;
@@ -191,7 +203,7 @@ void walk_second_answer(struct walk *w, const struct facts *f)
     struct range r = w->ranges[--w->ranges_n];
 
     if (f->in == 0 && f->above > NOISE_MAX) {
-        walk_unpageable(w);
+        walk_unpageable(w, GAP_IGNORES_UNTIL);
         return;
     }
     w->second_most = f->count > w->second_most ? f->count : w->second_most;

@@ -72,12 +72,19 @@ static void believe(struct walk *w)
         walk_below_start(w, t->lo, f->min, true);
 }
 
+static void check_top(struct walk *w)
+{
+    walk_kinds_order(w);
+    walk_push(w, TASK_TOP, w->held.max + 1, cursor(w)->hi);
+}
+
 /* Which question, if any, has to be answered before the page is believed? */
 static void check(struct walk *w, bool suspect)
 {
     struct task *t = cursor(w);
     const struct facts *f = &w->held;
     bool first = w->cursor_pages++ == 0;
+    w->first_page = first;
     bool known = w->traits->newest_first == TRI_YES;
 
     bool unordered =
@@ -88,8 +95,7 @@ static void check(struct walk *w, bool suspect)
         return;
     }
     if (first && !known && f->max < t->hi) {
-        walk_kinds_order(w);
-        walk_push(w, TASK_TOP, f->max + 1, t->hi);
+        check_top(w);
         return;
     }
     if (!known && f->sorted && w->shuffled_passed == 0 && f->max - f->min >= SMALL_PAGE)
@@ -103,7 +109,7 @@ void walk_cursor_answer(struct walk *w, const struct facts *f)
     struct walk_traits *traits = w->traits;
 
     if (f->in == 0 && f->above > 0 && (traits->honours_until != TRI_YES || f->above > NOISE_MAX)) {
-        walk_unpageable(w);
+        walk_unpageable(w, GAP_IGNORES_UNTIL);
         return;
     }
     if (w->answer->hint == WALK_HINT_FINISH) {
@@ -165,7 +171,7 @@ void walk_recheck_answer(struct walk *w, const struct facts *f)
     size_t unseen = 0;
 
     if (f->in == 0 && f->above > NOISE_MAX) {
-        walk_unpageable(w);
+        walk_unpageable(w, GAP_IGNORES_UNTIL);
         return;
     }
     for (size_t i = 0; i < w->answer->events_n; i++) {
@@ -174,8 +180,15 @@ void walk_recheck_answer(struct walk *w, const struct facts *f)
     }
     if (unseen == 0) {
         w->shuffled_passed += !w->held.sorted && w->held.in > SMALL_PAGE;
-        if (w->held.sorted && w->held.in > SMALL_PAGE && w->held.max - w->held.min >= SMALL_PAGE)
+        if (w->held.sorted && w->held.in > SMALL_PAGE && w->held.max - w->held.min >= SMALL_PAGE &&
+            !w->traits->restricts)
             w->traits->newest_first = TRI_YES;
+        if (w->first_page && w->traits->restricts && w->traits->newest_first != TRI_YES &&
+            w->held.max < cursor(w)->hi) { /* what was left out may have been hidden just now */
+            w->depth = 1;
+            check_top(w);
+            return;
+        }
         believe(w);
         return;
     }

@@ -98,6 +98,7 @@ struct walk {
     struct task stack[STACK_MAX];
     size_t depth;
     bool finished, given_up;
+    bool plain; /* the open question has no explicit kinds but the filter's own */
 
     /* The question that is open */
     struct walk_ask ask;
@@ -113,8 +114,10 @@ struct walk {
     size_t base_n, base_room;
     int32_t *list;
     size_t list_n, list_room;
-    size_t served_n;  /* list[0 .. served_n) are known to be served */
-    bool only;        /* base is the filter's own */
+    size_t served_n; /* list[0 .. served_n) are known to be served */
+    bool only;       /* base is the filter's own: asked for where others ask without kinds */
+    int32_t *only_kinds;
+    size_t only_n;
     size_t chunk_max; /* kinds in one question; less for relays that refuse long lists */
 
     /* The page that waits for its check, and the one before */
@@ -122,6 +125,7 @@ struct walk {
     int32_t held_limit;
     uint64_t *ids; /* sorted fingerprints of the held page */
     size_t ids_n, ids_room;
+    bool first_page;          /* .. is the first of the cursor */
     unsigned rechecks;        /* of the held page, that found something new */
     unsigned shuffled_passed; /* checks of unordered pages that found nothing new */
     uint32_t cursor_pages;
@@ -166,7 +170,7 @@ void walk_push(struct walk *w, enum task_type type, int64_t lo, int64_t hi);
 void walk_pop(struct walk *w);
 void walk_prove(struct walk *w, int64_t lo, int64_t hi, enum grade grade);
 void walk_gap(struct walk *w, int64_t lo, int64_t hi, enum gap_reason reason);
-void walk_unpageable(struct walk *w);
+void walk_unpageable(struct walk *w, enum gap_reason reason);
 void walk_give_up(struct walk *w, enum gap_reason reason);
 int32_t walk_cap(const struct walk *w); /* a page with fewer events is not full */
 int64_t walk_second_before(const struct walk *w,

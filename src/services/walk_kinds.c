@@ -71,8 +71,14 @@ void walk_kinds_init(struct walk *w, const struct walk_kinds *kinds)
     w->chunk_max = CHUNK_KINDS;
     w->only = kinds->only_n > 0;
     if (w->only) {
-        for (size_t i = 0; i < kinds->only_n; i++)
+        void *copy = NULL;
+        walk_grow(&copy, &w->only_n, kinds->only_n, sizeof(*w->only_kinds));
+        w->only_kinds = copy;
+        w->only_n = kinds->only_n;
+        for (size_t i = 0; i < kinds->only_n; i++) {
+            w->only_kinds[i] = kinds->only[i];
             add(w, kinds->only[i]);
+        }
     } else {
         for (size_t i = 0; i < kinds->known_n; i++)
             add(w, kinds->known[i]);

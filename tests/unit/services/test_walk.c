@@ -84,7 +84,8 @@ static void check_span(struct trial *t, const struct walk_span *span)
     if (span->lo > span->hi || span->lo < 0)
         fail_trial(t, "a malformed span", span->lo, span->hi);
     if (span->hi >= t->asked_first &&
-        !(span->gap && span->hi == INT64_MAX && span->reason == GAP_IGNORES_UNTIL))
+        !(span->gap && span->hi == INT64_MAX &&
+          (span->reason == GAP_IGNORES_UNTIL || span->reason == GAP_UNSORTED)))
         fail_trial(t, "a claim beyond the second before the first question", span->lo, span->hi);
     if (span->gap || span->grade == GRADE_H)
         return;
