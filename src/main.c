@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "daemon.h"
-#include "db/db.h"
+#include "db/conn.h"
 #include "net/tls.h"
 
 enum { EXIT_USAGE = 2 };
@@ -32,7 +32,7 @@ static const char usage[] =
 static int print_version(void)
 {
     (void)printf("bigbrotrd %s\nlibuv %s, %s, libpq %d\n", BIGBROTR_VERSION, uv_version_string(), tls_library_version(),
-                 db_library_version());
+                 conn_library_version());
     return EXIT_SUCCESS;
 }
 

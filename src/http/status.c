@@ -1,9 +1,10 @@
 /* status: see status.h. */
 #include "http/status.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <string.h>
+
+#include "core/human.h"
 
 static const char *const state_names[] = {
 #define ROW(name, text) text,
@@ -18,40 +19,12 @@ static const char *const pool_names[] = {
 
 enum { BLOCK_LINE_MAX = 512 };
 
-const char *status_bytes(char *to, size_t size, double bytes)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    int unit = 0;
-
-    while (fabs(bytes) >= 1024 && unit < 4) {
-        bytes /= 1024;
-        unit++;
-    }
-    (void)snprintf(to, size, unit == 0 || fabs(bytes) >= 100 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
-    return to;
-}
-
-const char *status_duration(char *to, size_t size, double seconds)
-{
-    if (seconds < 120)
-        (void)snprintf(to, size, "%.0f s", seconds);
-    else if (seconds < 7200)
-        (void)snprintf(to, size, "%.0f min", seconds / 60);
-    else if (seconds < 48 * 3600.0)
-        (void)snprintf(to, size, "%.0f h", seconds / 3600);
-    else if (seconds < 730 * 86400.0)
-        (void)snprintf(to, size, "%.0f days", seconds / 86400);
-    else
-        (void)snprintf(to, size, "%.0f years", seconds / (365.25 * 86400));
-    return to;
-}
-
 /* How long the disk lasts at this growth; "" when that cannot be said. */
 static const char *disk_lasts(const struct status *s, char *to, size_t size)
 {
     to[0] = '\0';
     if (s->disk_free_bytes > 0 && s->growth_bytes_per_h >= 1024)
-        (void)status_duration(to, size, (double)s->disk_free_bytes / s->growth_bytes_per_h * 3600);
+        (void)human_duration(to, size, (double)s->disk_free_bytes / s->growth_bytes_per_h * 3600);
     return to;
 }
 
@@ -178,17 +151,17 @@ static void put_archive(struct block *b, const struct status *s)
 
     put(b, " events    %lld archived (%+.0f/s), %lld duplicates, %lld refused; %s/s received",
         (long long)(s->events > s->archived ? s->events : s->archived), s->archived_per_s, (long long)s->duplicates,
-        (long long)s->rejected, status_bytes(traffic, sizeof(traffic), s->received_per_s));
+        (long long)s->rejected, human_bytes(traffic, sizeof(traffic), s->received_per_s));
     put(b, " coverage  %u of %u answering relays complete (%.1f %%), %lld gaps declared", s->relays_synced,
         s->relays_ever_ready, percent(s->relays_synced, s->relays_ever_ready), (long long)s->gaps);
     if (s->disk_free_bytes < 0)
-        put(b, " disk      archive %s, %s/h", status_bytes(size, sizeof(size), (double)s->database_bytes),
-            status_bytes(growth, sizeof(growth), s->growth_bytes_per_h));
+        put(b, " disk      archive %s, %s/h", human_bytes(size, sizeof(size), (double)s->database_bytes),
+            human_bytes(growth, sizeof(growth), s->growth_bytes_per_h));
     else
         put(b, " disk      archive %s, %s/h, %s free%s%s",
-            status_bytes(size, sizeof(size), (double)s->database_bytes),
-            status_bytes(growth, sizeof(growth), s->growth_bytes_per_h),
-            status_bytes(free_bytes, sizeof(free_bytes), (double)s->disk_free_bytes),
+            human_bytes(size, sizeof(size), (double)s->database_bytes),
+            human_bytes(growth, sizeof(growth), s->growth_bytes_per_h),
+            human_bytes(free_bytes, sizeof(free_bytes), (double)s->disk_free_bytes),
             disk_lasts(s, lasts, sizeof(lasts))[0] != '\0' ? ", lasts " : "", lasts);
 }
 
@@ -198,7 +171,7 @@ void status_block(const struct status *s, uint32_t width, FILE *out, uint32_t *l
     char up[32];
 
     put(&b, "bigbrotrd " BIGBROTR_VERSION ": %s, %s; database: %s", s->phase,
-        status_duration(up, sizeof(up), (double)s->uptime_s), s->database);
+        human_duration(up, sizeof(up), (double)s->uptime_s), s->database);
     put_relays(&b, s);
     put_archive(&b, s);
     if (s->paused[0] != '\0')
@@ -219,6 +192,6 @@ void status_line(const struct status *s, char *to, size_t size)
                    s->phase, s->relays, s->connections, s->relays_in[RELAY_WALKING], s->relays_in[RELAY_LIVE],
                    s->relays_in[RELAY_IN_SYNC], s->relays_in[RELAY_FAILING], (long long)s->archived, s->archived_per_s,
                    (long long)s->duplicates, s->relays_synced, s->relays_ever_ready, (long long)s->gaps,
-                   status_bytes(bytes, sizeof(bytes), (double)s->database_bytes), s->paused[0] != '\0' ? " paused=\"" : "",
+                   human_bytes(bytes, sizeof(bytes), (double)s->database_bytes), s->paused[0] != '\0' ? " paused=\"" : "",
                    s->paused, s->paused[0] != '\0' ? "\"" : "");
 }

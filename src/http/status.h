@@ -41,8 +41,4 @@ struct js *status_json(const struct status *s);
 void status_block(const struct status *s, uint32_t width, FILE *out, uint32_t *lines);
 void status_line(const struct status *s, char *to, size_t size);
 
-/* "1.5 GiB", "3 days": for people. */
-const char *status_bytes(char *to, size_t size, double bytes);
-const char *status_duration(char *to, size_t size, double seconds);
-
 #endif

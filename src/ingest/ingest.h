@@ -8,6 +8,9 @@
  * (1) a copy of an event that another chunk is verifying waits for that verdict; (2) waits for the lane's
  * writer and for the page to be proven; (3) one transaction: events, sightings, coverage.
  *
+ * A proof may rest on earlier pages of the same relay and lane too (services/walk.h): it is written in, or after, the transaction
+ * of the last of them.
+ *
  * A page is what one request brought (or a slice of a live stream).  It is cut into chunks so that no
  * transaction is huge.  What the page proves is written in the transaction that holds its last chunk, never
  * earlier.  Chunks of a lane are committed in order of readiness; nothing is lost while the database is away.
@@ -43,7 +46,7 @@ struct ingest_fact {
     int64_t created_at;
     uint64_t fingerprint;
     int32_t kind;
-    bool matches; /* the filter that was asked, its since, until and kinds included */
+    bool matches; /* the filter that was asked, its kinds included, times aside */
 };
 
 struct ingest_page_result {

@@ -133,9 +133,24 @@ static void start_write(struct lane *lane)
     uint32_t events, spans;
 
     take(lane, &events, &spans);
+    if (list_empty(&lane->taken) && list_empty(&lane->taken_pages))
+        return; /* proofs that wait for pages which are still being checked: those kick again */
     fill(lane, events, spans);
     lane->writing = true;
     store_write(lane->ingest->db, lane->db_lane, &lane->write);
+}
+
+/* Is everything that earlier pages of this relay brought committed, or in this transaction? */
+static bool may_prove(struct lane *lane, const struct ingest_page *p)
+{
+    struct list *head = &lane->ingest->pages;
+
+    for (struct list *l = p->link.prev; l != head; l = l->prev) {
+        const struct ingest_page *earlier = CONTAINER_OF(l, struct ingest_page, link);
+        if (earlier->relay_id == p->relay_id && earlier->lane == p->lane && earlier->chunks_open > 0)
+            return false;
+    }
+    return true;
 }
 
 static void take_proof(struct lane *lane, struct ingest_page *p, uint32_t *spans)
@@ -148,8 +163,6 @@ static void take_proof(struct lane *lane, struct ingest_page *p, uint32_t *spans
 /* Moves what fits into one transaction to the `taken` lists. */
 static void take(struct lane *lane, uint32_t *events, uint32_t *spans)
 {
-    struct list *l;
-
     *events = 0;
     *spans = 0;
     while (!list_empty(&lane->ready)) {
@@ -161,11 +174,16 @@ static void take(struct lane *lane, uint32_t *events, uint32_t *spans)
         list_remove(&c->link);
         list_add_tail(&lane->taken, &c->link);
         c->state = CHUNK_WRITING;
-        if (--c->page->chunks_open == 0 && c->page->proven)
-            take_proof(lane, c->page, spans);
+        if (--c->page->chunks_open == 0 && c->page->proven) {
+            list_remove(&c->page->lane_link);
+            list_add_tail(&lane->pages, &c->page->lane_link);
+        }
     }
-    while ((l = list_take_first(&lane->pages)) != NULL)
-        take_proof(lane, CONTAINER_OF(l, struct ingest_page, lane_link), spans);
+    LIST_FOR_EACH (l, &lane->pages) {
+        struct ingest_page *p = CONTAINER_OF(l, struct ingest_page, lane_link);
+        if (may_prove(lane, p))
+            take_proof(lane, p, spans);
+    }
 }
 
 static void fill(struct lane *lane, uint32_t events, uint32_t spans)

@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/clock.h"
 #include "core/log.h"
 
-enum { SAVE_EVERY_MS = 2000, SAVE_AT_ONCE = 2000, TRAITS_MAX = 256 };
+enum { SAVE_EVERY_MS = 2000, SAVE_AT_ONCE = 500 };
 
 struct load {
     struct roster *roster;
@@ -98,7 +97,6 @@ static void on_row(void *owner, const struct store_relay *row)
     relay->events = row->events;
     relay->bytes = row->bytes;
     relay->events_new = row->events_new;
-    relay->rate_since_ms = clock_wall_ms();
     relay->state = relay->error != ERR_NONE && relay->failures > 0 ? RELAY_FAILING
                    : relay->synced_at_ms > 0                       ? RELAY_IN_SYNC
                                                                    : RELAY_WAITING;
@@ -168,7 +166,7 @@ static void start_save(struct roster *r)
 {
     struct save *save = calloc(1, sizeof(*save));
     struct store_relay *rows = calloc(SAVE_AT_ONCE, sizeof(*rows));
-    char(*traits)[TRAITS_MAX] = calloc(SAVE_AT_ONCE, TRAITS_MAX);
+    char(*traits)[WALK_TRAITS_TEXT] = calloc(SAVE_AT_ONCE, WALK_TRAITS_TEXT);
     struct list *l;
 
     if (save == NULL || rows == NULL || traits == NULL)
@@ -180,7 +178,7 @@ static void start_save(struct roster *r)
     while (save->n < SAVE_AT_ONCE && (l = list_take_first(&r->dirty)) != NULL) {
         struct relay *relay = CONTAINER_OF(l, struct relay, dirty_link);
         relay->dirty = false;
-        (void)walk_traits_write(&relay->traits, traits[save->n], TRAITS_MAX);
+        (void)walk_traits_write(&relay->traits, traits[save->n], WALK_TRAITS_TEXT);
         rows[save->n] = (struct store_relay){.relay_id = relay->id,
                                              .url = relay->url,
                                              .network = relay->network,

@@ -38,7 +38,7 @@ struct relay {
     int32_t unfinished_filter;
     bool unfinished_news;
     int64_t backdated_at_ms; /* when backdated kinds were last asked for, UNIX ms */
-    int64_t rate_events_new, rate_since_ms;
+    int64_t rate_events_new; /* since the rate was last taken */
     double news_per_hour;    /* new events it brings, a sliding mean */
     uint32_t bad_signatures, checked;
     uint32_t lot;            /* for the tenth of the live places that is drawn */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/config.h"
 #include "core/log.h"
 #include "nostr/url.h"
 #include "services/due.h"
@@ -25,6 +26,7 @@ struct synchronizer {
     struct synchronizer_parts parts;
     struct synchronizer_options options;
     struct visit_env env;
+    struct due_limits limits;
     struct budget *budget;
     uv_timer_t tick;
     struct heap due[LANES]; /* keyed by UNIX ms */
@@ -56,7 +58,7 @@ static void on_ready(void *owner, struct relay *relay, const struct wsconn_repor
 static void on_starved(void *owner, struct relay *relay);
 static void on_synced(void *owner, struct relay *relay);
 static void on_live(void *owner, struct relay *relay);
-static void on_ended(void *owner, struct relay *relay, const struct err *err, const struct settlement *refusal);
+static void on_ended(void *owner, struct relay *relay, const struct err *err);
 
 static const struct visit_ops visit_ops = {.on_ready = on_ready,
                                            .on_starved = on_starved,
@@ -101,6 +103,9 @@ void synchronizer_reconfigure(struct synchronizer *s, const struct synchronizer_
     uint32_t a_session = o->host_subscriptions_max / o->budget.host_connections_max;
 
     s->options = *o;
+    s->limits = (struct due_limits){.retry_min_ms = o->retry_min_ms,
+                                    .retry_max_ms = o->retry_max_ms,
+                                    .poll_interval_ms = o->poll_interval_ms};
     budget_set_limits(s->budget, &o->budget);
     s->env.page = o->page;
     s->env.subscriptions_max = a_session > 0 ? a_session : 1;
@@ -132,7 +137,9 @@ void synchronizer_start(struct synchronizer *s)
         relay->scheduled = true;
         relay->lane = relay->priority ? LANE_PRIORITY : (uint32_t)relay->network;
         relay->lot = s->lot++;
-        schedule(s, relay, due_first(relay, now, r->n, s->options.budget.dials_per_second));
+        if (relay->settings != NULL && !relay->settings->enabled)
+            continue;
+        schedule(s, relay, due_first(relay->next_at_ms, now, relay->lot, r->n, s->options.budget.dials_per_second));
     }
     if (!uv_is_active((uv_handle_t *)&s->tick))
         (void)uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
@@ -293,8 +300,11 @@ static void every_second(struct synchronizer *s, int64_t now)
     }
     if (rates) {
         s->rates_ms = now;
-        for (uint32_t i = 0; i < s->parts.roster->n; i++)
-            due_update_rate(s->parts.roster->relays[i], clock_wall_ms());
+        for (uint32_t i = 0; i < s->parts.roster->n; i++) {
+            struct relay *relay = s->parts.roster->relays[i];
+            relay->news_per_hour = due_rate(relay->news_per_hour, relay->rate_events_new, RATE_EVERY_MS);
+            relay->rate_events_new = 0;
+        }
     }
     if (now - s->kinds_ms >= KINDS_EVERY_MS && db_is_up(s->parts.db))
         ask_kinds(s);
@@ -321,6 +331,33 @@ static void on_starved(void *owner, struct relay *relay)
     list_add_tail(&s->starved, &relay->starved_link);
 }
 
+static struct due_claim claim_of(const struct relay *relay)
+{
+    return (struct due_claim){.new_per_hour = relay->news_per_hour, .priority = relay->priority, .lot = relay->lot};
+}
+
+/* Makes room among the live ones if this relay has a better claim than the weakest of them. */
+static bool win_live_place(struct synchronizer *s, const struct relay *relay)
+{
+    uint32_t round = (uint32_t)(clock_wall_s() / 3600);
+    struct due_claim claim = claim_of(relay);
+    struct relay *weakest = NULL;
+
+    if (s->live < s->options.live_max)
+        return true;
+    LIST_FOR_EACH (l, &s->visits) {
+        struct relay *other = CONTAINER_OF(l, struct relay, visit_link);
+        struct due_claim theirs = claim_of(other);
+        if (other->following && due_displaces(&claim, &theirs, round) &&
+            (weakest == NULL || theirs.new_per_hour < weakest->news_per_hour))
+            weakest = other;
+    }
+    if (weakest == NULL)
+        return false;
+    finish(s, weakest, RELAY_IN_SYNC, due_after_sync(clock_wall_ms(), weakest->lot, &s->limits));
+    return true;
+}
+
 static void on_synced(void *owner, struct relay *relay)
 {
     struct synchronizer *s = owner;
@@ -329,14 +366,14 @@ static void on_synced(void *owner, struct relay *relay)
     relay->error = ERR_NONE;
     relay->synced_at_ms = clock_wall_ms();
     roster_dirty(s->parts.roster, relay);
-    if (!s->stopping && due_may_follow(relay, s->live, s->options.live_max)) {
+    if (!s->stopping && win_live_place(s, relay)) {
         relay->following = true;
         s->live++;
         s->walking[relay->lane]--;
         visit_follow(relay->visit);
         return;
     }
-    finish(s, relay, RELAY_IN_SYNC, due_after_sync(relay, clock_wall_ms(), s->options.poll_interval_ms));
+    finish(s, relay, RELAY_IN_SYNC, due_after_sync(clock_wall_ms(), relay->lot, &s->limits));
 }
 
 static void on_live(void *owner, struct relay *relay)
@@ -372,22 +409,23 @@ static void finish(struct synchronizer *s, struct relay *relay, enum relay_state
     schedule(s, relay, next_at_ms);
 }
 
-static void on_ended(void *owner, struct relay *relay, const struct err *err, const struct settlement *refusal)
+static void on_ended(void *owner, struct relay *relay, const struct err *err)
 {
     struct synchronizer *s = owner;
-    int64_t now = clock_wall_ms();
-    const struct due_limits limits = {.retry_min_ms = s->options.retry_min_ms,
-                                      .retry_max_ms = s->options.retry_max_ms};
+    int64_t now = clock_wall_ms(), next;
+    bool was_live = relay->state == RELAY_LIVE;
 
     if (err == NULL) {
         finish(s, relay, RELAY_WAITING, now);
         return;
     }
-    log_debug("relay", "%s: ended error=%s detail="%s"", relay->url, err_name(err->code), err->detail);
-    bool was_live = relay->following;
-    int64_t next = due_after_failure(relay, err->code, now, &limits);
-    finish(s, relay, was_live && err_blame(err->code) != ERR_BLAME_PEER ? RELAY_WAITING : RELAY_FAILING, next);
-    (void)refusal;
+    log_debug("relay", "%s: ended error=%s detail=\"%s\"", relay->url, err_name(err->code), err->detail);
+    relay->error = err->code;
+    /* A live connection that ended was good: what came meanwhile is asked for soon, with the overlap. */
+    if (was_live)
+        relay->failures = 0;
+    next = due_after_failure(err->code, now, relay->lot, &relay->failures, &s->limits);
+    finish(s, relay, err_blame(err->code) == ERR_BLAME_PEER && !was_live ? RELAY_FAILING : RELAY_WAITING, next);
 }
 
 void synchronizer_pause(struct synchronizer *s, bool paused)

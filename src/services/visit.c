@@ -101,12 +101,12 @@ void visit_close(struct visit *v)
 }
 
 /* Tells the owner, who closes the visit from there. */
-void visit_end(struct visit *v, const struct err *err, const struct settlement *refusal)
+void visit_end(struct visit *v, const struct err *err)
 {
     if (v->state == VISIT_ENDED)
         return;
     v->state = VISIT_ENDED;
-    v->ops->on_ended(v->env->owner, v->relay, err, refusal);
+    v->ops->on_ended(v->env->owner, v->relay, err);
 }
 
 void visit_abused(struct visit *v)
@@ -115,7 +115,7 @@ void visit_abused(struct visit *v)
 
     (void)err_set(&err, ERR_INVALID_EVENTS, "%u of %u events", v->relay->bad_signatures, v->relay->checked);
     v->relay->bad_signatures = v->relay->checked = 0;
-    visit_end(v, &err, NULL);
+    visit_end(v, &err);
 }
 
 void visit_account(struct visit *v)
@@ -145,7 +145,7 @@ static void on_session_closed(void *owner, const struct err *err)
 
     metrics.dial_failures_total[err->code]++;
     if (v->page == NULL) {
-        visit_end(v, err, NULL);
+        visit_end(v, err);
         return;
     }
     v->session_gone = true; /* the walk hears of it when the page is scanned: it may ask for less next time */
@@ -176,7 +176,7 @@ static void on_coverage(void *owner, const struct store_span *spans, uint32_t n,
         return;
     v->loading = NULL;
     if (err != NULL) {
-        visit_end(v, err, NULL);
+        visit_end(v, err);
         return;
     }
     v->coverage = coverage_new();
@@ -277,7 +277,7 @@ static void next_question(struct visit *v)
     switch (walk_next(v->walk, &v->ask)) {
     case WALK_ASK:
         if (v->state == VISIT_ASKING && v->env->crowded && !v->relay->priority && clock_mono_ms() - v->started_ms > v->env->slice_ms) {
-            visit_end(v, NULL, NULL);
+            visit_end(v, NULL);
             return;
         }
         ask(v);
@@ -310,12 +310,11 @@ static void keep_walk(struct visit *v)
 
 static void retry_later(struct visit *v)
 {
-    struct settlement refusal = v->refusal;
     struct err err;
 
     (void)err_set(&err, v->retry_code, "%s", v->refusal.text);
     keep_walk(v);
-    visit_end(v, &err, &refusal);
+    visit_end(v, &err);
 }
 
 static void on_walk_done(struct visit *v)
@@ -473,6 +472,7 @@ void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_
                                .hint = s->finish ? WALK_HINT_FINISH : s->more ? WALK_HINT_MORE : WALK_HINT_NONE,
                                .unproven = s->unproven,
                                .refused = s->how == SETTLE_CLOSED,
+                               .auth = s->how == SETTLE_CLOSED && s->prefix == PREFIX_AUTH_REQUIRED,
                                .events = events,
                                .events_n = n,
                                .raw = s->events,
@@ -488,7 +488,7 @@ void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_
     if (v->session_gone) {
         struct err err = v->session_err;
         keep_walk(v);
-        visit_end(v, &err, NULL);
+        visit_end(v, &err);
         return;
     }
     next_question(v);

@@ -48,7 +48,7 @@ struct visit_ops {
     void (*on_synced)(void *owner, struct relay *relay);  /* nothing is left to ask: visit_follow() or visit_close() */
     void (*on_live)(void *owner, struct relay *relay);
     /* err NULL: it gave its place to another relay after its slice and is due again at once. */
-    void (*on_ended)(void *owner, struct relay *relay, const struct err *err, const struct settlement *refusal);
+    void (*on_ended)(void *owner, struct relay *relay, const struct err *err);
 };
 
 /* The relay's normal form, taken apart.  Addresses are not judged here: they are when it is dialled. */

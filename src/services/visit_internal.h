@@ -23,6 +23,7 @@ struct page {
     struct relay *relay;
     struct ingest_page *ingest_page;
     bool sealed, live;
+    bool news; /* what it brings says how busy the relay is */
     int32_t filter_id;
     struct settlement settlement;
     struct store_span *spans; /* live: what it proves, fixed when it was sealed */
@@ -67,11 +68,12 @@ struct visit {
     bool slice_writing;      /* the last one is not committed yet: the next waits, so that proofs never overtake events */
     struct page *writing;    /* that one */
     bool was_live;
+    int64_t live_since;      /* the second of the live request's EOSE */
     int64_t *live_from;      /* per filter: proven up to the second before */
     int64_t proof_at_ms, ping_at_ms, slice_at_ms;
 };
 
-void visit_end(struct visit *v, const struct err *err, const struct settlement *refusal);
+void visit_end(struct visit *v, const struct err *err);
 void visit_count_event(struct visit *v, struct str raw);
 void visit_start_walk(struct visit *v, int64_t lo, int64_t hi);
 void visit_load_coverage(struct visit *v);

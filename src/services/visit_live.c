@@ -60,7 +60,7 @@ void visit_follow(struct visit *v)
         free(json);
         struct err err;
         (void)err_set(&err, ERR_CONFIG, "the filters are too long for a live request");
-        visit_end(v, &err, NULL);
+        visit_end(v, &err);
         return;
     }
     bool overlay = v->relay->network != NETWORK_CLEARNET;
@@ -84,7 +84,7 @@ static void on_event(void *owner, struct str raw)
     if (v->slice == NULL)
         v->slice = page_open(v, &any, true, SLICE_EVENTS_EXPECTED);
     if (ingest_page_add(v->slice->ingest_page, raw, &err) < 0)
-        visit_end(v, &err, NULL);
+        visit_end(v, &err);
 }
 
 /* From here on nothing new is missed.  What came before is asked for filter by filter. */
@@ -96,6 +96,7 @@ static void on_eose(void *owner)
     if (v->live_from == NULL)
         abort();
     v->state = VISIT_TOPPING;
+    v->live_since = clock_wall_s();
     v->walking_news = false;
     v->filter = 0;
     visit_load_coverage(v);
@@ -121,8 +122,12 @@ void live_coverage_loaded(struct visit *v)
 
 void live_topped(struct visit *v)
 {
-    if (v->live_from[v->filter] != INT64_MAX)
-        v->live_from[v->filter] = coverage_top(v->coverage) + 1;
+    if (v->live_from[v->filter] != INT64_MAX) {
+        /* The walk began after the EOSE of the live request, so that second is complete if the walk proved what was before it.
+         * Otherwise the live proof begins behind it and leaves the hole open. */
+        int64_t next = coverage_top(v->coverage) + 1;
+        v->live_from[v->filter] = next >= v->live_since ? next : v->live_since + 1;
+    }
     coverage_free(v->coverage);
     v->coverage = NULL;
     if (++v->filter < v->env->filters_n) {
@@ -145,7 +150,7 @@ static void on_settled(void *owner, const struct settlement *s)
     v->live_request = NULL;
     (void)err_set(&err, s->how == SETTLE_TIMEOUT ? ERR_IDLE : ERR_DISCONNECTED, "live: %s", s->text);
     if (s->how == SETTLE_CLOSED || s->how == SETTLE_TIMEOUT)
-        visit_end(v, &err, s);
+        visit_end(v, &err);
 }
 
 bool visit_is_live(const struct visit *v)
@@ -161,7 +166,7 @@ void visit_tick(struct visit *v, int64_t now_ms)
     if (silent > ALIVE_MS) {
         struct err err;
         (void)err_set(&err, ERR_IDLE, "no answer to a ping for %lld s", (long long)silent / 1000);
-        visit_end(v, &err, NULL);
+        visit_end(v, &err);
         return;
     }
     if (now_ms >= v->ping_at_ms) {

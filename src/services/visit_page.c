@@ -35,7 +35,8 @@ static void on_done(void *owner, const struct ingest_page_result *result)
     bool live = page->live;
 
     relay->events_new += result->inserted;
-    relay->rate_events_new += result->inserted;
+    if (page->news)
+        relay->rate_events_new += result->inserted;
     relay->checked += result->events;
     relay->bad_signatures += result->rejected;
     roster_dirty(page->env->roster, relay);
@@ -59,6 +60,7 @@ struct page *page_open(struct visit *v, const struct filter_ask *ask, bool live,
     page->env = v->env;
     page->relay = v->relay;
     page->live = live;
+    page->news = live || (v->walking_news && v->top >= 0);
     page->filter_id = live ? 0 : v->env->filter_ids[v->filter];
     struct ingest_page_options options = {.lane = live ? INGEST_LIVE : INGEST_BACKFILL,
                                           .relay_id = v->relay->id,

@@ -1,0 +1,139 @@
+/* archive: see archive.h. */
+#include "cli/archive.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "db/cluster.h"
+
+enum { CONNECT_MS = 5000 };
+
+struct archive {
+    uv_loop_t loop;
+    struct conn *conn;
+    bool ready, settled, lost;
+    struct err err;
+    archive_row *row;
+    void *owner;
+};
+
+static void on_ready(void *owner)
+{
+    ((struct archive *)owner)->ready = true;
+}
+
+static void on_result(void *owner, int step, const struct result *res)
+{
+    struct archive *a = owner;
+    int n = result_rows(res);
+
+    (void)step;
+    for (int i = 0; a->row != NULL && i < n; i++)
+        a->row(a->owner, res, i);
+}
+
+static void on_settled(void *owner, const struct err *err)
+{
+    struct archive *a = owner;
+
+    a->settled = true;
+    if (err != NULL)
+        a->err = *err;
+}
+
+static void on_lost(void *owner, const struct err *err)
+{
+    struct archive *a = owner;
+
+    a->lost = true;
+    a->err = *err;
+}
+
+static const struct conn_ops ops = {
+    .on_ready = on_ready, .on_result = on_result, .on_settled = on_settled, .on_lost = on_lost};
+
+int archive_state_dir(const struct config *cfg, char *to, size_t size, struct err *err)
+{
+    const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    bool mine = geteuid() != 0;
+
+    if (cfg->daemon_state_dir[0] != '\0') {
+        (void)snprintf(to, size, "%s", cfg->daemon_state_dir);
+        return 0;
+    }
+    if (mine && xdg != NULL && xdg[0] == '/')
+        (void)snprintf(to, size, "%s/bigbrotr", xdg);
+    else if (mine && home != NULL && home[0] == '/')
+        (void)snprintf(to, size, "%s/.local/state/bigbrotr", home);
+    else
+        (void)snprintf(to, size, "/var/lib/bigbrotr");
+    if (access(to, F_OK) < 0)
+        (void)snprintf(to, size, "/var/lib/bigbrotr"); /* the service's */
+    if (access(to, X_OK) == 0)
+        return 0;
+    return err_set(err, ERR_CONFIG, "no archive that this user may see in %s: start bigbrotrd first, name its configuration with -c, or use sudo",
+                   to);
+}
+
+int archive_conninfo(const struct config *cfg, char *to, size_t size, struct err *err)
+{
+    char dir[CONFIG_TEXT_SIZE];
+
+    if (cfg->database_url[0] != '\0') {
+        (void)snprintf(to, size, "%s", cfg->database_url);
+        return 0;
+    }
+    if (archive_state_dir(cfg, dir, sizeof(dir), err) < 0)
+        return -1;
+    return cluster_conninfo(dir, to, size, err);
+}
+
+struct archive *archive_open(const struct config *cfg, struct err *err)
+{
+    char conninfo[CONFIG_TEXT_SIZE * 2];
+    struct archive *a;
+
+    if (archive_conninfo(cfg, conninfo, sizeof(conninfo), err) < 0)
+        return NULL;
+    a = calloc(1, sizeof(*a));
+    if (a == NULL || uv_loop_init(&a->loop) != 0)
+        abort();
+    const struct conn_options options = {.conninfo = conninfo,
+                                         .password = config_secret(cfg, "database", "password"),
+                                         .connect_timeout_ms = CONNECT_MS};
+    a->conn = conn_open(&a->loop, &options, &ops, a);
+    while (!a->ready && !a->lost)
+        (void)uv_run(&a->loop, UV_RUN_ONCE);
+    if (a->ready)
+        return a;
+    (void)err_set(err, ERR_DB_AWAY, "%s%s", a->err.detail,
+                  cfg->database_url[0] == '\0' ? " (the private database runs while bigbrotrd runs)" : "");
+    archive_close(a);
+    return NULL;
+}
+
+void archive_close(struct archive *a)
+{
+    conn_close(a->conn);
+    (void)uv_run(&a->loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&a->loop);
+    free(a);
+}
+
+int archive_query(struct archive *a, const char *sql, const struct params *params, archive_row *row, void *owner,
+                  struct err *err)
+{
+    a->settled = false;
+    a->err.code = ERR_NONE;
+    a->row = row;
+    a->owner = owner;
+    conn_query(a->conn, sql, params);
+    conn_sync(a->conn);
+    while (!a->settled && !a->lost)
+        (void)uv_run(&a->loop, UV_RUN_ONCE);
+    if (a->err.code == ERR_NONE)
+        return 0;
+    *err = a->err;
+    return -1;
+}

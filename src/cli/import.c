@@ -1,0 +1,176 @@
+/* import: events as JSONL from standard input into the archive, each verified, by the same transaction as the daemon's.
+ *
+ * An imported event has no sighting: it was seen at no relay.  What is refused is reported with its line; the rest goes on. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "core/list.h"
+#include "db/store_event.h"
+#include "nostr/verify.h"
+
+enum { BATCH_EVENTS = 2000, BATCH_BYTES = 16 * 1024 * 1024, REFUSALS_SHOWN = 20 };
+
+struct import {
+    uv_loop_t loop;
+    struct db *db;
+    struct verifier *verifier;
+    struct arena arena;
+    struct event *events;
+    struct store_event rows[BATCH_EVENTS];
+    uint32_t n;
+    size_t bytes;
+    uint64_t line, read, stored, refused;
+    struct progress progress;
+    bool up, refused_by_db, settled, failed;
+    struct err err;
+    struct store_write write;
+};
+
+static void on_up(void *owner, bool restarted)
+{
+    (void)restarted;
+    ((struct import *)owner)->up = true;
+}
+
+static void on_down(void *owner, const struct err *err)
+{
+    struct import *im = owner;
+
+    im->up = false;
+    im->err = *err;
+}
+
+static void on_refused(void *owner, const struct err *err)
+{
+    struct import *im = owner;
+
+    im->refused_by_db = true;
+    im->err = *err;
+}
+
+static const struct db_ops ops = {.on_up = on_up, .on_down = on_down, .on_refused = on_refused};
+
+static void on_written(struct store_write *w, const struct err *err)
+{
+    struct import *im = CONTAINER_OF(w, struct import, write);
+
+    im->settled = true;
+    im->failed = err != NULL;
+    if (err != NULL)
+        im->err = *err;
+}
+
+static void refuse(struct import *im, enum reject why)
+{
+    if (im->refused++ < REFUSALS_SHOWN)
+        (void)fprintf(stderr, "line %" PRIu64 ": %s: %s\n", im->line, reject_name(why), reject_text(why));
+}
+
+/* Writes what has been gathered and waits for it. */
+static int flush(struct import *im)
+{
+    if (im->n == 0)
+        return 0;
+    im->write = (struct store_write){.events = im->rows, .events_n = im->n, .done = on_written};
+    im->settled = false;
+    store_write(im->db, DB_BACKFILL, &im->write);
+    while (!im->settled)
+        (void)uv_run(&im->loop, UV_RUN_ONCE);
+    if (im->failed)
+        return -1;
+    im->stored += im->write.events_inserted;
+    im->refused += im->write.events_refused;
+    progress_add(&im->progress, im->n);
+    im->n = 0;
+    im->bytes = 0;
+    arena_reset(&im->arena);
+    return 0;
+}
+
+static int take_line(struct import *im, struct str line)
+{
+    const struct event_limits limits = event_limits_default();
+    struct event *e = &im->events[im->n];
+    enum reject why = REJECT_SIGNATURE;
+
+    im->line++;
+    line = str_trim(line);
+    if (line.n == 0)
+        return 0;
+    im->read++;
+    struct str raw = arena_copy(&im->arena, line);
+    if (event_scan(raw, &limits, &im->arena, e, &why) < 0 ||
+        !verifier_check(im->verifier, &e->id, &e->pubkey, &e->sig)) {
+        refuse(im, why);
+        return 0;
+    }
+    im->rows[im->n++] = (struct store_event){.event = e, .raw = raw};
+    im->bytes += line.n;
+    return im->n == BATCH_EVENTS || im->bytes > BATCH_BYTES ? flush(im) : 0;
+}
+
+static int import_all(struct import *im)
+{
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t n;
+    int rc = 0;
+
+    while (rc == 0 && (n = getline(&line, &room, stdin)) >= 0)
+        rc = take_line(im, (struct str){line, (size_t)n});
+    free(line);
+    return rc < 0 ? -1 : flush(im);
+}
+
+static int finish(const struct command *c, struct import *im, int rc)
+{
+    progress_done(&im->progress);
+    if (rc < 0)
+        return command_fail(&im->err);
+    if (c->json)
+        (void)printf("{\"read\":%" PRIu64 ",\"stored\":%" PRIu64 ",\"known\":%" PRIu64 ",\"refused\":%" PRIu64 "}\n", im->read,
+                     im->stored, im->read - im->stored - im->refused, im->refused);
+    else
+        (void)printf("%" PRIu64 " events read, %" PRIu64 " stored, %" PRIu64 " known before, %" PRIu64 " refused\n", im->read,
+                     im->stored, im->read - im->stored - im->refused, im->refused);
+    return im->refused > 0 ? COMMAND_FOUND : COMMAND_DONE;
+}
+
+int command_import(const struct command *c)
+{
+    char conninfo[CONFIG_TEXT_SIZE * 2];
+    struct import *im = calloc(1, sizeof(*im));
+    struct err err;
+    int code;
+
+    if (im == NULL || (im->events = calloc(BATCH_EVENTS, sizeof(*im->events))) == NULL || uv_loop_init(&im->loop) != 0)
+        abort();
+    if (archive_conninfo(c->cfg, conninfo, sizeof(conninfo), &err) < 0) {
+        code = command_fail(&err);
+        (void)uv_loop_close(&im->loop);
+        free(im->events);
+        free(im);
+        return code;
+    }
+    const struct db_options options = {.conninfo = conninfo,
+                                       .password = config_secret(c->cfg, "database", "password"),
+                                       .statement_timeout_ms = (uint32_t)c->cfg->database_statement_timeout};
+    im->verifier = verifier_new();
+    arena_init(&im->arena, 1 << 20);
+    im->db = db_open(&im->loop, &options, &ops, im);
+    while (!im->up && !im->refused_by_db && im->err.code == ERR_NONE)
+        (void)uv_run(&im->loop, UV_RUN_ONCE);
+    progress_start(&im->progress, "imported");
+    code = finish(c, im, im->up ? import_all(im) : -1);
+    db_close(im->db);
+    (void)uv_run(&im->loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&im->loop);
+    arena_done(&im->arena);
+    verifier_free(im->verifier);
+    free(im->events);
+    free(im);
+    return code;
+}

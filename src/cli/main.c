@@ -1,0 +1,140 @@
+/* bigbrotr: the command for people.  Finds the configuration, then hands over to one sub-command. */
+#include <getopt.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "core/clock.h"
+
+static const struct {
+    const char *name, *arguments, *help;
+    int (*run)(const struct command *c);
+} commands[] = {
+    {"status", "", "what the running daemon does, and how the archive grows", command_status},
+    {"relay", "URL", "what the archive knows of one relay: coverage, gaps, last visit", command_relay},
+    {"export", "", "every event as JSONL on standard output, ordered by created_at, then id", command_export},
+    {"import", "", "events as JSONL from standard input, each verified", command_import},
+    {"verify", "[--sample N]", "recompute ids and signatures of all events, or of one in N", command_verify},
+};
+
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static void usage(FILE *out)
+{
+    (void)fprintf(out, "bigbrotr %s: looks into the archive of bigbrotrd.\n\nusage: bigbrotr [-c FILE] [--json] COMMAND\n\n",
+                  BIGBROTR_VERSION);
+    for (int i = 0; i < COMMANDS; i++)
+        (void)fprintf(out, "  %-8s %-13s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+    (void)fputs("\n  -c, --config FILE   the daemon's configuration, when it has one\n"
+                "      --json          facts as JSON\n"
+                "      --version, -h, --help\n",
+                out);
+}
+
+int command_fail(const struct err *err)
+{
+    (void)fprintf(stderr, "bigbrotr: %s: %s\n", err_text(err->code), err->detail);
+    return err_blame(err->code) == ERR_BLAME_USER ? COMMAND_USAGE : COMMAND_FAILED;
+}
+
+void progress_start(struct progress *p, const char *what)
+{
+    *p = (struct progress){.what = what, .started_ms = clock_mono_ms(), .terminal = isatty(STDERR_FILENO) == 1};
+    p->shown_ms = p->started_ms;
+}
+
+static void progress_show(const struct progress *p, const char *end)
+{
+    int64_t ms = clock_mono_ms() - p->started_ms;
+
+    (void)fprintf(stderr, "\r%s: %llu (%.0f/s)%s", p->what, (unsigned long long)p->n,
+                  ms > 0 ? (double)p->n * 1000.0 / (double)ms : 0.0, end);
+}
+
+void progress_add(struct progress *p, uint64_t n)
+{
+    p->n += n;
+    if (!p->terminal || clock_mono_ms() - p->shown_ms < 1000)
+        return;
+    p->shown_ms = clock_mono_ms();
+    progress_show(p, "");
+}
+
+void progress_done(struct progress *p)
+{
+    if (p->terminal)
+        progress_show(p, "\n");
+}
+
+static int run(const char *config_path, struct command *c, const char *name)
+{
+    struct config_errors errors = {0};
+    struct config *cfg;
+    int code = COMMAND_USAGE, at;
+
+    for (at = 0; at < COMMANDS; at++)
+        if (strcmp(commands[at].name, name) == 0)
+            break;
+    if (at == COMMANDS) {
+        (void)fprintf(stderr, "bigbrotr: there is no command \"%s\"; see bigbrotr --help\n", name);
+        return COMMAND_USAGE;
+    }
+    cfg = config_load(config_path, environ, &errors);
+    config_errors_print(&errors, stderr);
+    config_errors_free(&errors);
+    if (cfg == NULL)
+        return COMMAND_USAGE;
+    c->cfg = cfg;
+    code = commands[at].run(c);
+    config_free(cfg);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    enum { OPT_JSON = 256, OPT_VERSION };
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"json", no_argument, NULL, OPT_JSON},
+                                            {"version", no_argument, NULL, OPT_VERSION},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    struct command c = {0};
+    const char *config_path = NULL;
+    int opt;
+
+    (void)setlocale(LC_CTYPE, "C.UTF-8");
+    while ((opt = getopt_long(argc, argv, "+c:h", options, NULL)) != -1) {
+        switch (opt) {
+        case 'c':
+            config_path = optarg;
+            break;
+        case OPT_JSON:
+            c.json = true;
+            break;
+        case OPT_VERSION:
+            (void)printf("bigbrotr %s\n", BIGBROTR_VERSION);
+            return COMMAND_DONE;
+        case 'h':
+            usage(stdout);
+            return COMMAND_DONE;
+        default:
+            usage(stderr);
+            return COMMAND_USAGE;
+        }
+    }
+    if (optind >= argc) {
+        usage(stderr);
+        return COMMAND_USAGE;
+    }
+    /* --json may stand behind the command as well. */
+    c.argv = argv + optind + 1;
+    for (int i = optind + 1; i < argc; i++)
+        if (strcmp(argv[i], "--json") == 0)
+            c.json = true;
+        else
+            c.argv[c.argc++] = argv[i];
+    return run(config_path, &c, argv[optind]);
+}

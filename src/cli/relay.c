@@ -1,0 +1,147 @@
+/* relay: what the archive knows of one relay. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/command.h"
+#include "nostr/url.h"
+
+/* Everything in one JSON text, made by the server: the same facts for people and for --json. */
+static const char sql[] =
+    "SELECT json_build_object('url', r.url, 'network', r.network, 'known_since', r.inserted_at,"
+    " 'last_connected', s.last_ok_at_ms / 1000, 'last_in_sync', s.synced_at_ms / 1000, 'next_visit', s.next_at_ms / 1000,"
+    " 'failures', s.failures, 'error', nullif(s.error, ''), 'traits', nullif(s.traits, ''), 'event_messages', s.events,"
+    " 'bytes', s.bytes, 'events_new', s.events_new,"
+    " 'coverage', (SELECT coalesce(json_agg(json_build_object('filter', c.filter, 'lo', c.lo, 'hi', c.hi, 'grade', c.grade)"
+    "   ORDER BY c.hi DESC), '[]') FROM relay_coverage c WHERE c.relay_url = r.url),"
+    " 'gaps', (SELECT coalesce(json_agg(json_build_object('filter', g.filter, 'lo', g.lo, 'hi', g.hi, 'reason', g.reason,"
+    "   'tries', g.tries) ORDER BY g.hi DESC), '[]') FROM relay_gap g WHERE g.relay_url = r.url))::text"
+    " FROM relays r LEFT JOIN relay_sync s USING (relay_id) WHERE r.url = $1";
+
+enum { ANSWER_MAX = 64 * 1024 * 1024, ANSWER_DEPTH = 8, SPANS_SHOWN = 12 };
+
+static void keep(void *owner, const struct result *res, int row)
+{
+    struct str text = result_str(res, row, 0);
+    char **copy = owner;
+
+    *copy = strndup(text.p, text.n);
+}
+
+static const char *date(char *to, size_t size, int64_t seconds)
+{
+    time_t t = (time_t)seconds;
+    struct tm tm;
+
+    if (seconds >= 253402300800)
+        (void)snprintf(to, size, seconds == INT64_MAX ? "the end" : "%" PRId64, seconds);
+    else if (gmtime_r(&t, &tm) == NULL || strftime(to, size, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+        (void)snprintf(to, size, "?");
+    return to;
+}
+
+static void print_time(const struct js *root, const char *key, const char *label)
+{
+    char text[40];
+    int64_t t = js_int(js_get(root, key), 0);
+
+    (void)printf("%-14s %s\n", label, t > 0 ? date(text, sizeof(text), t) : "never");
+}
+
+static void print_spans(const struct js *spans, const char *label, const char *why)
+{
+    char lo[40], hi[40];
+
+    for (size_t i = 0; i < js_count(spans) && i < SPANS_SHOWN; i++) {
+        const struct js *span = js_at(spans, i);
+        (void)printf("%-14s %s to %s (" STR_FMT ")\n", i == 0 ? label : "",
+                     date(lo, sizeof(lo), js_int(js_get(span, "lo"), 0)),
+                     date(hi, sizeof(hi), js_int(js_get(span, "hi"), 0)), STR_ARG(js_str(js_get(span, why), STR("?"))));
+    }
+    if (js_count(spans) > SPANS_SHOWN)
+        (void)printf("%-14s and %zu more\n", "", js_count(spans) - SPANS_SHOWN);
+    if (js_count(spans) == 0)
+        (void)printf("%-14s none\n", label);
+}
+
+static void print_relay(const struct js *root)
+{
+    struct str error = js_str(js_get(root, "error"), STR(""));
+
+    (void)printf("%-14s " STR_FMT " (" STR_FMT ")\n", "relay", STR_ARG(js_str(js_get(root, "url"), STR(""))),
+                 STR_ARG(js_str(js_get(root, "network"), STR(""))));
+    print_time(root, "known_since", "known since");
+    print_time(root, "last_connected", "last connected");
+    print_time(root, "last_in_sync", "last in sync");
+    print_time(root, "next_visit", "next visit");
+    if (error.n > 0)
+        (void)printf("%-14s " STR_FMT ", %" PRId64 " in a row\n", "last failure", STR_ARG(error),
+                     js_int(js_get(root, "failures"), 0));
+    (void)printf("%-14s %" PRId64 " EVENT messages, %" PRId64 " bytes, %" PRId64 " events first from here\n", "read",
+                 js_int(js_get(root, "event_messages"), 0), js_int(js_get(root, "bytes"), 0),
+                 js_int(js_get(root, "events_new"), 0));
+    (void)printf("%-14s " STR_FMT "\n", "learnt", STR_ARG(js_str(js_get(root, "traits"), STR("nothing yet"))));
+    print_spans(js_get(root, "coverage"), "proven", "grade");
+    print_spans(js_get(root, "gaps"), "gaps", "reason");
+}
+
+static bool any_address(void *owner, const char *host)
+{
+    (void)owner;
+    (void)host;
+    return true;
+}
+
+static int show(const struct command *c, struct archive *a, const struct relay_url *url)
+{
+    struct err err;
+    struct params p;
+    char *text = NULL;
+
+    params_init(&p);
+    params_text(&p, str_z(url->text));
+    if (archive_query(a, sql, &p, keep, &text, &err) < 0)
+        return command_fail(&err);
+    if (text == NULL) {
+        (void)fprintf(stderr, "bigbrotr: the archive does not know %s\n", url->text);
+        return COMMAND_FAILED;
+    }
+    struct js *root = js_parse(str_z(text), ANSWER_MAX, ANSWER_DEPTH, &err);
+    free(text);
+    if (root == NULL)
+        return command_fail(&err);
+    if (c->json) {
+        js_print(root, JS_PRETTY, stdout);
+        (void)putchar('\n');
+    } else {
+        print_relay(root);
+    }
+    js_free(root);
+    return COMMAND_DONE;
+}
+
+int command_relay(const struct command *c)
+{
+    const struct url_policy policy = {.address_allowed = any_address};
+    struct relay_url *url = malloc(sizeof(*url));
+    struct err err;
+    int code = COMMAND_USAGE;
+
+    if (url == NULL)
+        abort();
+    enum url_refusal why = c->argc == 1 ? url_parse(str_z(c->argv[0]), &policy, url) : URL_EMPTY;
+    if (c->argc != 1) {
+        (void)fputs("usage: bigbrotr relay URL\n", stderr);
+    } else if (why != URL_OK) {
+        (void)fprintf(stderr, "bigbrotr: \"%s\" %s\n", c->argv[0], url_refusal_text(why));
+    } else {
+        struct archive *a = archive_open(c->cfg, &err);
+        code = a == NULL ? command_fail(&err) : show(c, a, url);
+        if (a != NULL)
+            archive_close(a);
+    }
+    free(url);
+    return code;
+}

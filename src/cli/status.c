@@ -1,0 +1,164 @@
+/* status: what the running daemon says of itself, by way of its control socket. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "db/cluster.h"
+#include "core/human.h"
+
+enum { STATUS_BYTES_MAX = 1024 * 1024, STATUS_DEPTH_MAX = 16 };
+
+static int connect_control(const struct config *cfg, struct err *err)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    char dir[CONFIG_TEXT_SIZE];
+    int fd, n;
+
+    if (archive_state_dir(cfg, dir, sizeof(dir), err) < 0)
+        return -1;
+    n = snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/control.sock", dir);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (n < 0 || (size_t)n >= sizeof(addr.sun_path) || fd < 0 ||
+        connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+        (void)err_set(err, ERR_CONFIG, "no daemon answers on %s/control.sock (%s): start one with bigbrotrd", dir,
+                      strerror(errno));
+        if (fd >= 0)
+            (void)close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static struct js *ask(const struct config *cfg, struct err *err)
+{
+    struct buf answer;
+    struct js *json = NULL;
+    ssize_t n = 1;
+    int fd = connect_control(cfg, err);
+
+    if (fd < 0)
+        return NULL;
+    buf_init(&answer, STATUS_BYTES_MAX);
+    while (n > 0) {
+        char *room = buf_reserve(&answer, 65536);
+        if (room == NULL)
+            break;
+        n = read(fd, room, 65536);
+        buf_added(&answer, n > 0 ? (size_t)n : 0);
+    }
+    (void)close(fd);
+    json = js_parse(buf_str(&answer), STATUS_BYTES_MAX, STATUS_DEPTH_MAX, err);
+    buf_done(&answer);
+    return json;
+}
+
+static int64_t number(const struct js *root, const char *group, const char *key)
+{
+    return js_int(js_get(group != NULL ? js_get(root, group) : root, key), 0);
+}
+
+static void print_members(const struct js *object, const char *separator)
+{
+    struct str key;
+    struct js *value;
+    bool first = true;
+
+    for (void *at = NULL; js_next(object, &at, &key, &value); first = false)
+        (void)printf("%s%" PRId64 " " STR_FMT, first ? "" : separator, js_int(value, 0), STR_ARG(key));
+    (void)putchar('\n');
+}
+
+static void print_archive(const struct js *root)
+{
+    char size[32], growth[32], free_bytes[32], lasts[32];
+    double per_hour = js_real(js_get(js_get(root, "archive"), "growth_bytes_per_hour"), 0);
+    int64_t disk_free = number(root, "archive", "disk_free_bytes");
+
+    (void)printf("archive   %" PRId64 " events, %" PRId64 " sightings, %" PRId64 " gaps declared\n",
+                 number(root, "archive", "events"), number(root, "archive", "sightings"), number(root, "archive", "gaps"));
+    (void)printf("disk      %s, %s/h",
+                 human_bytes(size, sizeof(size), (double)number(root, "archive", "database_bytes")),
+                 human_bytes(growth, sizeof(growth), per_hour));
+    if (disk_free >= 0)
+        (void)printf(", %s free", human_bytes(free_bytes, sizeof(free_bytes), (double)disk_free));
+    if (disk_free >= 0 && per_hour >= 1024)
+        (void)printf(", lasts %s", human_duration(lasts, sizeof(lasts), (double)disk_free / per_hour * 3600));
+    (void)putchar('\n');
+}
+
+static void print_memory(const struct js *root)
+{
+    struct str key;
+    struct js *value;
+    char used[32], most[32];
+
+    for (void *at = NULL; js_next(js_get(root, "memory"), &at, &key, &value);)
+        (void)printf("memory    %-12.*s %s of %s\n", STR_ARG(key),
+                     human_bytes(used, sizeof(used), (double)js_int(js_get(value, "used_bytes"), 0)),
+                     human_bytes(most, sizeof(most), (double)js_int(js_get(value, "max_bytes"), 0)));
+}
+
+static void print_settings(void)
+{
+    uint32_t n;
+    const struct cluster_setting *settings = cluster_settings(&n);
+
+    (void)puts("\nThe private PostgreSQL runs with:");
+    for (uint32_t i = 0; i < n; i++)
+        (void)printf("  %-36s %-10s %s\n", settings[i].name, settings[i].value, settings[i].why);
+}
+
+static void print_status(const struct js *root, bool private_database)
+{
+    char up[32];
+    struct str paused = js_str(js_get(root, "paused"), STR(""));
+    struct str key;
+    struct js *value;
+
+    (void)printf("bigbrotrd " STR_FMT ": " STR_FMT " for %s\n", STR_ARG(js_str(js_get(root, "version"), STR("?"))),
+                 STR_ARG(js_str(js_get(root, "phase"), STR("?"))),
+                 human_duration(up, sizeof(up), (double)number(root, NULL, "uptime_seconds")));
+    (void)printf("database  " STR_FMT ", in " STR_FMT "\n", STR_ARG(js_str(js_get(root, "database"), STR("?"))),
+                 STR_ARG(js_str(js_get(root, "state_dir"), STR("?"))));
+    (void)printf("relays    %" PRId64 " known, %" PRId64 " connected: ", number(root, "relays", "known"),
+                 number(root, "relays", "connected"));
+    print_members(js_get(js_get(root, "relays"), "by_network"), ", ");
+    (void)printf("          ");
+    print_members(js_get(js_get(root, "relays"), "by_state"), ", ");
+    (void)printf("coverage  %" PRId64 " of %" PRId64 " answering relays complete\n",
+                 number(root, "relays", "ever_in_sync"), number(root, "relays", "ever_ready"));
+    (void)printf("this run  %" PRId64 " archived (%.0f/s), %" PRId64 " duplicates, %" PRId64 " refused\n",
+                 number(root, "run", "archived"), js_real(js_get(js_get(root, "run"), "archived_per_second"), 0),
+                 number(root, "run", "duplicates"), number(root, "run", "rejected"));
+    print_archive(root);
+    if (paused.n > 0)
+        (void)printf("history   paused: " STR_FMT "\n", STR_ARG(paused));
+    for (void *at = NULL; js_next(js_get(root, "proxies"), &at, &key, &value);)
+        (void)printf("%-9.*s " STR_FMT "\n", STR_ARG(key), STR_ARG(js_str(value, STR(""))));
+    print_memory(root);
+    if (private_database)
+        print_settings();
+}
+
+int command_status(const struct command *c)
+{
+    struct err err;
+    struct js *json = ask(c->cfg, &err);
+
+    if (json == NULL)
+        return command_fail(&err);
+    if (c->json) {
+        js_print(json, JS_PRETTY, stdout);
+        (void)putchar('\n');
+    } else {
+        print_status(json, c->cfg->database_url[0] == '\0');
+    }
+    js_free(json);
+    return COMMAND_DONE;
+}

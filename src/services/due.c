@@ -1,0 +1,85 @@
+/* due: see due.h. */
+#include "services/due.h"
+
+enum { MINUTE_MS = 60 * 1000, DAY_MS = 24 * 60 * MINUTE_MS, DRAWN_OF = 10, DOUBLINGS_MAX = 30 };
+
+/* A number that looks random and is the same each time it is asked for. */
+static uint32_t mix(uint32_t a, uint32_t b)
+{
+    uint32_t x = a * 2654435761U ^ (b + 0x9e3779b9U);
+
+    x ^= x >> 16;
+    x *= 0x85ebca6bU;
+    x ^= x >> 13;
+    return x;
+}
+
+/* `ms` a tenth more or less. */
+static int64_t jitter(int64_t ms, uint32_t lot, int64_t salt)
+{
+    int64_t permille = 900 + mix(lot, (uint32_t)salt) % 201;
+
+    return ms / 1000 * permille + ms % 1000 * permille / 1000;
+}
+
+int64_t due_first(int64_t next_at, int64_t now, uint32_t lot, uint32_t relays, uint32_t dials_per_second)
+{
+    int64_t spread = (int64_t)relays * 1000 / (dials_per_second > 0 ? dials_per_second : 1);
+
+    if (next_at > now)
+        return next_at;
+    return now + (spread > 1000 ? mix(lot, 0) % spread : 0);
+}
+
+int64_t due_after_sync(int64_t now, uint32_t lot, const struct due_limits *limits)
+{
+    return now + jitter(limits->poll_interval_ms, lot, now);
+}
+
+/* What the relay decided, not what went wrong: asking again soon would be rude, and useless. */
+static int64_t policy_wait(enum err_code code)
+{
+    if (code == ERR_AUTH_REQUIRED || code == ERR_BLOCKED)
+        return (int64_t)7 * DAY_MS;
+    if (code == ERR_INVALID_EVENTS || code == ERR_ONION_DESCRIPTOR)
+        return DAY_MS;
+    return 0;
+}
+
+int64_t due_after_failure(enum err_code code, int64_t now, uint32_t lot, uint32_t *failures, const struct due_limits *limits)
+{
+    int64_t wait = limits->retry_min_ms, policy = policy_wait(code);
+
+    if (err_blame(code) != ERR_BLAME_PEER)
+        return now + jitter(wait < MINUTE_MS ? wait : MINUTE_MS, lot, now);
+    if (*failures < UINT32_MAX)
+        ++*failures;
+    if (policy > 0)
+        return now + jitter(policy < limits->retry_max_ms * 7 ? policy : limits->retry_max_ms * 7, lot, now);
+    for (uint32_t i = 1; i < *failures && i < DOUBLINGS_MAX && wait < limits->retry_max_ms; i++)
+        wait *= 2;
+    return now + jitter(wait < limits->retry_max_ms ? wait : limits->retry_max_ms, lot, now);
+}
+
+bool due_drawn(const struct due_claim *claim, uint32_t round)
+{
+    return mix(claim->lot, round) % DRAWN_OF == 0;
+}
+
+bool due_displaces(const struct due_claim *newcomer, const struct due_claim *holder, uint32_t round)
+{
+    if (newcomer->priority != holder->priority)
+        return newcomer->priority;
+    if (due_drawn(holder, round))
+        return false;
+    if (due_drawn(newcomer, round))
+        return true;
+    return newcomer->new_per_hour > 2 * holder->new_per_hour + 1;
+}
+
+double due_rate(double before, int64_t events, int64_t ms)
+{
+    double now = ms > 0 ? (double)events * 3600000.0 / (double)ms : before;
+
+    return before + (now - before) / 4;
+}
