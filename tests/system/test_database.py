@@ -15,7 +15,7 @@ from conftest import World
 from world.archive import Archive, all_complete, assert_exact, describe
 from world.daemon import Daemon
 from world.farm import Relay
-from world.process import give, unprivileged, until
+from world.process import give, until
 from world.servers import Postgres
 
 OUTAGE_S = 6
@@ -91,9 +91,7 @@ def use_server(daemon: Daemon, server: Postgres, options: str) -> None:
 
 
 def server_archive(server: Postgres) -> Archive:
-    from world.archive import Archive
-    from world.process import unprivileged
-    return Archive(user=unprivileged(), url=server.local_url)
+    return Archive(url=server.local_url)
 
 
 def wait_complete(daemon: Daemon, archive: Archive, relays: list[Relay], timeout: float = 90) -> None:

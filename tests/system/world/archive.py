@@ -7,7 +7,6 @@ the invariant against the farm's record:
 from __future__ import annotations
 
 import contextlib
-import pwd
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ import psycopg2
 import psycopg2.extensions
 
 from .farm import Relay
-from .process import acting_as
 
 HEURISTIC = "heuristic"
 NEVER_KEPT = {22242}
@@ -43,14 +41,13 @@ class Span:
 
 
 class Archive:
-    def __init__(self, user: pwd.struct_passwd, host: str = "", url: str = ""):
-        self.host, self.url, self.user = host, url, user
+    """The private cluster by its socket in `host`, or a server by `url`."""
+
+    def __init__(self, host: str = "", url: str = ""):
+        self.dsn = url or f"host={host} dbname=bigbrotr user=bigbrotr connect_timeout=5"
 
     def connect(self) -> psycopg2.extensions.connection:
-        with acting_as(self.user):
-            if self.url:
-                return psycopg2.connect(self.url)
-            return psycopg2.connect(host=self.host, dbname="bigbrotr", user=self.user.pw_name, connect_timeout=5)
+        return psycopg2.connect(self.dsn)
 
     @contextlib.contextmanager
     def session(self) -> Iterator[psycopg2.extensions.cursor]:

@@ -17,7 +17,7 @@ from typing import Any
 from . import process
 from .archive import Archive, all_complete, describe
 from .farm import Relay
-from .process import as_unprivileged, give, kill_marked, marked, unprivileged, until
+from .process import as_unprivileged, give, kill_marked, marked, until
 
 Ini = dict[str, dict[str, Any]]
 
@@ -176,7 +176,7 @@ class Daemon:
         return self.log_path.stat().st_size
 
     def archive(self) -> Archive:
-        return Archive(host=str(self.state / "run"), user=unprivileged())
+        return Archive(host=str(self.state / "run"))
 
     def postmaster(self) -> int:
         return int((self.state / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0])

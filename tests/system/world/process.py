@@ -11,7 +11,7 @@ import os
 import pwd
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -35,21 +35,6 @@ def give(path: str | os.PathLike[str]) -> None:
     if os.geteuid() == 0:
         user = unprivileged()
         os.chown(path, user.pw_uid, user.pw_gid)
-
-
-@contextlib.contextmanager
-def acting_as(user: pwd.struct_passwd) -> Iterator[None]:
-    """For a moment with that user's effective id: so a unix socket with peer authentication knows us."""
-    if os.geteuid() != 0 or user.pw_uid == 0:
-        yield
-        return
-    os.setegid(user.pw_gid)
-    os.seteuid(user.pw_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
 
 
 def marked(mark: str) -> dict[int, str]:

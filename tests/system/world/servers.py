@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .farm import SUPPORT
-from .process import as_unprivileged, give, unprivileged, until
+from .process import as_unprivileged, give, until
 
 
 def free_port() -> int:
@@ -158,4 +158,4 @@ class PgBouncer:
             self.process.wait(10)
 
 
-__all__ = ["Node", "Postgres", "PgBouncer", "free_port", "node_tool", "unprivileged"]
+__all__ = ["Node", "Postgres", "PgBouncer", "free_port", "node_tool"]
