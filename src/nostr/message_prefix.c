@@ -112,13 +112,26 @@ enum message_prefix message_prefix(struct str text)
     return prefix;
 }
 
+/* The same, and no longer word either ("author" is no "auth"). */
+static bool holds_word(struct str text, const char *word)
+{
+    struct str w = str_z(word);
+
+    for (size_t i = 0; i + w.n <= text.n; i++)
+        if ((i == 0 || !is_letter(text.p[i - 1])) &&
+            (i + w.n == text.n || !is_letter(text.p[i + w.n])) &&
+            str_eq_nocase((struct str){text.p + i, w.n}, w))
+            return true;
+    return false;
+}
+
 bool message_notice_refuses(struct str text)
 {
     static const char *const refusals[] = {
-        "bad req", "too many", "rate", "slow", "invalid", "auth", "could not parse", "unsupported"};
+        "bad req", "too many", "slow", "invalid", "authenticat", "could not parse", "unsupported"};
 
     for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
         if (holds(text, refusals[i]))
             return true;
-    return false;
+    return holds_word(text, "auth") || holds_word(text, "rate");
 }
