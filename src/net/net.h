@@ -32,6 +32,12 @@ struct net *net_open(uv_loop_t *loop, struct workers *workers, const struct net_
 int net_reconfigure(struct net *net, const struct net_options *options, struct err *err) MUST_USE; /* SIGHUP; applies to new connections */
 void net_close(struct net *net); /* when no connection is left */
 
+uv_loop_t *net_loop(const struct net *net);
+
+/* Never dial this: the database, our own listener (the proxies are added by themselves).  `ip_literal`: "0.0.0.0" or "::"
+ * for every address of this machine.  False: not a literal, or the table is full. */
+bool net_deny_service(struct net *net, const char *ip_literal, uint16_t port);
+
 /* Is there a way into this network?  Clearnet: always.  Others: a proxy is configured, and (auto) answered when it was
  * last tried; auto tries again every 10 s while nothing answers.  A proxy that refused is asked again every 10 s. */
 enum net_proxy_state { NET_PROXY_NOT_NEEDED, NET_PROXY_NONE, NET_PROXY_UNKNOWN, NET_PROXY_UP, NET_PROXY_DOWN };

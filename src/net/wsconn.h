@@ -1,13 +1,16 @@
 /* wsconn: one WebSocket connection to a relay, from host and port to whole messages.
  *
- *     DNS -> policy -> TCP | SOCKS5 -> TLS -> HTTP upgrade -> OPEN          any state -> CLOSED (wsconn_close)
+ *     DNS -> policy -> TCP | SOCKS5 -> TLS -> HTTP upgrade -> OPEN
  *       \________\___________\__________\_________\_____________\_ on_closed(err)
+ *     any state -> CLOSED (wsconn_close)
  *
- * Ownership.  wsconn_open() allocates; the owner calls wsconn_close() exactly once, also after on_closed, from anywhere, also
- * from inside a callback.  After it returns no callback runs.  Callbacks run on the loop thread, never from inside wsconn_open().
+ * Ownership.  wsconn_open() allocates; the owner calls wsconn_close() exactly once, also after
+ * on_closed, from anywhere, also from inside a callback.  After it returns no callback runs.
+ * Callbacks run on the loop thread, never from inside wsconn_open().
  *
- * Limits of PROTOCOL 4.2 hold for every connection: message size, frames, pings, head, time for each step.  Text in is
- * valid UTF-8.  Binary messages are counted and dropped.  Pings are answered. */
+ * Limits of PROTOCOL 4.2 hold for every connection: message size, frames, pings, head, time for
+ * each step.  Text in is valid UTF-8.  Binary messages are counted and dropped.  Pings are
+ * answered. */
 #ifndef NET_WSCONN_H
 #define NET_WSCONN_H
 
@@ -27,8 +30,10 @@ struct wsconn_target {
 struct wsconn_report {
     int64_t dns_us, tcp_us, proxy_us, tls_us, upgrade_us;
     char address[64];   /* that was dialled; "" through a proxy */
-    bool mixed_private; /* the name has private addresses beside public ones (they were not dialled) */
-    enum err_code tls_verdict; /* ERR_NONE: trusted.  Else why not (only seen with tls_record_only) */
+    /* The name has private addresses beside public ones; only the public ones were dialled. */
+    bool mixed_private;
+    /* ERR_NONE: trusted.  Else why not; an open connection has one only with tls_record_only. */
+    enum err_code tls_verdict;
     char tls_version[16], tls_cipher[64];
     int http_status; /* of the upgrade's answer, 0 when none came */
 };
@@ -41,14 +46,16 @@ struct wsconn_ops {
     void (*on_closed)(void *owner, const struct err *err);
 };
 
-struct wsconn *wsconn_open(struct net *net, const struct wsconn_target *target, const struct wsconn_ops *ops, void *owner);
+struct wsconn *wsconn_open(struct net *net, const struct wsconn_target *target,
+                           const struct wsconn_ops *ops, void *owner);
 void wsconn_close(struct wsconn *c);
 
 /* Queues one text message (copied).  -1: not open, or more than 1 MiB is queued. */
 int wsconn_send(struct wsconn *c, struct str text, struct err *err) MUST_USE;
 void wsconn_ping(struct wsconn *c);
 
-const struct wsconn_report *wsconn_report(const struct wsconn *c); /* filled as far as it got; valid until wsconn_close */
+const struct wsconn_report *
+wsconn_report(const struct wsconn *c); /* filled as far as it got; valid until wsconn_close */
 
 /* Bytes of messages and of frames read since it opened (payload and all), for accounting. */
 uint64_t wsconn_received_bytes(const struct wsconn *c);

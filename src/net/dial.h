@@ -1,0 +1,49 @@
+/* Dial: from host and port to a connected socket.
+ *
+ *     START -> RESOLVING -> CONNECTING (happy eyeballs) ----------------> READY
+ *       \----> PROXY_WAIT -> PROXY_CONNECTING -> PROXY_TALKING (SOCKS5) -/        any -> FAILED,
+ * CLOSED
+ *
+ * Clearnet: name and port are checked, A and AAAA resolved, every address checked against the
+ * policy, the rest tried IPv6 first, alternating, DIAL_STAGGER_MS apart (RFC 8305), the first that
+ * connects wins and its peer address is checked once more.  Other networks: the network's proxy
+ * resolves the name; what fails between us and the proxy is an ERR_PROXY_*, never the relay's
+ * fault.
+ *
+ * Ownership as STYLE 11-15: dial_close() once, from anywhere; the callbacks run on the loop, at
+ * most one of them, once. */
+#ifndef NET_DIAL_H
+#define NET_DIAL_H
+
+#include "core/network.h"
+#include "net/net.h"
+
+enum { DIAL_STAGGER_MS = 250, DIAL_ADDRESSES_MAX = 6 };
+
+struct dial_target {
+    enum network network;
+    const char *host; /* name or literal address without brackets, at most 255 bytes; copied */
+    uint16_t port;
+};
+
+struct dial_report {
+    int64_t dns_us, tcp_us,
+        proxy_us;     /* -1: that step was not taken.  proxy_us: connecting to it and SOCKS5 */
+    char address[64]; /* that was dialled (the last one tried, when all failed); "" through a proxy
+                       */
+    bool mixed_private; /* the name has addresses that the policy refuses beside others */
+};
+
+struct dial_ops {
+    void (*on_connected)(void *owner, int fd); /* non-blocking; the owner's from now on */
+    void (*on_failed)(void *owner, const struct err *err);
+};
+
+struct dial;
+
+struct dial *dial_open(struct net *net, const struct dial_target *target,
+                       const struct dial_ops *ops, void *owner);
+void dial_close(struct dial *d);
+const struct dial_report *dial_report(const struct dial *d); /* valid until dial_close */
+
+#endif

@@ -1,0 +1,299 @@
+/* Net: made once, shared by every connection. */
+#include "net/net.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <ifaddrs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "net/net_shared.h"
+
+static int check_options(const struct net_options *o, struct err *err);
+static void copy_numbers(struct net *net, const struct net_options *o);
+static void open_proxies(struct net *net, const struct net_options *o);
+static void close_proxy(struct net *net, int network);
+static void deny_services(struct net *net);
+static struct tls_settings *tls_settings_new(const struct net_options *o, struct err *err);
+static void drop_session(void *value);
+static void on_part_closed(uv_handle_t *h);
+static void on_proxy_released(struct proxy *p);
+static void release(struct net *net);
+
+static struct dns_options dns_options_of(const struct net_options *o)
+{
+    return (struct dns_options){.servers = o->dns_servers, .timeout_ms = o->dns_timeout_ms};
+}
+
+struct net *net_open(uv_loop_t *loop, struct workers *workers, const struct net_options *options,
+                     struct err *err)
+{
+    struct net *net = calloc(1, sizeof(*net));
+    const struct dns_options dns = dns_options_of(options);
+
+    if (net == NULL || getrandom(net->salt, sizeof(net->salt), 0) != sizeof(net->salt))
+        abort();
+    net->loop = loop;
+    net->workers = workers;
+    if (check_options(options, err) != 0 ||
+        addr_policy_allow(&net->policy, options->allow_addresses, err) != 0 ||
+        (net->tls = tls_settings_new(options, err)) == NULL ||
+        (net->dns = dns_open(loop, &dns, err)) == NULL) {
+        net_tls_give(net->tls);
+        free(net);
+        return NULL;
+    }
+    copy_numbers(net, options);
+    net->sessions = lru_new(NET_SESSIONS_MAX, NET_SESSIONS_BYTES_MAX, drop_session);
+    bandwidth_init(&net->bandwidth, loop, options->bandwidth_max);
+    uv_unref((uv_handle_t *)&net->bandwidth.tick); /* who waits for it has handles of its own */
+    net->bandwidth.tick.data = net;
+    net->open_parts = 1;
+    open_proxies(net, options);
+    return net;
+}
+
+/* Everything is checked before anything is changed. */
+int net_reconfigure(struct net *net, const struct net_options *options, struct err *err)
+{
+    const struct dns_options dns = dns_options_of(options);
+    struct addr_policy policy = net->policy;
+    struct tls_settings *tls;
+
+    if (check_options(options, err) != 0 ||
+        addr_policy_allow(&policy, options->allow_addresses, err) != 0 ||
+        (tls = tls_settings_new(options, err)) == NULL)
+        return -1;
+    if (dns_reconfigure(net->dns, &dns, err) != 0) {
+        net_tls_give(tls);
+        return -1;
+    }
+    net_tls_give(net->tls);
+    net->tls = tls;
+    net->policy = policy;
+    copy_numbers(net, options);
+    bandwidth_set_rate(&net->bandwidth, options->bandwidth_max);
+    /* A session was verified under the old certificates and mode. */
+    lru_free(net->sessions);
+    net->sessions = lru_new(NET_SESSIONS_MAX, NET_SESSIONS_BYTES_MAX, drop_session);
+    open_proxies(net, options);
+    return 0;
+}
+
+void net_close(struct net *net)
+{
+    assert(!net->closed && net->connections == 0);
+    net->closed = true;
+    bandwidth_close(&net->bandwidth, on_part_closed);
+    for (int n = 0; n < NETWORK__COUNT; n++)
+        close_proxy(net, n);
+    dns_close(net->dns);
+    net_tls_give(net->tls);
+    lru_free(net->sessions);
+}
+
+uv_loop_t *net_loop(const struct net *net)
+{
+    return net->loop;
+}
+
+enum net_proxy_state net_proxy_state(const struct net *net, enum network network)
+{
+    return network == NETWORK_CLEARNET ? NET_PROXY_NOT_NEEDED : net->proxies[network]->state;
+}
+
+const char *net_proxy_address(const struct net *net, enum network network)
+{
+    return network == NETWORK_CLEARNET ? "" : net->proxies[network]->text;
+}
+
+bool net_address_allowed(const struct net *net, const char *ip_literal)
+{
+    struct ip ip;
+
+    return ip_parse(&ip, str_z(ip_literal)) && addr_policy_ip(&net->policy, &ip, 0) == NULL;
+}
+
+bool net_deny_service(struct net *net, const char *ip_literal, uint16_t port)
+{
+    struct ip ip;
+
+    return ip_parse(&ip, str_z(ip_literal)) && addr_policy_deny_service(&net->policy, &ip, port);
+}
+
+uint64_t net_assembly_bytes(const struct net *net)
+{
+    return net->assembly_bytes;
+}
+
+uint64_t net_connection_bytes(const struct net *net)
+{
+    return net->connection_bytes;
+}
+
+uint32_t net_connections(const struct net *net)
+{
+    return net->connections;
+}
+
+/* -- for this room -- */
+
+const struct addr_policy *net_policy(struct net *net)
+{
+    int64_t now_ms = (int64_t)uv_now(net->loop);
+    struct ifaddrs *list, *i;
+    struct ip own[ADDR_OWN_MAX];
+    size_t n = 0;
+
+    if (net->own_refreshed_ms != 0 && now_ms < net->own_refreshed_ms + NET_OWN_REFRESH_MS)
+        return &net->policy;
+    if (getifaddrs(&list) != 0)
+        return &net->policy;
+    for (i = list; i != NULL && n < ADDR_OWN_MAX; i = i->ifa_next) {
+        if (i->ifa_addr == NULL)
+            continue;
+        if (ip_from_sockaddr(&own[n], i->ifa_addr))
+            n++; /* link-local ones have a scope, and are refused anyway */
+    }
+    freeifaddrs(list);
+    addr_policy_set_own(&net->policy, own, n);
+    net->own_refreshed_ms = now_ms > 0 ? now_ms : 1;
+    return &net->policy;
+}
+
+struct tls_settings *net_tls_take(struct net *net)
+{
+    net->tls->users++;
+    return net->tls;
+}
+
+void net_tls_give(struct tls_settings *tls)
+{
+    if (tls == NULL || --tls->users > 0)
+        return;
+    tls_context_free(tls->context);
+    free(tls);
+}
+
+void net_count_bytes(struct net *net, size_t *counted, size_t bytes)
+{
+    net->connection_bytes = net->connection_bytes - *counted + bytes;
+    *counted = bytes;
+}
+
+/* -- parts -- */
+
+static int check_options(const struct net_options *o, struct err *err)
+{
+    if (o->user_agent != NULL && strlen(o->user_agent) >= sizeof(((struct net *)NULL)->user_agent))
+        return err_set(err, ERR_CONFIG, "the user agent is too long");
+    for (int n = 0; n < NETWORK__COUNT; n++) {
+        if (n == NETWORK_CLEARNET)
+            continue;
+        if (proxy_check(o->proxy[n], n == NETWORK_TOR, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void copy_numbers(struct net *net, const struct net_options *o)
+{
+    (void)str_copy(net->user_agent, sizeof(net->user_agent), str_z(o->user_agent));
+    net->dns_timeout_ms = o->dns_timeout_ms;
+    net->connect_timeout_ms = o->connect_timeout_ms;
+    net->tls_timeout_ms = o->tls_timeout_ms;
+    net->upgrade_timeout_ms = o->upgrade_timeout_ms;
+    net->overlay_timeout_ms = o->overlay_timeout_ms;
+    net->message_bytes_max = o->message_bytes_max;
+    net->assembly_bytes_max = o->assembly_bytes_max;
+}
+
+/* Proxies whose setting did not change are left alone. */
+static void open_proxies(struct net *net, const struct net_options *o)
+{
+    for (int n = 0; n < NETWORK__COUNT; n++) {
+        const char *setting = o->proxy[n] == NULL ? "none" : o->proxy[n];
+
+        if (n == NETWORK_CLEARNET ||
+            (net->proxies[n] != NULL && strcmp(net->proxy_settings[n], setting) == 0))
+            continue;
+        close_proxy(net, n);
+        (void)str_copy(net->proxy_settings[n], sizeof(net->proxy_settings[n]), str_z(setting));
+        net->proxies[n] = calloc(1, sizeof(*net->proxies[n]));
+        if (net->proxies[n] == NULL)
+            abort();
+        proxy_open(net->proxies[n], net, net->loop, net->dns, setting);
+        net->open_parts++;
+    }
+    deny_services(net);
+}
+
+static void close_proxy(struct net *net, int network)
+{
+    if (net->proxies[network] == NULL)
+        return;
+    proxy_close(net->proxies[network], on_proxy_released);
+    net->proxies[network] = NULL;
+}
+
+/* No relay's name may lead to a proxy of ours. */
+static void deny_services(struct net *net)
+{
+    for (int n = 0; n < NETWORK__COUNT; n++) {
+        const struct proxy *p = net->proxies[n];
+
+        for (int i = 0; p != NULL && i < p->candidate_count; i++) {
+            struct ip ip;
+
+            if (ip_parse(&ip, str_z(p->candidates[i].host)))
+                (void)addr_policy_deny_service(&net->policy, &ip, p->candidates[i].port);
+        }
+    }
+}
+
+static struct tls_settings *tls_settings_new(const struct net_options *o, struct err *err)
+{
+    const struct tls_options options = {.ca_file = o->tls_ca_file,
+                                        .record_only = o->tls_record_only};
+    struct tls_context *context = tls_context_new(&options, err);
+
+    if (context == NULL)
+        return NULL;
+
+    struct tls_settings *tls = calloc(1, sizeof(*tls));
+
+    if (tls == NULL)
+        abort();
+    tls->context = context;
+    tls->users = 1;
+    return tls;
+}
+
+static void drop_session(void *value)
+{
+    tls_session_free(value);
+}
+
+static void on_part_closed(uv_handle_t *h)
+{
+    struct net *net = h->data;
+
+    net->open_parts--;
+    release(net);
+}
+
+static void on_proxy_released(struct proxy *p)
+{
+    struct net *net = p->net;
+
+    free(p);
+    net->open_parts--;
+    release(net);
+}
+
+static void release(struct net *net)
+{
+    if (net->closed && net->open_parts == 0)
+        free(net);
+}

@@ -1,0 +1,63 @@
+/* What the files of this room see of struct net; everybody else sees net.h. */
+#ifndef NET_NET_SHARED_H
+#define NET_NET_SHARED_H
+
+#include "net/addr_policy.h"
+#include "net/bandwidth.h"
+#include "net/dns.h"
+#include "net/lru.h"
+#include "net/net.h"
+#include "net/proxy.h"
+#include "net/tls.h"
+
+enum {
+    NET_READ_BYTES = 64 * 1024, /* read from one connection in one turn of the loop */
+    NET_SESSIONS_MAX = 4096,    /* TLS sessions kept for resumption */
+    NET_SESSIONS_BYTES_MAX = 16 * 1024 * 1024,
+    NET_OWN_REFRESH_MS = 30000 /* how old the list of our own addresses may be */
+};
+
+/* Certificates and mode; replaced as a whole on SIGHUP, freed with the last connection that uses
+ * it. */
+struct tls_settings {
+    struct tls_context *context;
+    unsigned users; /* connections, and struct net while it is the current one */
+};
+
+struct net {
+    uv_loop_t *loop;
+    struct workers *workers;
+    bool closed;
+    unsigned open_parts; /* proxies, bandwidth: closed and 0: free */
+
+    char user_agent[256];
+    uint32_t dns_timeout_ms, connect_timeout_ms, tls_timeout_ms, upgrade_timeout_ms,
+        overlay_timeout_ms;
+    uint32_t message_bytes_max;
+    uint64_t assembly_bytes_max, assembly_bytes;
+    uint64_t connection_bytes;
+    uint32_t connections;
+
+    struct addr_policy policy;
+    int64_t own_refreshed_ms;
+    struct dns *dns;
+    struct proxy *proxies[NETWORK__COUNT]; /* NULL: clearnet */
+    char proxy_settings[NETWORK__COUNT][300];
+    struct tls_settings *tls;
+    struct lru *sessions; /* "host:port" -> struct tls_session */
+    struct bandwidth bandwidth;
+    uint8_t salt[16]; /* of the SOCKS5 passwords: circuits of one run have nothing in common with
+                         another's */
+
+    char ciphertext[NET_READ_BYTES]; /* scratch for one callback, on the loop only */
+    char plaintext[16 * 1024];
+};
+
+const struct addr_policy *net_policy(struct net *net); /* with our own addresses up to date */
+struct tls_settings *net_tls_take(struct net *net);
+void net_tls_give(struct tls_settings *tls);
+
+/* Moves a connection's share of net_connection_bytes() from *counted to `bytes`. */
+void net_count_bytes(struct net *net, size_t *counted, size_t bytes);
+
+#endif
