@@ -1,0 +1,261 @@
+/* What PostgreSQL pays for the archive: CPU seconds of all server processes, bytes of heap and index, WAL, against a bare binary
+ * COPY of the same rows into the same tables with the same indexes.  Run by hand; prints a table; passes or fails nothing.
+ *
+ *     bench_store [events] [relays of an event] [events of a batch]           default 200000 3 4000
+ *
+ * The load is that of a first walk: 64 relays at once, each newest first, pages of 500 into batches. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <libpq-fe.h>
+
+#include "cluster_fixture.h"
+#include "core/clock.h"
+#include "core/hex.h"
+
+enum { RELAYS = 64, TEXT = 512 };
+
+static struct fixture fixture;
+#define F (&fixture)
+
+/* CPU seconds of the cluster's processes, ended children of the postmaster included. */
+static double server_cpu(void)
+{
+    char data[128], cwd[256], path[64], line[1024];
+    double ticks = 0;
+    DIR *proc = opendir("/proc");
+
+    snprintf(data, sizeof(data), "%s/postgres", fixture.dir);
+    for (struct dirent *e; (e = readdir(proc)) != NULL;) {
+        unsigned long u, s, cu, cs;
+        ssize_t n;
+        FILE *f;
+
+        snprintf(path, sizeof(path), "/proc/%.20s/cwd", e->d_name);
+        n = readlink(path, cwd, sizeof(cwd) - 1);
+        if (n <= 0)
+            continue;
+        cwd[n] = '\0';
+        if (strcmp(cwd, data) != 0)
+            continue;
+        snprintf(path, sizeof(path), "/proc/%.20s/stat", e->d_name);
+        f = fopen(path, "r");
+        if (!f || !fgets(line, sizeof(line), f)) {
+            if (f)
+                fclose(f);
+            continue;
+        }
+        fclose(f);
+        if (sscanf(strrchr(line, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %lu %lu", &u, &s, &cu, &cs) == 4)
+            ticks += (double)(u + s + cu + cs);
+    }
+    closedir(proc);
+    return ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+static double number(const char *sql)
+{
+    return atof(fixture_sql(F, "%s", sql));
+}
+
+struct row {
+    struct event event;
+    char *tags, *content;
+    struct str elements[4];
+    uint32_t tag_start[3];
+    int64_t hashes[2];
+};
+
+static uint64_t seed = 88172645463325252ULL;
+static uint32_t rnd(uint32_t n)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return (uint32_t)((seed >> 11) % n);
+}
+
+/* About the size of a real one: 512 bytes of tags and content, two tags that are indexed. */
+static void make(struct row *r, uint32_t n, uint32_t all, int64_t newest)
+{
+    uint32_t author = 0x80000000u + rnd(1 + all / 20);
+    struct id32 other;
+    char hex[65], key[65];
+
+    memset(r, 0, sizeof(*r));
+    made_id(&r->event.id, n);
+    memcpy(r->event.sig.b, r->event.id.b, 32);
+    memcpy(r->event.sig.b + 32, r->event.id.b, 32);
+    made_id(&other, author);
+    memcpy(r->event.pubkey.b, other.b, 32);
+    r->event.created_at = newest - n / 10;
+    r->event.kind = rnd(10) < 6 ? 1 : (int32_t)rnd(20) * 7;
+    made_id(&other, n > 100 ? n - rnd(100) : n);
+    id_hex(hex, &other);
+    made_id(&other, 0x80000000u + rnd(1 + all / 20));
+    id_hex(key, &other);
+    if (asprintf(&r->tags, "[[\"e\",\"%s\",\"wss://relay.example\",\"reply\"],[\"p\",\"%s\"]]", hex, key) < 0)
+        abort();
+    r->content = malloc(TEXT);
+    for (size_t i = 0; i < TEXT - 190; i++)
+        r->content[i] = (char)("etaoin shrdlucmfwypvbgkqjxz ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"[rnd(64)]);
+    r->content[TEXT - 190] = '\0';
+    r->event.tags = str_z(r->tags);
+    r->event.content = str_z(r->content);
+    r->hashes[0] = event_tag_hash(STR("e"), (struct str){hex, 64});
+    r->hashes[1] = event_tag_hash(STR("p"), (struct str){key, 64});
+    r->event.taghash = r->hashes;
+    r->event.taghash_n = 2;
+    r->event.elements = r->elements;
+    r->event.tag_start = r->tag_start;
+}
+
+struct cost {
+    double cpu, wal, wall;
+};
+
+static void settle(void)
+{
+    fixture_sql(F, "CHECKPOINT");
+    fixture_sql(F, "SELECT pg_stat_force_next_flush()");
+}
+
+static void begin(struct cost *c)
+{
+    c->cpu = server_cpu();
+    c->wal = number("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')");
+    c->wall = (double)clock_mono_us();
+}
+
+static void end(struct cost *c)
+{
+    c->wal = number("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')") - c->wal;
+    c->wall = ((double)clock_mono_us() - c->wall) / 1e6;
+    c->cpu = server_cpu() - c->cpu;
+}
+
+static void print(const char *what, const struct cost *c, double n)
+{
+    printf("%-34s %8.2f us CPU %8.0f B WAL %8.2f s\n", what, c->cpu * 1e6 / n, c->wal / n, c->wall);
+    fflush(stdout);
+}
+
+/* The floor: COPY of what was stored, into an empty copy of the partition with the same indexes. */
+static void copy_floor(double n, const struct cost *ours)
+{
+    char *part = strdup(fixture_sql(F, "SELECT tableoid::regclass FROM event LIMIT 1"));
+    char file[128];
+    struct cost c;
+
+    snprintf(file, sizeof(file), "%s/copy.bin", fixture.dir);
+    fixture_sql(F, "COPY (SELECT * FROM %s ORDER BY ctid) TO '%s' (FORMAT binary)", part, file);
+    fixture_sql(F, "CREATE TABLE floor (LIKE %s INCLUDING ALL)", part);
+    fixture_sql(F, "ALTER TABLE floor ADD EXCLUDE USING hash ((encode(id, 'hex')) WITH =)");
+    settle();
+    begin(&c);
+    for (int i = 0; i < 1; i++)
+        fixture_sql(F, "COPY floor FROM '%s' (FORMAT binary)", file);
+    end(&c);
+    print("  floor: bare COPY, same indexes", &c, n);
+    printf("  ratio to the floor: %.2f\n", ours->cpu / c.cpu);
+    fixture_sql(F, "DROP TABLE floor");
+    unlink(file);
+    free(part);
+}
+
+static void sizes(double events, double sightings)
+{
+    printf("event: heap %.0f B, indexes %.0f B\n",
+           number("SELECT sum(pg_table_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'event'::regclass") / events,
+           number("SELECT sum(pg_indexes_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'event'::regclass") / events);
+    printf("sighting: heap %.1f B, indexes %.1f B\n",
+           number("SELECT sum(pg_table_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'sighting'::regclass") / sightings,
+           number("SELECT sum(pg_indexes_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'sighting'::regclass") / sightings);
+    fixture_sql(F, "DROP TABLE IF EXISTS s");
+    fixture_sql(F, "CREATE TEMP TABLE s AS SELECT string_agg(line, E'\\n') AS t FROM (SELECT format('  %%s %%s B', "
+                   "CASE WHEN i.indexrelid::regclass::text ~ '_id$' THEN 'exclude id' ELSE regexp_replace(pg_get_indexdef(i.indexrelid), '.* USING ', '') END, "
+                   "round(sum(pg_relation_size(i.indexrelid)) / CASE WHEN i.indrelid::regclass::text ~ '^event' THEN %f ELSE %f END, 1)) AS line "
+                   "FROM pg_index i JOIN pg_inherits h ON h.inhrelid = i.indrelid WHERE h.inhparent IN ('event'::regclass, 'sighting'::regclass) "
+                   "AND pg_relation_size(i.indexrelid) > 200000 GROUP BY i.indexrelid, i.indrelid) x", events, sightings);
+    printf("%s\n", fixture_sql(F, "SELECT t FROM s"));
+}
+
+static void bench(void **state)
+{
+    const char *const *args = *state;
+    uint32_t n = (uint32_t)atoi(args[0]), copies = (uint32_t)atoi(args[1]), batch = (uint32_t)atoi(args[2]);
+    int64_t newest = clock_wall_s() - 7 * 86400;
+    struct row *rows = calloc(batch, sizeof(*rows));
+    struct store_event *events = calloc(batch, sizeof(*events));
+    struct store_sighting *sightings = calloc((size_t)batch * copies, sizeof(*sightings));
+    struct cost fresh, known, seen;
+    double per = copies;
+
+    printf("%u events, %u sightings each, batches of %u\n", n, copies, batch);
+    fixture_relays(F, RELAYS);
+    for (int round = 0; round < 3; round++) {
+        struct cost *c = round == 0 ? &fresh : round == 1 ? &seen : &known;
+
+        settle();
+        begin(c);
+        for (uint32_t at = 0; at < n; at += batch) {
+            uint32_t k = n - at < batch ? n - at : batch;
+            struct store_write w = {.events = events, .events_n = round == 1 ? 0 : k, .sightings = sightings,
+                                    .sightings_n = round == 0 ? 0 : round == 1 ? k * copies : 0};
+
+            seed = 88172645463325252ULL + at; /* the same in each round */
+            for (uint32_t i = 0; i < k; i++) {
+                make(&rows[i], at + i, n, newest);
+                events[i] = (struct store_event){.event = &rows[i].event};
+                for (uint32_t r = 0; r < copies; r++) /* relay-major, as pages come */
+                    sightings[r * k + i] = (struct store_sighting){rows[i].event.id, rows[i].event.created_at, clock_wall_ms(),
+                                                                   (int32_t)((at / batch * 7 + r * 5 + i / 500) % RELAYS) + 1, true};
+            }
+            assert_int_equal(fixture_write(F, DB_BACKFILL, &w), ERR_NONE);
+            for (uint32_t i = 0; i < k; i++) {
+                free(rows[i].tags);
+                free(rows[i].content);
+            }
+        }
+        end(c);
+        print(round == 0 ? "new event" : round == 1 ? "new sighting of a known event" : "event that is there", c,
+              round == 1 ? n * per : n);
+        if (round == 0)
+            copy_floor(n, c);
+    }
+    fixture_sql(F, "VACUUM ANALYZE");
+    sizes(n, n * per);
+    free(rows);
+    free(events);
+    free(sightings);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    fixture_open(F, true);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fixture_close(F);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *args[] = {argc > 1 ? argv[1] : "200000", argc > 2 ? argv[2] : "3", argc > 3 ? argv[3] : "4000"};
+    const struct CMUnitTest tests[] = {cmocka_unit_test_prestate(bench, args)};
+
+    if (!fixture_drop_root())
+        return 77;
+    return cmocka_run_group_tests_name("store", tests, setup, teardown);
+}
