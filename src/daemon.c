@@ -246,7 +246,7 @@ static void on_db_down(void *owner, const struct err *err)
 {
     struct daemon *d = owner;
 
-    (void)snprintf(d->database_text, sizeof(d->database_text), "away (%s)", err->detail);
+    (void)snprintf(d->database_text, sizeof(d->database_text), "away (%.140s)", err->detail);
     log_warning("database", "away, nothing is lost, trying again: %s", err->detail);
 }
 

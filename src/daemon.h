@@ -59,7 +59,7 @@ struct daemon {
 
     struct filter_spec **filters;
     size_t filters_n;
-    char user_agent[320];
+    char user_agent[CONFIG_TEXT_SIZE + 64];
     bool seeded;
 };
 
