@@ -330,8 +330,7 @@ static void test_addresses(void **state)
         "[ff02::1]",
         "\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.0.0.1",
         "127%2e0.0.1",
-        "127\xe3\x80\x82"
-        "0.0.1",
+        "127\343\200\2020.0.1",
     };
     static const char *const allowed[] = {
         "1.0.0.0",      "9.255.255.255",     "11.0.0.0",          "100.63.255.255",
