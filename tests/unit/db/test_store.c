@@ -1,6 +1,7 @@
 /* What store_write and its neighbours leave in the database. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,10 +77,307 @@ static void test_events_sightings_and_coverage_in_one_transaction(void **state)
     free(sightings);
 }
 
+/* One event and the sighting of it. */
+struct one {
+    struct made_event made;
+    struct store_event event;
+    struct store_sighting sighting;
+    struct store_write w;
+};
+
+static struct one *one_init(struct one *o, uint32_t n, int64_t created_at, int32_t kind)
+{
+    made_event(&o->made, n, created_at, kind);
+    o->event = (struct store_event){.event = &o->made.event, .raw = STR("{\"the\":\"raw event\"}")};
+    o->sighting = (struct store_sighting){o->made.event.id, created_at, 1800000000123, 3, false};
+    o->w = (struct store_write){.events = &o->event, .events_n = 1, .sightings = &o->sighting, .sightings_n = 1};
+    return o;
+}
+
+static void test_a_known_event_that_is_not_there_rolls_everything_back(void **state)
+{
+    struct one new_one, missing;
+    struct store_sighting both[2];
+    struct store_span span = {.relay_id = 9, .filter_id = 1, .lo = 5, .hi = 6, .grade = GRADE_P1};
+
+    (void)state;
+    one_init(&new_one, 10001, 1700001000, 1);
+    one_init(&missing, 10002, 1700001000, 1);
+    missing.sighting.known = true;
+    both[0] = new_one.sighting;
+    both[1] = missing.sighting;
+    new_one.w.sightings = both;
+    new_one.w.sightings_n = 2;
+    new_one.w.spans = &span;
+    new_one.w.spans_n = 1;
+    assert_int_equal(fixture_write(F, DB_LIVE, &new_one.w), ERR_DB_UNKNOWN_ID);
+    assert_int_equal(new_one.w.events_inserted, 0);
+    assert_int_equal(number("SELECT count(*) FROM events WHERE content = 'event 10001'"), 0);
+    assert_int_equal(number("SELECT count(*) FROM coverage WHERE relay_id = 9"), 0);
+
+    missing.sighting.known = false; /* the full way */
+    new_one.w.sightings_n = 1;
+    assert_int_equal(fixture_write(F, DB_LIVE, &missing.w), ERR_NONE);
+    assert_int_equal(fixture_write(F, DB_LIVE, &new_one.w), ERR_NONE);
+    assert_int_equal(new_one.w.events_inserted, 1);
+
+    missing.sighting.known = true; /* now it is, at another relay */
+    missing.sighting.relay_id = 4;
+    missing.w.events_n = 0;
+    assert_int_equal(fixture_write(F, DB_LIVE, &missing.w), ERR_NONE);
+    assert_int_equal(missing.w.sightings_inserted, 1);
+}
+
+/* Rows that PostgreSQL cannot hold, among rows that it can: found, set aside, the rest stored. */
+static void test_poison_rows_are_set_aside(void **state)
+{
+    enum { N = 50 };
+    struct made_event *made = calloc(N, sizeof(*made));
+    struct store_event *events = calloc(N, sizeof(*events));
+    struct store_sighting *sightings = calloc(N, sizeof(*sightings));
+    struct store_span span = {.relay_id = 5, .filter_id = 1, .lo = 5, .hi = 6, .grade = GRADE_P1};
+    struct store_write w = {.events = events, .events_n = N, .sightings = sightings, .sightings_n = N, .spans = &span, .spans_n = 1};
+    uint32_t bad = 0;
+
+    (void)state;
+    for (uint32_t i = 0; i < N; i++) {
+        made_event(&made[i], 20000 + i, 1700002000, 1);
+        events[i] = (struct store_event){.event = &made[i].event, .raw = STR("{\"raw\":true}")};
+        sightings[i] = (struct store_sighting){made[i].event.id, 1700002000, 1800000000123, 5, false};
+    }
+    made[3].event.content = STR("a NUL \0 inside");
+    made[17].event.content = STR("not UTF-8 \xff\xfe");
+    made[18].event.content = STR("half a surrogate \xed\xa0\x80");
+    made[49].event.tags = STR("[[\"t\",\"a\nb\"]]"); /* jsonb would not read it */
+    assert_int_equal(fixture_write(F, DB_LIVE, &w), ERR_NONE);
+    assert_int_equal(w.events_refused, 4);
+    assert_int_equal(w.events_inserted, N - 4);
+    assert_int_equal(w.sightings_inserted, N - 4);
+    for (uint32_t i = 0; i < N; i++) {
+        bool poison = i == 3 || i == 17 || i == 18 || i == 49;
+
+        assert_int_equal(events[i].refused, poison);
+        assert_int_equal(events[i].inserted, !poison);
+        bad += events[i].refused;
+    }
+    assert_int_equal(bad, 4);
+    assert_int_equal(number("SELECT count(*) FROM event_reject WHERE reason = 'database' AND convert_from(raw, 'UTF8') = '{\"raw\":true}'"), 4);
+    assert_int_equal(number("SELECT count(*) FROM event_reject WHERE detail LIKE '%invalid byte sequence%'"), 3);
+    assert_int_equal(number("SELECT count(*) FROM coverage WHERE relay_id = 5"), 1);
+    assert_int_equal(number("SELECT count(*) FROM events WHERE created_at = 1700002000 AND tags IS NOT NULL"), N - 4);
+
+    assert_int_equal(fixture_write(F, DB_LIVE, &w), ERR_NONE); /* again: counted, not doubled */
+    assert_int_equal(w.events_inserted, 0);
+    assert_int_equal(number("SELECT count(*) FROM event_reject"), 4);
+    assert_int_equal(number("SELECT max(times) FROM event_reject"), 2);
+    free(made);
+    free(events);
+    free(sightings);
+}
+
+static void test_tombstones_keep_events_out(void **state)
+{
+    struct one a, b, c, d;
+    char hex[65], pubkey[65];
+    struct id32 author;
+
+    (void)state;
+    one_init(&a, 30001, 1700003000, 1); /* by its id */
+    one_init(&b, 30020, 1700003000, 1); /* by its author, old enough */
+    one_init(&c, 30021, 1700003100, 1); /* by the same author, later */
+    one_init(&d, 30030, 1700003000, 1059); /* a gift wrap to somebody who vanished */
+    assert_int_equal(fixture_write(F, DB_LIVE, &b.w), ERR_NONE);
+    id_hex(hex, &a.made.event.id);
+    memcpy(author.b, b.made.event.pubkey.b, 32);
+    id_hex(pubkey, &author);
+    assert_string_equal(fixture_sql(F, "SELECT exclude('event', '\\x%s')", hex), "0");
+    assert_string_equal(fixture_sql(F, "SELECT exclude('author', '\\x%s', 1700003050, 'vanish')", pubkey), "1");
+    fixture_sql(F, "SELECT exclude('recipient', '\\x%s')", pubkey);
+    d.made.hashes[0] = event_tag_hash(STR("p"), (struct str){pubkey, 64});
+
+    assert_int_equal(fixture_write(F, DB_LIVE, &a.w), ERR_NONE);
+    assert_int_equal(fixture_write(F, DB_LIVE, &b.w), ERR_NONE);
+    assert_int_equal(fixture_write(F, DB_LIVE, &c.w), ERR_NONE);
+    assert_int_equal(fixture_write(F, DB_LIVE, &d.w), ERR_NONE);
+    assert_true(a.event.tombstoned && b.event.tombstoned && !c.event.tombstoned && d.event.tombstoned);
+    assert_int_equal(a.w.sightings_inserted, 0);
+    assert_true(c.event.inserted);
+    assert_int_equal(number("SELECT count(*) FROM events WHERE content IN ('event 30001', 'event 30020', 'event 30030')"), 0);
+    assert_int_equal(number("SELECT count(*) FROM events WHERE content = 'event 30021'"), 1);
+    fixture_sql(F, "SELECT exclude('kind', int4send(1234))");
+    one_init(&a, 30040, 1700003000, 1234);
+    assert_int_equal(fixture_write(F, DB_LIVE, &a.w), ERR_NONE);
+    assert_true(a.event.tombstoned);
+}
+
+static void test_expirations_and_deletions_are_noted(void **state)
+{
+    struct one a, b;
+    char target[65];
+
+    (void)state;
+    one_init(&a, 40001, 1700004000, 1);
+    a.made.elements[0] = STR("expiration");
+    a.made.elements[1] = STR("1700009999");
+    assert_int_equal(fixture_write(F, DB_LIVE, &a.w), ERR_NONE);
+    assert_int_equal(number("SELECT count(*) FROM expiration WHERE expires_at = 1700009999"), 1);
+
+    one_init(&b, 40002, 1700004000, 5);
+    id_hex(target, &a.made.event.id);
+    b.made.elements[0] = STR("e");
+    b.made.elements[1] = (struct str){target, 64};
+    b.made.elements[2] = STR("a");
+    b.made.elements[3] = STR("30023:abc:d");
+    b.made.tag_start[2] = 4;
+    b.made.event.tags_n = 2;
+    assert_int_equal(fixture_write(F, DB_LIVE, &b.w), ERR_NONE);
+    assert_int_equal(fixture_write(F, DB_LIVE, &b.w), ERR_NONE);
+    assert_int_equal(number("SELECT count(*) FROM deletion"), 2);
+    assert_string_equal(fixture_sql(F, "SELECT count(*) FROM deletion d JOIN event e ON e.id = d.target_id"), "1");
+    assert_int_equal(number("SELECT count(*) FROM deletion WHERE target_tag = (tag('a', '30023:abc:d'))[1]"), 1);
+}
+
+struct counted {
+    struct store_write w;
+    unsigned *done;
+    enum err_code code;
+};
+
+static void on_counted(struct store_write *w, const struct err *err)
+{
+    struct counted *c = (struct counted *)(void *)w;
+
+    c->code = err ? err->code : ERR_NONE;
+    ++*c->done;
+}
+
+/* Four writers, two connections of two daemons each, offer the same rows at the same time, each in another order. */
+static void test_four_writers_store_nothing_twice(void **state)
+{
+    enum { N = 2000, WRITERS = 4 };
+    static struct counted c[WRITERS];
+    struct made_event *made = calloc(N, sizeof(*made));
+    struct store_event *events = calloc(WRITERS * N, sizeof(*events));
+    struct store_sighting *sightings = calloc(WRITERS * N, sizeof(*sightings));
+    struct db *first = F->db, *second;
+    unsigned done = 0;
+    uint32_t inserted = 0, seen = 0;
+
+    (void)state;
+    fixture_open_db(F, NULL);
+    second = F->db;
+    fixture_run_count(F, &F->ups, 1, "the second daemon");
+    for (uint32_t i = 0; i < N; i++)
+        made_event(&made[i], 50000 + i, 1700005000 + i, 1);
+    for (uint32_t wr = 0; wr < WRITERS; wr++) {
+        for (uint32_t i = 0; i < N; i++) {
+            uint32_t j = (wr % 2 ? N - 1 - i : i + wr * 100) % N;
+
+            events[wr * N + i].event = &made[j].event;
+            sightings[wr * N + i] = (struct store_sighting){made[j].event.id, made[j].event.created_at, 1800000000000 + wr,
+                                                            (int32_t)(1 + j % 10), false};
+        }
+        c[wr] = (struct counted){.w = {.events = events + wr * N, .events_n = N, .sightings = sightings + wr * N, .sightings_n = N,
+                                       .done = on_counted},
+                                 .done = &done};
+        store_write(wr < 2 ? first : second, wr % 2 ? DB_LIVE : DB_BACKFILL, &c[wr].w);
+    }
+    fixture_run_count(F, &done, WRITERS, "four transactions");
+    for (uint32_t wr = 0; wr < WRITERS; wr++) {
+        assert_int_equal(c[wr].code, ERR_NONE);
+        inserted += c[wr].w.events_inserted;
+        seen += c[wr].w.sightings_inserted;
+    }
+    assert_int_equal(inserted, N);
+    assert_int_equal(seen, N);
+    assert_int_equal(number("SELECT count(*) FROM events WHERE created_at BETWEEN 1700005000 AND 1700006999"), N);
+    assert_int_equal(number("SELECT count(*) FROM (SELECT event_id, relay_url FROM events_relays GROUP BY 1, 2 HAVING count(*) > 1) x"), 0);
+    assert_int_equal(number("SELECT count(*) FROM events_relays r JOIN events e ON e.id = r.event_id "
+                            "WHERE e.created_at BETWEEN 1700005000 AND 1700006999"), N);
+    db_close(second);
+    F->db = first;
+    free(made);
+    free(events);
+    free(sightings);
+}
+
+struct looked {
+    struct store_lookup l;
+    bool done;
+};
+
+static void on_looked(struct store_lookup *l, const struct err *err)
+{
+    assert_null(err);
+    ((struct looked *)(void *)l)->done = true;
+}
+
+static void test_look_up(void **state)
+{
+    struct id32 ids[3];
+    int64_t at[3] = {1700005000, 1700005001, 1700005001};
+    bool known[3] = {false, true, false};
+    struct looked l = {.l = {.ids = ids, .created_at = at, .n = 3, .known = known, .done = on_looked}};
+
+    (void)state;
+    made_id(&ids[0], 50000);
+    made_id(&ids[1], 999999);
+    made_id(&ids[2], 50001);
+    store_lookup(F->db, DB_LIVE, &l.l);
+    fixture_run(F, &l.done, "store_lookup");
+    assert_true(known[0] && !known[1] && known[2]);
+}
+
+/* Times: exact for what is fresh, one for the batch for what is old; kept through compaction. */
+static void test_times_of_sightings(void **state)
+{
+    enum { N = 400 };
+    struct made_event *made = calloc(N, sizeof(*made));
+    char before[64], after[64], count[64];
+    int64_t now = 1760000000;
+
+    (void)state;
+    for (uint32_t i = 0; i < N; i++) { /* live: each in a transaction of its own, some ms apart */
+        struct store_event event = {.event = &made[i].event};
+        struct store_sighting s = {.created_at = now + i, .seen_at_ms = (now + i) * 1000 + 1 + i % 977, .relay_id = 7};
+        struct store_write w = {.events = &event, .events_n = 1, .sightings = &s, .sightings_n = 1};
+
+        made_event(&made[i], 60000 + i, now + i, 1);
+        s.id = made[i].event.id;
+        assert_int_equal(fixture_write(F, DB_LIVE, &w), ERR_NONE);
+    }
+    assert_int_equal(number("SELECT count(*) FROM events_relays r JOIN events e ON e.id = r.event_id JOIN relays x "
+                            "ON x.url = r.relay_url WHERE x.relay_id = 7 AND e.created_at >= 1760000000 AND r.seen_at_ms = e.created_at * 1000 + 1 + (e.created_at - 1760000000) % 977 "
+                            "AND r.seen_at = r.seen_at_ms / 1000"), N);
+    snprintf(before, sizeof(before), "%s", fixture_sql(F, "SELECT md5(string_agg(event_id || relay_url || seen_at_ms, ',' ORDER BY event_id, relay_url)) FROM events_relays"));
+    snprintf(count, sizeof(count), "%s", fixture_sql(F, "SELECT count(*) FROM sighting WHERE relay_id = 7"));
+    assert_true(atoi(count) >= N);
+    assert_true(atoll(fixture_sql(F, "SELECT sighting_compact(1760200000, 100)")) > N - 20);
+    snprintf(after, sizeof(after), "%s", fixture_sql(F, "SELECT md5(string_agg(event_id || relay_url || seen_at_ms, ',' ORDER BY event_id, relay_url)) FROM events_relays"));
+    assert_string_equal(before, after);
+    assert_int_equal(number("SELECT count(*) FROM sighting WHERE relay_id = 7 AND seen_at < 1760100000"), 0);
+    assert_string_equal(fixture_sql(F, "SELECT sighting_compact(1760200000, 100)"), "0");
+
+    struct store_event event = {.event = &made[5].event}; /* seen again: known from the packed rows */
+    struct store_sighting s = {made[5].event.id, now + 5, 1770000000000, 7, false};
+    struct store_write w = {.events = &event, .events_n = 1, .sightings = &s, .sightings_n = 1};
+
+    assert_int_equal(fixture_write(F, DB_LIVE, &w), ERR_NONE);
+    assert_int_equal(w.sightings_inserted, 0);
+    free(made);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_events_sightings_and_coverage_in_one_transaction),
+        cmocka_unit_test(test_a_known_event_that_is_not_there_rolls_everything_back),
+        cmocka_unit_test(test_poison_rows_are_set_aside),
+        cmocka_unit_test(test_tombstones_keep_events_out),
+        cmocka_unit_test(test_expirations_and_deletions_are_noted),
+        cmocka_unit_test(test_four_writers_store_nothing_twice),
+        cmocka_unit_test(test_look_up),
+        cmocka_unit_test(test_times_of_sightings),
     };
 
     if (!fixture_drop_root())
