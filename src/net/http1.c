@@ -314,8 +314,11 @@ static int on_headers_complete(http_parser *p)
 {
     struct http1 *h = p->data;
 
-    /* 1: no body follows, the answer is complete. */
-    return h->options.head_only || p->status_code / 100 == 1;
+    unsigned status = p->status_code;
+
+    /* 1: no body follows, whatever the head says (RFC 9112 6.3); http-parser would wait for that of
+     * a 304. */
+    return h->options.head_only || status / 100 == 1 || status == 204 || status == 304;
 }
 
 static int on_body(http_parser *p, const char *at, size_t n)
