@@ -142,6 +142,7 @@ struct ingest_page *ingest_page_open(struct ingest *in, const struct ingest_page
     p->reserved = (uint64_t)options->expected_events * in->event_bytes * HELD_PER_RAW;
     in->reserved += p->reserved;
     list_init(&p->chunks);
+    list_init(&p->lane_link);
     list_add_tail(&in->pages, &p->link);
     return p;
 }

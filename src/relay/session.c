@@ -176,7 +176,7 @@ static void name_request(struct request *r)
 static int send_text(struct session *s, const char *head, const char *id, struct str tail)
 {
     char small[512];
-    size_t room = strlen(head) + strlen(id) + tail.n + 8;
+    size_t room = strlen(head) + strlen(id) + tail.n + sizeof("[\"\",\"\",]");
     char *text = room <= sizeof(small) ? small : malloc(room);
     struct err err;
 
