@@ -197,7 +197,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             check_with_right_id(data, size, &e, j);
         }
     } else if (why == REJECT_SYNTAX || why == REJECT_BAD_UTF8) {
-        CHECK(j == NULL || !begins_as_object(data, size));
+        /* jansson takes a NUL behind a number for white space. */
+        CHECK(j == NULL || !begins_as_object(data, size) || memchr(data, 0, size) != NULL);
     }
     json_decref(j);
     arena_reset(&arena);
