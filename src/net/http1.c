@@ -231,6 +231,7 @@ static int check_head(struct str head, struct err *err)
  * cannot stand there. */
 static int add_head_byte(struct http1 *h, char c, struct err *err)
 {
+    static const char version[] = "HTTP/1.";
     char before = h->head_bytes > 0 ? h->head[h->head_bytes - 1] : '\0';
 
     if (c == '\0' || (c == '\n') != (before == '\r'))
@@ -248,9 +249,11 @@ static int add_head_byte(struct http1 *h, char c, struct err *err)
         h->head_size = size;
     }
     h->head[h->head_bytes++] = c;
-    /* The shortest end: an empty first line, which check_head refuses by name. */
-    return c == '\n' &&
-           (h->head_bytes == 2 || (h->head_bytes >= 4 && h->head[h->head_bytes - 3] == '\n'));
+    /* Who speaks another protocol (a banner, a TLS alert) is known at once, not when the deadline
+     * passes. */
+    if (h->head_bytes <= sizeof(version) - 1 && c != version[h->head_bytes - 1])
+        return err_set(err, ERR_HTTP_PROTOCOL, "the answer does not begin with %s", version);
+    return c == '\n' && h->head[h->head_bytes - 3] == '\n';
 }
 
 /* ---- http-parser's callbacks ----------------------------------------------- */

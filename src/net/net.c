@@ -15,7 +15,7 @@ static void copy_numbers(struct net *net, const struct net_options *o);
 static void open_proxies(struct net *net, const struct net_options *o);
 static void close_proxy(struct net *net, int network);
 static void deny_services(struct net *net);
-static struct tls_settings *tls_settings_new(const struct net_options *o, struct err *err);
+static struct tls_context *tls_context_of(const struct net_options *o, struct err *err);
 static void drop_session(void *value);
 static void on_part_closed(uv_handle_t *h);
 static void on_proxy_released(struct proxy *p);
@@ -38,9 +38,9 @@ struct net *net_open(uv_loop_t *loop, struct workers *workers, const struct net_
     net->workers = workers;
     if (check_options(options, err) != 0 ||
         addr_policy_allow(&net->policy, options->allow_addresses, err) != 0 ||
-        (net->tls = tls_settings_new(options, err)) == NULL ||
+        (net->tls = tls_context_of(options, err)) == NULL ||
         (net->dns = dns_open(loop, &dns, err)) == NULL) {
-        net_tls_give(net->tls);
+        tls_context_free(net->tls);
         free(net);
         return NULL;
     }
@@ -59,17 +59,17 @@ int net_reconfigure(struct net *net, const struct net_options *options, struct e
 {
     const struct dns_options dns = dns_options_of(options);
     struct addr_policy policy = net->policy;
-    struct tls_settings *tls;
+    struct tls_context *tls;
 
     if (check_options(options, err) != 0 ||
         addr_policy_allow(&policy, options->allow_addresses, err) != 0 ||
-        (tls = tls_settings_new(options, err)) == NULL)
+        (tls = tls_context_of(options, err)) == NULL)
         return -1;
     if (dns_reconfigure(net->dns, &dns, err) != 0) {
-        net_tls_give(tls);
+        tls_context_free(tls);
         return -1;
     }
-    net_tls_give(net->tls);
+    tls_context_free(net->tls);
     net->tls = tls;
     net->policy = policy;
     copy_numbers(net, options);
@@ -89,7 +89,7 @@ void net_close(struct net *net)
     for (int n = 0; n < NETWORK__COUNT; n++)
         close_proxy(net, n);
     dns_close(net->dns);
-    net_tls_give(net->tls);
+    tls_context_free(net->tls);
     lru_free(net->sessions);
 }
 
@@ -160,20 +160,6 @@ const struct addr_policy *net_policy(struct net *net)
     addr_policy_set_own(&net->policy, own, n);
     net->own_refreshed_ms = now_ms > 0 ? now_ms : 1;
     return &net->policy;
-}
-
-struct tls_settings *net_tls_take(struct net *net)
-{
-    net->tls->users++;
-    return net->tls;
-}
-
-void net_tls_give(struct tls_settings *tls)
-{
-    if (tls == NULL || --tls->users > 0)
-        return;
-    tls_context_free(tls->context);
-    free(tls);
 }
 
 void net_count_bytes(struct net *net, size_t *counted, size_t bytes)
@@ -252,22 +238,12 @@ static void deny_services(struct net *net)
     }
 }
 
-static struct tls_settings *tls_settings_new(const struct net_options *o, struct err *err)
+static struct tls_context *tls_context_of(const struct net_options *o, struct err *err)
 {
     const struct tls_options options = {.ca_file = o->tls_ca_file,
                                         .record_only = o->tls_record_only};
-    struct tls_context *context = tls_context_new(&options, err);
 
-    if (context == NULL)
-        return NULL;
-
-    struct tls_settings *tls = calloc(1, sizeof(*tls));
-
-    if (tls == NULL)
-        abort();
-    tls->context = context;
-    tls->users = 1;
-    return tls;
+    return tls_context_new(&options, err);
 }
 
 static void drop_session(void *value)

@@ -17,13 +17,6 @@ enum {
     NET_OWN_REFRESH_MS = 30000 /* how old the list of our own addresses may be */
 };
 
-/* Certificates and mode; replaced as a whole on SIGHUP, freed with the last connection that uses
- * it. */
-struct tls_settings {
-    struct tls_context *context;
-    unsigned users; /* connections, and struct net while it is the current one */
-};
-
 struct net {
     uv_loop_t *loop;
     struct workers *workers;
@@ -43,8 +36,8 @@ struct net {
     struct dns *dns;
     struct proxy *proxies[NETWORK__COUNT]; /* NULL: clearnet */
     char proxy_settings[NETWORK__COUNT][300];
-    struct tls_settings *tls;
-    struct lru *sessions; /* "host:port" -> struct tls_session */
+    struct tls_context *tls; /* its connections hold references of their own */
+    struct lru *sessions;    /* "host:port" -> struct tls_session */
     struct bandwidth bandwidth;
     uint8_t salt[16]; /* of the SOCKS5 passwords: circuits of one run have nothing in common with
                          another's */
@@ -54,8 +47,6 @@ struct net {
 };
 
 const struct addr_policy *net_policy(struct net *net); /* with our own addresses up to date */
-struct tls_settings *net_tls_take(struct net *net);
-void net_tls_give(struct tls_settings *tls);
 
 /* Moves a connection's share of net_connection_bytes() from *counted to `bytes`. */
 void net_count_bytes(struct net *net, size_t *counted, size_t bytes);

@@ -45,7 +45,7 @@ struct stream {
     struct err err;
 
     /* TLS, all NULL and 0 without it. */
-    struct tls_settings *settings;
+    struct tls_context *context; /* under which tls was made */
     struct tls *tls;
     struct worker_job job;
     bool job_running; /* then tls, progress and step_err are the worker's */
@@ -115,8 +115,8 @@ struct stream *stream_open(struct net *net, int fd, const struct stream_options 
         (void)snprintf(s->session_key, sizeof(s->session_key), "%s:%u", options->host,
                        options->port);
         resume = lru_get(net->sessions, str_z(s->session_key));
-        s->settings = net_tls_take(net);
-        s->tls = tls_new(s->settings->context, options->host, resume, &s->err);
+        s->context = net->tls;
+        s->tls = tls_new(net->tls, options->host, resume, &s->err);
         s->broken = s->tls == NULL;
         s->tls_timeout_ms = options->tls_timeout_ms;
     }
@@ -460,7 +460,7 @@ static void keep_session(struct stream *s)
     struct tls_session *session;
 
     /* Not one that was made under settings which have been replaced since. */
-    if (s->settings != s->net->tls || (session = tls_session_take(s->tls)) == NULL)
+    if (s->context != s->net->tls || (session = tls_session_take(s->tls)) == NULL)
         return;
     lru_put(s->net->sessions, str_z(s->session_key), session, tls_session_bytes(session));
 }
@@ -503,7 +503,6 @@ static void release(struct stream *s)
     if (s->pending > 0)
         return;
     tls_free(s->tls);
-    net_tls_give(s->settings);
     buf_done(&s->collected);
     net_count_bytes(s->net, &s->counted, 0);
     s->net->connections--;
