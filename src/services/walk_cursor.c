@@ -108,7 +108,8 @@ void walk_cursor_answer(struct walk *w, const struct facts *f)
     struct task *t = cursor(w);
     struct walk_traits *traits = w->traits;
 
-    if (f->in == 0 && f->above > 0 && (traits->honours_until != TRI_YES || f->above > NOISE_MAX)) {
+    size_t tolerated = traits->honours_until == TRI_YES ? NOISE_MAX + 3 * f->in : NOISE_MAX;
+    if (f->above > (f->in == 0 && traits->honours_until != TRI_YES ? 0 : tolerated)) {
         walk_unpageable(w, GAP_IGNORES_UNTIL);
         return;
     }
@@ -156,6 +157,10 @@ void walk_top_answer(struct walk *w, const struct facts *f)
         t->at = f->max;
         return;
     }
+    if (t->at < 0 && f->below > 0 && f->below_max < w->held.max) {
+        walk_to_bisect(w); /* it ignores `since`, and what it shows instead is not its newest */
+        return;
+    }
     if (t->at >= 0 && (f->in == 0 || f->max < t->at)) {
         walk_to_bisect(w);
         return;
@@ -183,8 +188,10 @@ void walk_recheck_answer(struct walk *w, const struct facts *f)
         if (w->held.sorted && w->held.in > SMALL_PAGE && w->held.max - w->held.min >= SMALL_PAGE &&
             !w->traits->restricts)
             w->traits->newest_first = TRI_YES;
-        if (w->first_page && w->traits->restricts && w->traits->newest_first != TRI_YES &&
-            w->held.max < cursor(w)->hi) { /* what was left out may have been hidden just now */
+        if (w->first_page && (w->traits->restricts || f->below > 0) &&
+            w->traits->newest_first != TRI_YES &&
+            w->held.max <
+                cursor(w)->hi) { /* or what was left out was hidden just now, or `since` ignored */
             w->depth = 1;
             check_top(w);
             return;

@@ -59,8 +59,9 @@ struct facts {
     size_t above, below; /* outside it */
     size_t count; /* different events of any sort, invalid ones included: what may have counted for
                      the limit */
-    int64_t min, max; /* of `in`; valid when in > 0 */
-    bool sorted;      /* newest first */
+    int64_t min, max;  /* of `in`; valid when in > 0 */
+    int64_t below_max; /* the newest of `below` */
+    bool sorted;       /* newest first */
     bool ascending;
     bool full; /* as many as a page can hold, as far as we know */
 };

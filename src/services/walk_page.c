@@ -105,12 +105,14 @@ void walk_facts(struct walk *w, const struct walk_page *page, struct facts *f)
         const struct walk_event *e = &page->events[i];
         if (w->marks[i].repeated || e->created_at < 0)
             continue;
-        if (e->created_at > w->range_hi)
+        if (e->created_at > w->range_hi) {
             f->above++;
-        else if (e->created_at < w->range_lo)
-            f->below++;
-        else if (walk_in_range(w, e))
+        } else if (e->created_at < w->range_lo) {
+            if (f->below++ == 0 || e->created_at > f->below_max)
+                f->below_max = e->created_at;
+        } else if (walk_in_range(w, e)) {
             take(w, e, f, &last);
+        }
     }
     qsort(w->times, w->times_n, sizeof(*w->times), by_time);
     if (f->in > (size_t)w->cap)

@@ -39,6 +39,11 @@ static bool chance(uint64_t *state, int percent)
     ((const int[]){      \
         __VA_ARGS__}[sim_random(state) % (sizeof((const int[]){__VA_ARGS__}) / sizeof(int))])
 
+bool sim_noise(const struct walk_event *e)
+{
+    return e->fingerprint >> 32 == 0;
+}
+
 const int32_t *sim_known_kinds(size_t *n)
 {
     *n = KNOWN_N;
@@ -311,7 +316,7 @@ static void accidents(struct sim_relay *r, const struct walk_ask *ask, struct wa
             kind = UNKNOWN_KIND + 1;
             t = ask->until > 0 ? ask->until : SIM_NOW;
         }
-        put(r, page, t, sim_random(s), kind);
+        put(r, page, t, sim_random(s) >> 32 | 1, kind); /* no other has a fingerprint so small */
     }
     if (chance(s, c->faults) || (c->dead && r->requests > 3)) {
         page->how = (enum settle)PICK(s, SETTLE_CLOSED, SETTLE_TIMEOUT, SETTLE_DISCONNECT,
@@ -327,7 +332,7 @@ static void accidents(struct sim_relay *r, const struct walk_ask *ask, struct wa
 static void insertions(struct sim_relay *r)
 {
     r->now++;
-    if (!chance(&r->random, r->config.inserts))
+    if (r->n > r->config.events + 1500 || !chance(&r->random, r->config.inserts))
         return;
     int64_t back = chance(&r->random, 30) ? sim_between(&r->random, 0, 3000) : 0;
     insert(r, r->now - back)->late = back > 0;

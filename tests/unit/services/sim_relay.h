@@ -87,6 +87,8 @@ void sim_config_print(const struct sim_config *config);
 struct sim_relay *sim_relay_new(const struct sim_config *config, uint64_t seed);
 void sim_relay_free(struct sim_relay *r);
 
+bool sim_noise(const struct walk_event *e); /* not one of the relay's own events */
+
 /* The archive's list of kinds: n of them. */
 const int32_t *sim_known_kinds(size_t *n);
 bool sim_kind_known(int32_t kind);

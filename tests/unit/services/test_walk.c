@@ -16,7 +16,7 @@
 #include "sim_relay.h"
 
 /* Seeds that failed once, and why they may again. */
-static const uint64_t once_failed[] = {0};
+static const uint64_t once_failed[] = {33, 46, 110, 112, 128, 138};
 
 enum { SEEDS = 2000, SET_BITS = 15, INTERRUPT_NEVER = 0 };
 
@@ -46,7 +46,6 @@ static void fetched_add(struct fetched *f, uint64_t fingerprint)
     if (!fetched_find(f, fingerprint, &at)) {
         f->slot[at] = fingerprint;
         f->n++;
-        assert_true(f->n < (1 << SET_BITS) / 2);
     }
 }
 
@@ -149,8 +148,10 @@ static void step(struct trial *t, struct walk *w, const struct walk_ask *ask)
     if (t->asked_first < 0)
         t->asked_first = page.asked_at;
     for (size_t i = 0; i < page.events_n; i++)
-        if (page.events[i].kind <= 40000)
+        if (!sim_noise(&page.events[i]))
             fetched_add(t->fetched, page.events[i].fingerprint);
+    if (t->fetched->n > (1 << SET_BITS) / 2)
+        fail_trial(t, "it runs away", (int64_t)t->answered, (int64_t)t->relay->n);
     t->answered += page.how == SETTLE_EOSE || page.refused;
     walk_answer(w, &page, &spans);
     if (t->verbose)
@@ -206,6 +207,9 @@ static void check_requests(struct trial *t)
 
     if (c->faults || c->dead || c->noise || c->duplicates) /* halved pages, doubts */
         max *= 8;
+    if (c->hidden_kinds &&
+        cap < 7) /* nearly every page lies in one second, which is asked for by kind */
+        max *= 2;
     if (t->answered > max)
         fail_trial(t, "too many questions", (int64_t)t->answered, (int64_t)max);
 }
@@ -310,6 +314,200 @@ static void test_no_event_is_lost_undeclared(void **state)
     assert_int_equal(run_seeds(1, SEEDS), 0);
 }
 
+/* What a well-behaved relay costs: requests, and EVENT messages for each event. */
+static void cost_of(size_t events, size_t cap, struct trial *t)
+{
+    const struct sim_config config = {.events = events, .cap = cap, .kinds = 7};
+
+    trial_start(t, &config, 5);
+    assert_true(run_walk(t, 0, INT64_MAX));
+    assert_string_equal(t->why, "");
+    assert_int_equal(t->fetched->n, events);
+}
+
+static void test_a_first_walk_is_cheap(void **state)
+{
+    struct trial t;
+
+    (void)state;
+    cost_of(5000, 500, &t);
+    assert_true(t.relay->sent * 100 < t.relay->n * 103);
+    assert_true(t.relay->requests <= 12 * 5000 / (10 * 500) + 20);
+    trial_end(&t);
+    cost_of(15000, 500, &t);
+    assert_true(t.relay->sent * 100 < t.relay->n * 103);
+    assert_true(t.relay->requests <= 12 * 15000 / (10 * 500) + 20);
+    trial_end(&t);
+    cost_of(37, 500, &t);
+    assert_true(t.relay->sent <= 37 + 4);
+    assert_true(t.relay->requests <= 20);
+    trial_end(&t);
+    cost_of(0, 500, &t);
+    assert_true(t.relay->requests <= 3 + 12);
+    trial_end(&t);
+}
+
+static void test_news_are_cheap(void **state)
+{
+    struct trial t;
+
+    (void)state;
+    cost_of(5000, 500, &t);
+    t.relay->now += 24 * 3600; /* what the overlap re-reads is older than this */
+    uint64_t sent = t.relay->sent, requests = t.relay->requests;
+    int64_t top = coverage_top(t.coverage);
+    assert_true(run_walk(&t, SIM_NOW + 3600, INT64_MAX)); /* nothing there */
+    assert_true(t.relay->requests - requests <= 2);
+    assert_int_equal(t.relay->sent, sent);
+    assert_true(coverage_top(t.coverage) > top);
+    requests = t.relay->requests;
+    assert_true(run_walk(&t, SIM_NOW - 3600, INT64_MAX)); /* what is known already */
+    assert_true(t.relay->requests - requests <= 3);
+    assert_string_equal(t.why, "");
+    trial_end(&t);
+}
+
+/* The same events through pages of any size, in one go or interrupted anywhere: the same archive,
+ * and the same seconds accounted for. */
+static void test_page_size_and_interruption_change_nothing(void **state)
+{
+    static const size_t caps[] = {1, 2, 7, 100, 500};
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        for (size_t i = 0; i < 2 * sizeof(caps) / sizeof(caps[0]); i++) {
+            const struct sim_config config = {.events = 300, .cap = caps[i / 2], .kinds = 7};
+            struct trial t;
+            trial_start(&t, &config, seed);
+            if (i % 2) {
+                t.interrupt = 10;
+                run_resumed(&t);
+            } else {
+                assert_true(run_walk(&t, 0, INT64_MAX));
+            }
+            assert_string_equal(t.why, "");
+            check_accounted(&t, 0, SIM_NOW - 1);
+            assert_string_equal(t.why, "");
+            assert_false(t.gave_up);
+            if (caps[i / 2] > 2) /* smaller ones cannot show two of one kind in one second */
+                assert_int_equal(t.fetched->n, 300);
+            else
+                assert_true(t.fetched->n >= 290);
+            assert_true(coverage_share(t.coverage, 0, SIM_NOW - 1) == 1.0);
+            trial_end(&t);
+        }
+    }
+}
+
+static void test_far_future_is_fetched_and_never_claimed(void **state)
+{
+    const struct sim_config config = {.events = 200, .cap = 50, .kinds = 3, .far_future = 120};
+    struct trial t;
+
+    (void)state;
+    trial_start(&t, &config, 9);
+    assert_true(run_walk(&t, 0, INT64_MAX));
+    assert_string_equal(t.why, "");
+    assert_int_equal(t.fetched->n, 320);
+    assert_int_equal(coverage_top(t.coverage), SIM_NOW - 1);
+    trial_end(&t);
+}
+
+static void test_until_ignored_declares_the_whole_axis(void **state)
+{
+    const struct sim_config config = {.events = 400, .cap = 50, .kinds = 3, .ignores_until = true};
+    struct coverage_query q = {.lo = 0, .hi = INT64_MAX, .now = SIM_NOW, .gap_retry_s = 1 << 30};
+    struct trial t;
+    int64_t lo, hi;
+
+    (void)state;
+    trial_start(&t, &config, 3);
+    assert_true(run_walk(&t, 0, INT64_MAX));
+    assert_true(t.relay->requests <= 4);
+    assert_int_equal(t.traits.honours_until, TRI_NO);
+    assert_false(coverage_next(t.coverage, &q, &lo, &hi));
+    trial_end(&t);
+}
+
+static void test_failures_are_repeated_then_declared(void **state)
+{
+    struct walk_traits traits = {0};
+    const struct walk_kinds kinds = {0};
+    const struct walk_page timeout = {.how = SETTLE_TIMEOUT, .asked_at = SIM_NOW};
+    struct walk_spans spans;
+    struct walk_ask ask;
+
+    (void)state;
+    struct walk *w = walk_start(1000, INT64_MAX, 400, &traits, &kinds);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(walk_next(w, &ask), WALK_ASK);
+        assert_int_equal(ask.limit, 400 >> i);
+        assert_int_equal(ask.since, 1000);
+        assert_int_equal(ask.until, -1);
+        walk_answer(w, &timeout, &spans);
+        if (i < 3) {
+            assert_int_equal(spans.n, 0);
+            assert_int_equal(walk_next(w, &ask), WALK_RETRY);
+        }
+    }
+    assert_int_equal(spans.n, 1);
+    assert_true(spans.at[0].gap && spans.at[0].reason == GAP_TIMEOUT);
+    assert_int_equal(spans.at[0].lo, 1000);
+    assert_int_equal(spans.at[0].hi, SIM_NOW - 1);
+    assert_int_equal(walk_next(w, &ask), WALK_GIVEN_UP);
+    walk_free(w);
+}
+
+static void test_a_filters_own_kinds_are_always_asked(void **state)
+{
+    const int32_t only[] = {1059, 13};
+    const struct walk_kinds kinds = {.only = only, .only_n = 2};
+    struct walk_traits traits = {.restricts = true, .cap = 100};
+    const struct walk_page empty = {.how = SETTLE_EOSE, .asked_at = SIM_NOW};
+    struct walk_spans spans;
+    struct walk_ask ask;
+
+    (void)state;
+    struct walk *w = walk_start(0, SIM_NOW, 100, &traits, &kinds);
+    while (walk_next(w, &ask) == WALK_ASK) {
+        assert_int_equal(ask.n_kinds, 2);
+        assert_int_equal(ask.kinds[0], 1059);
+        walk_answer(w, &empty, &spans);
+    }
+    walk_free(w);
+}
+
+static void test_traits_survive_their_text(void **state)
+{
+    struct walk_traits t = {.cap = 500,
+                            .page = 250,
+                            .newest_first = TRI_YES,
+                            .honours_until = TRI_NO,
+                            .restricts = true,
+                            .scraper = true,
+                            .pages = 4000000000u,
+                            .served = {1, 7, 65535},
+                            .served_n = 3},
+                       back;
+    char text[WALK_TRAITS_TEXT];
+
+    (void)state;
+    assert_true(walk_traits_write(&t, text, sizeof(text)) > 0);
+    walk_traits_read(&back, text);
+    assert_memory_equal(&t, &back, sizeof(t));
+    assert_int_equal(walk_traits_write(&t, text, 20), -1);
+    walk_traits_read(&back, "  cap=-5 page=x newest=9 nonsense served=1,2,x until=1 restricts=2");
+    assert_int_equal(back.cap, 0);
+    assert_int_equal(back.newest_first, TRI_UNKNOWN);
+    assert_int_equal(back.served_n, 2);
+    assert_int_equal(back.honours_until, TRI_YES);
+    assert_false(back.restricts);
+    for (uint32_t i = 0; i < WALK_SERVED_MAX; i++)
+        t.served[i] = 65535;
+    t.served_n = WALK_SERVED_MAX;
+    assert_true(walk_traits_write(&t, text, sizeof(text)) > 0);
+}
+
 static int by_hand(int argc, char **argv)
 {
     uint64_t n = strtoull(argv[2], NULL, 10);
@@ -326,6 +524,14 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_seeds_that_failed_once),
         cmocka_unit_test(test_no_event_is_lost_undeclared),
+        cmocka_unit_test(test_a_first_walk_is_cheap),
+        cmocka_unit_test(test_news_are_cheap),
+        cmocka_unit_test(test_page_size_and_interruption_change_nothing),
+        cmocka_unit_test(test_far_future_is_fetched_and_never_claimed),
+        cmocka_unit_test(test_until_ignored_declares_the_whole_axis),
+        cmocka_unit_test(test_failures_are_repeated_then_declared),
+        cmocka_unit_test(test_a_filters_own_kinds_are_always_asked),
+        cmocka_unit_test(test_traits_survive_their_text),
     };
 
     if (argc > 2)

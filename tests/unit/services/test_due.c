@@ -1,0 +1,104 @@
+/* When a relay is visited next, and who has a live place. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "services/due.h"
+
+enum { MINUTE = 60 * 1000, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
+
+static const struct due_limits limits = {
+    .retry_min_ms = MINUTE, .retry_max_ms = DAY, .poll_interval_ms = HOUR};
+
+static void test_the_relays_own_failures_double(void **state)
+{
+    uint32_t failures = 0;
+    int64_t before = 0;
+
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        int64_t wait = due_after_failure(ERR_CONNECT_REFUSED, 1000, 7, &failures, &limits) - 1000;
+        assert_int_equal(failures, i + 1);
+        if (before < DAY / 2)
+            assert_true(wait > before);
+        assert_true(wait <= DAY + DAY / 10);
+        before = wait;
+    }
+    assert_true(before >= DAY - DAY / 10);
+}
+
+static void test_the_path_and_we_are_not_held_against_it(void **state)
+{
+    static const enum err_code codes[] = {ERR_PROXY_DOWN, ERR_DNS_FAILED, ERR_NETWORK_DOWN,
+                                          ERR_DB_AWAY, ERR_NOMEM};
+    uint32_t failures = 3;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        int64_t next = due_after_failure(codes[i], 0, 1, &failures, &limits);
+        assert_int_equal(failures, 3);
+        assert_in_range(next, 1, MINUTE + MINUTE / 10);
+    }
+}
+
+static void test_a_refusal_is_not_asked_again_for_days(void **state)
+{
+    uint32_t failures = 0;
+
+    (void)state;
+    assert_true(due_after_failure(ERR_BLOCKED, 0, 1, &failures, &limits) > 6 * (int64_t)DAY);
+    assert_true(due_after_failure(ERR_AUTH_REQUIRED, 0, 1, &failures, &limits) > 6 * (int64_t)DAY);
+}
+
+static void test_a_start_is_spread(void **state)
+{
+    int64_t latest = 0;
+    uint32_t early = 0;
+
+    (void)state;
+    for (uint32_t lot = 0; lot < 9000; lot++) {
+        int64_t at = due_first(0, 0, lot, 9000, 100);
+        assert_in_range(at, 0, 90 * 1000);
+        latest = at > latest ? at : latest;
+        early += at < 9000;
+    }
+    assert_true(latest > 80 * 1000);
+    assert_in_range(early, 700, 1100); /* a tenth of them in a tenth of the time */
+    assert_int_equal(due_first(0, 500, 1, 3, 100), 500);          /* a few relays begin at once */
+    assert_int_equal(due_first(70000, 500, 1, 9000, 100), 70000); /* what is remembered holds */
+}
+
+static void test_live_places(void **state)
+{
+    struct due_claim busy = {.new_per_hour = 100, .lot = 1}, quiet = {.new_per_hour = 10, .lot = 2};
+    struct due_claim chosen = {.new_per_hour = 0, .priority = true, .lot = 3};
+    uint32_t drawn = 0, round = 0;
+
+    (void)state;
+    while (due_drawn(&busy, round) || due_drawn(&quiet, round))
+        round++;
+    assert_true(due_displaces(&busy, &quiet, round));
+    assert_false(due_displaces(&quiet, &busy, round));
+    assert_false(due_displaces(&quiet, &quiet, round)); /* equals do not chase each other */
+    assert_true(due_displaces(&chosen, &busy, round));
+    assert_false(due_displaces(&busy, &chosen, round));
+    for (uint32_t lot = 0; lot < 10000; lot++)
+        drawn += due_drawn(&(struct due_claim){.lot = lot}, 5);
+    assert_in_range(drawn, 850, 1150); /* a tenth */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_relays_own_failures_double),
+        cmocka_unit_test(test_the_path_and_we_are_not_held_against_it),
+        cmocka_unit_test(test_a_refusal_is_not_asked_again_for_days),
+        cmocka_unit_test(test_a_start_is_spread),
+        cmocka_unit_test(test_live_places),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
