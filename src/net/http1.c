@@ -224,7 +224,7 @@ static int check_head(struct str head, struct err *err)
         head.p += line.n + 2;
         head.n -= line.n + 2;
     }
-    return first ? err_set(err, ERR_HTTP_PROTOCOL, "an empty line instead of a status line") : 0;
+    return 0;
 }
 
 /* Appends one byte of the head: 1 when it completes the head, 0 when more must come, -1 when it
