@@ -24,6 +24,7 @@
 
 #include "core/buf.h"
 #include "core/sha256.h"
+#include "net/tls_text.h"
 
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
 #include <psa/crypto.h>
@@ -141,19 +142,6 @@ static int random_bytes(void *user, unsigned char *to, size_t n)
 
 /* ---- certificates ---------------------------------------------------------- */
 
-/* Printable and without spaces, so that names stay apart; cut to `size`. */
-static void put_name(char *to, size_t size, const char *kind, const unsigned char *p, size_t n)
-{
-    size_t at = (size_t)snprintf(to, size, "%s", kind);
-
-    for (size_t i = 0; i < n && at + 5 < size; i++) {
-        bool plain = p[i] > ' ' && p[i] < 0x7f && p[i] != '\\';
-
-        at += (size_t)(plain ? snprintf(to + at, size - at, "%c", p[i])
-                             : snprintf(to + at, size - at, "\\x%02x", p[i]));
-    }
-}
-
 static bool is_san(const mbedtls_x509_sequence *san, int type)
 {
     return san->buf.p != NULL && (san->buf.tag & 0x1f) == type;
@@ -170,7 +158,7 @@ static void note_sans(struct tls_peer *peer, const mbedtls_x509_crt *crt)
         char name[300] = "";
 
         if (is_san(san, SAN_DNS)) {
-            put_name(name, sizeof(name), "dns:", san->buf.p, san->buf.len);
+            tls_put_name(name, sizeof(name), "dns:", san->buf.p, san->buf.len);
         } else if (is_san(san, SAN_ADDRESS) && (san->buf.len == 4 || san->buf.len == 16)) {
             memcpy(name, "ip:", 3);
             inet_ntop(san->buf.len == 4 ? AF_INET : AF_INET6, san->buf.p, name + 3,
@@ -482,22 +470,9 @@ static void fail_certificate(const struct tls *t, struct err *err)
  */
 static void fail_alert(const struct tls *t, struct err *err)
 {
-    static const char *const names[256] = {
-        [10] = "unexpected_message",     [20] = "bad_record_mac",
-        [22] = "record_overflow",        [40] = "handshake_failure",
-        [42] = "bad_certificate",        [43] = "unsupported_certificate",
-        [47] = "illegal_parameter",      [48] = "unknown_ca",
-        [49] = "access_denied",          [50] = "decode_error",
-        [51] = "decrypt_error",          [70] = "protocol_version",
-        [71] = "insufficient_security",  [80] = "internal_error",
-        [90] = "user_canceled",          [109] = "missing_extension",
-        [110] = "unsupported_extension", [112] = "unrecognized_name",
-        [116] = "certificate_required",  [120] = "no_application_protocol",
-    };
     unsigned alert = t->ssl.PRIVATE(in_msg) == NULL ? 0 : t->ssl.PRIVATE(in_msg)[1];
 
-    err_set(err, ERR_TLS_ALERT, "alert %u%s%s", alert, names[alert] != NULL ? " " : "",
-            names[alert] != NULL ? names[alert] : "");
+    err_set(err, ERR_TLS_ALERT, "alert %u %s", alert, tls_alert_name(alert));
 }
 
 static void fail(const struct tls *t, int r, struct err *err)

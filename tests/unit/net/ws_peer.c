@@ -282,10 +282,20 @@ static size_t put_head(unsigned char *f, size_t n)
     return 2 + bytes;
 }
 
+/* More than the frames of a script can need. */
+static size_t script_bytes_max(const char *s)
+{
+    size_t max = 64 + 16 * strlen(s);
+
+    for (const char *p = strchr(s, '*'); p != NULL; p = strchr(p + 1, '*'))
+        max += strtoul(p + 1, NULL, 10);
+    return max;
+}
+
 char *script_bytes(const char *s, size_t *n)
 {
-    enum { MAX = 2 * 1024 * 1024 };
-    char *bytes = malloc(MAX), *payload = malloc(MAX);
+    size_t max = script_bytes_max(s);
+    char *bytes = malloc(max), *payload = malloc(max);
     size_t at = 0;
 
     while (*s != '\0') {
@@ -308,7 +318,7 @@ char *script_bytes(const char *s, size_t *n)
         }
         memcpy(f + head, payload, bytes_n);
         at += head + bytes_n;
-        assert_true(at < MAX);
+        assert_true(at < max);
         while (*s == ' ')
             s++;
     }
