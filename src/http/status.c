@@ -47,10 +47,64 @@ static const char *name_of_network(int i)
     return network_name((enum network)i);
 }
 
+static int64_t total(const int64_t *values, int n)
+{
+    int64_t sum = 0;
+
+    for (int i = 0; i < n; i++)
+        sum += values[i];
+    return sum;
+}
+
+/* Only what happened: most reasons never occur. */
+static struct js *reasons(const int64_t *values, int n, const char *(*name)(int i))
+{
+    struct js *object = js_new_object();
+
+    for (int i = 0; i < n; i++)
+        if (values[i] != 0)
+            js_set_int(object, name(i), values[i]);
+    return object;
+}
+
+static const char *name_of_reject(int i)
+{
+    return reject_name((enum reject)i);
+}
+
+static const char *name_of_error(int i)
+{
+    return err_name((enum err_code)i);
+}
+
+/* What this run did, from the metrics. */
+static struct js *run_json(const struct status *s)
+{
+    struct js *run = js_new_object();
+
+    js_set_int(run, "archived", s->archived);
+    js_set_int(run, "duplicates", s->duplicates);
+    js_set_int(run, "rejected", s->rejected);
+    js_set_int(run, "sightings", metrics.sightings_total[0]);
+    js_set_int(run, "received_bytes", s->received_bytes);
+    js_set_int(run, "event_messages", total(metrics.event_messages_total, NETWORK__COUNT));
+    js_set_int(run, "event_bytes", metrics.event_bytes_total[0]);
+    js_set_int(run, "requests", total(metrics.requests_total, NETWORK__COUNT));
+    js_set_int(run, "dials", total(metrics.dials_total, NETWORK__COUNT));
+    js_set_int(run, "signature_checks", metrics.signature_checks_total[0]);
+    js_set_int(run, "transactions", metrics.batches_total[0]);
+    js_set_int(run, "transactions_repeated", metrics.batch_retries_total[0]);
+    js_set_real(run, "archived_per_second", s->archived_per_s);
+    js_set_real(run, "received_bytes_per_second", s->received_per_s);
+    js_set(run, "rejected_by_reason", reasons(metrics.events_rejected_total, REJECT__COUNT, name_of_reject));
+    js_set(run, "connections_ended_by_reason", reasons(metrics.dial_failures_total, ERR__COUNT, name_of_error));
+    return run;
+}
+
 struct js *status_json(const struct status *s)
 {
     struct js *root = js_new_object(), *relays = js_new_object(), *archive = js_new_object();
-    struct js *run = js_new_object(), *memory = js_new_object(), *proxies = js_new_object();
+    struct js *memory = js_new_object(), *proxies = js_new_object();
 
     js_set_z(root, "version", BIGBROTR_VERSION);
     js_set_z(root, "phase", s->phase);
@@ -83,13 +137,7 @@ struct js *status_json(const struct status *s)
     js_set_int(archive, "disk_total_bytes", s->disk_total_bytes);
     js_set(root, "archive", archive);
 
-    js_set_int(run, "archived", s->archived);
-    js_set_int(run, "duplicates", s->duplicates);
-    js_set_int(run, "rejected", s->rejected);
-    js_set_int(run, "received_bytes", s->received_bytes);
-    js_set_real(run, "archived_per_second", s->archived_per_s);
-    js_set_real(run, "received_bytes_per_second", s->received_per_s);
-    js_set(root, "run", run);
+    js_set(root, "run", run_json(s));
 
     for (int i = 0; i < POOL__COUNT; i++) {
         struct js *pool = js_new_object();
