@@ -37,19 +37,24 @@ static void table_place(struct table *t, void *at, size_t bytes)
     t->top = (uint32_t *)(void *)((char *)at + bytes);
 }
 
-/* Makes sure that one more element and two more starts fit. */
-static void table_reserve(struct tags *t)
+static void table_grow(struct tags *t)
 {
     struct table *old = &t->table, fresh = *old;
-    size_t used = old->elements_n * sizeof(struct str) + old->tags_n * sizeof(uint32_t);
 
-    if (used + sizeof(struct str) + 2 * sizeof(uint32_t) <= old->bytes)
-        return;
     table_place(&fresh, arena_alloc(t->es->arena, 2 * old->bytes), 2 * old->bytes);
     memcpy(fresh.elements, old->elements, old->elements_n * sizeof(struct str));
     memcpy(fresh.top - old->tags_n, old->top - old->tags_n, old->tags_n * sizeof(uint32_t));
     *old = fresh;
     t->grown = true;
+}
+
+/* Makes sure that one more element and two more starts fit. */
+static inline void table_reserve(struct tags *t)
+{
+    size_t used = t->table.elements_n * sizeof(struct str) + t->table.tags_n * sizeof(uint32_t);
+
+    if (used + sizeof(struct str) + 2 * sizeof(uint32_t) > t->table.bytes)
+        table_grow(t);
 }
 
 /* A string with escapes: decoded beside the text, and written into it in canonical escapes. */

@@ -84,7 +84,7 @@ int filter_read_kinds(struct str value, struct filter_part *part, struct err *er
             seen[first / 8] |= (uint8_t)(1u << first % 8);
         }
     }
-    part->kinds = calloc(n, sizeof(int32_t));
+    part->kinds = calloc(n + 1, sizeof(int32_t));
     if (part->kinds == NULL)
         abort();
     for (int32_t kind = 0; kind <= KIND_MAX; kind++)

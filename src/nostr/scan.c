@@ -140,7 +140,7 @@ enum reject scan_text(struct scan *s, char *out, size_t *n, unsigned *flags)
             break;
         /* The commonest of all, a quote or line feed inside of JSON inside of content, at once. */
         if (end - p >= 2 && (p[1] == '"' || p[1] == 'n' || p[1] == '\\')) {
-            *out++ = p[1] == 'n' ? '\n' : p[1];
+            *out++ = (char)(p[1] == 'n' ? '\n' : p[1]);
             p += 2;
             continue;
         }

@@ -102,7 +102,7 @@ static bool read_quad(struct str name, uint8_t address[4])
     size_t i = 0;
 
     for (int part = 0; part < 4; part++) {
-        size_t start = i;
+        size_t start;
         unsigned value = 0;
 
         if (part > 0 && (i == name.n || name.p[i++] != '.'))

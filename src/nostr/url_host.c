@@ -41,7 +41,7 @@ static bool is_name(struct str name)
     if (name.n == 0 || name.n > URL_HOST_MAX)
         return false;
     for (size_t i = 0; i <= name.n; i++) {
-        char c = i < name.n ? name.p[i] : '.';
+        char c = (char)(i < name.n ? name.p[i] : '.');
 
         if (c == '.') {
             if (label == 0 || label > LABEL_MAX || name.p[i - 1] == '-' || name.p[i - label] == '-')
@@ -160,7 +160,7 @@ static bool to_ascii(struct str written, char to[URL_MAX + 1], struct str *name)
     *name = (struct str){to, n};
     if (!international && !str_starts(*name, STR("xn--")) && !str_find(*name, STR(".xn--"), NULL))
         return true;
-    if (!utf8_valid(*name) || n > 4 * URL_HOST_MAX ||
+    if (!utf8_valid(*name) || n > (size_t)4 * URL_HOST_MAX ||
         idn2_lookup_u8((const uint8_t *)to, (uint8_t **)&labels,
                        IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
         return false;

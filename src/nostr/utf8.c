@@ -32,26 +32,33 @@ static size_t sequence(const unsigned char *p, size_t left)
     return 0;
 }
 
+/* The end of the ASCII that begins at p. */
+static const unsigned char *skip_ascii(const unsigned char *p, const unsigned char *end)
+{
+    uint64_t eight;
+
+    while (end - p >= 8) {
+        memcpy(&eight, p, 8);
+        if ((eight & 0x8080808080808080u) != 0)
+            break;
+        p += 8;
+    }
+    while (p < end && *p < 0x80)
+        p++;
+    return p;
+}
+
 bool utf8_valid(struct str s)
 {
     const unsigned char *p = (const unsigned char *)s.p, *end = p + s.n;
 
-    while (p < end) {
-        uint64_t eight;
-        size_t n = 1;
+    while ((p = skip_ascii(p, end)) < end)
+        do {
+            size_t n = sequence(p, (size_t)(end - p));
 
-        if (end - p >= 8) {
-            memcpy(&eight, p, 8);
-            if ((eight & 0x8080808080808080u) == 0) {
-                p += 8;
-                continue;
-            }
-        }
-        if (*p >= 0x80)
-            n = sequence(p, (size_t)(end - p));
-        if (n == 0)
-            return false;
-        p += n;
-    }
+            if (n == 0)
+                return false;
+            p += n;
+        } while (p < end && *p >= 0x80);
     return true;
 }

@@ -69,8 +69,8 @@ struct event_limits event_limits_default(void);
 int event_scan(struct str json, const struct event_limits *limits, struct arena *arena,
                struct event *out, enum reject *why) MUST_USE;
 
-/* The same without the hashes of the tags, which cost as much as all the rest: for whoever first looks
- * whether the event is known.  event_hash_tags() fills them in later. */
+/* The same without the hashes of the tags, which cost as much as all the rest: for whoever first
+ * looks whether the event is known.  event_hash_tags() fills them in later. */
 int event_scan_untagged(struct str json, const struct event_limits *limits, struct arena *arena,
                         struct event *out, enum reject *why) MUST_USE;
 void event_hash_tags(struct event *e, struct arena *arena);
@@ -78,13 +78,14 @@ void event_hash_tags(struct event *e, struct arena *arena);
 /* First 8 bytes, big-endian, of SHA-256(name NUL value). */
 int64_t event_tag_hash(struct str name, struct str value);
 
-/* The value of the first tag with this name (NIP-40 reads `expiration` so); false when there is none. */
+/* The value of the first tag with this name (NIP-40 reads `expiration` so); false when there is
+ * none. */
 bool event_tag_first(const struct event *e, struct str name, struct str *value);
 
 bool event_kind_is_ephemeral(int32_t kind); /* 20000-29999 */
 
-/* The NIP-01 object with its seven fields, in canonical escapes, in the order id, pubkey, created_at,
- * kind, tags, content, sig; the bytes are from `arena`. */
+/* The NIP-01 object with its seven fields, in canonical escapes, in the order id, pubkey,
+ * created_at, kind, tags, content, sig; the bytes are from `arena`. */
 struct str event_json(const struct event *e, struct arena *arena);
 
 #endif

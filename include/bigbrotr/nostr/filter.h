@@ -1,8 +1,8 @@
 /* Filters: what to ask a relay for (NIP-01), and what to keep of what it sends.
  *
- * A `struct filter_spec` is one [filter NAME] section of the configuration: its positive part can be asked
- * for, its `not_*` part and tags of more than one letter are applied after download.  Keys within one
- * are AND-ed; several specs are OR-ed by whoever holds them. */
+ * A `struct filter_spec` is one [filter NAME] section of the configuration: its positive part can
+ * be asked for, its `not_*` part and tags of more than one letter are applied after download.  Keys
+ * within one are AND-ed; several specs are OR-ed by whoever holds them. */
 #ifndef NOSTR_FILTER_H
 #define NOSTR_FILTER_H
 
@@ -16,21 +16,30 @@
 
 struct filter_spec; /* immutable once made */
 
-/* From the keys and values of one section ("kinds" -> "0,1,30000-39999", "authors" -> hex or npub,
- * "#t" -> "bitcoin,nostr", "since" -> seconds or RFC 3339 date, "not_kinds", ..).  An unknown key or bad value: -1 and
- * ERR_CONFIG with the key in it. */
+/* From the keys and values of one section.  Lists are separated by commas:
+ *
+ *     kinds = 0, 1, 30000-39999        authors = hex or npub1..      ids = hex or note1..
+ *     tag_t = bitcoin, nostr           since, until = seconds or RFC 3339 ("2024-05-01")
+ *
+ * and `not_` before each: any one exception is enough to be unwanted; not_since leaves out what is
+ * at that second or later, not_until what is at that second or earlier.  `#t` may be written for
+ * tag_t where the format of the file lets a key begin so.  tag_p and tag_e take npub and note too.
+ * An unknown key, a bad value or a key given twice: -1 and ERR_CONFIG, the key first in the detail;
+ * the spec is then good for filter_spec_free() only. */
 struct filter_spec *filter_spec_new(const char *name);
-int filter_spec_set(struct filter_spec *f, const char *key, const char *value, struct err *err) MUST_USE;
+int filter_spec_set(struct filter_spec *f, const char *key, const char *value,
+                    struct err *err) MUST_USE;
 void filter_spec_free(struct filter_spec *f);
 
-/* The canonical JSON of the whole spec: equal text means the same archive, so it identifies coverage.
+/* The canonical JSON of the whole spec: equal text means the same archive, so it identifies
+ * coverage.
  * `{}` for the filter that wants everything.  malloc'd. */
 char *filter_spec_identity(const struct filter_spec *f);
 
 /* What the walk needs to know of the askable part. */
 const int32_t *filter_spec_kinds(const struct filter_spec *f, size_t *n); /* n 0: any kind */
-int64_t filter_spec_since(const struct filter_spec *f);                   /* 0: from the beginning */
-int64_t filter_spec_until(const struct filter_spec *f);                   /* INT64_MAX: open */
+int64_t filter_spec_since(const struct filter_spec *f); /* 0: from the beginning */
+int64_t filter_spec_until(const struct filter_spec *f); /* INT64_MAX: open */
 
 /* One question: the spec's askable part, narrowed. */
 struct filter_ask {

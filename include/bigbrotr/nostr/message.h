@@ -1,5 +1,5 @@
-/* What a relay says (NIP-01, 42, 45, 67, 77): one WebSocket text message, taken apart without copying
- * and without looking into the event.
+/* What a relay says (NIP-01, 42, 45, 67, 77): one WebSocket text message, taken apart without
+ * copying and without looking into the event.
  *
  * Views point into the message.  Lenient where the field is lenient (a CLOSED without text, an EOSE
  * without subscription id), never beyond the message's end. */
@@ -40,13 +40,14 @@ enum message_prefix {
 
 struct message {
     enum message_type type;
-    struct str sub;    /* subscription id, raw between its quotes; n 0 when missing.  OK: the event id */
-    struct str event;  /* EVENT: the raw JSON object */
-    struct str text;   /* CLOSED, NOTICE, OK, AUTH (challenge), NEG_*: raw between its quotes */
-    struct str extra;  /* EOSE: the raw third element; COUNT: the raw object; else empty */
-    bool ok;           /* OK: accepted */
-    bool hint_finish;  /* EOSE: NIP-67 "finish" */
-    bool hint_more;    /* EOSE: NIP-67 "more" */
+    struct str
+        sub; /* subscription id, raw between its quotes; n 0 when missing.  OK: the event id */
+    struct str event; /* EVENT: the raw JSON object */
+    struct str text;  /* CLOSED, NOTICE, OK, AUTH (challenge), NEG_*: raw between its quotes */
+    struct str extra; /* EOSE: the raw third element; COUNT: the raw object; else empty */
+    bool ok;          /* OK: accepted */
+    bool hint_finish; /* EOSE: NIP-67 "finish" */
+    bool hint_more;   /* EOSE: NIP-67 "more" */
 };
 
 /* Always fills *out; MESSAGE_INVALID when it is nothing we know. */

@@ -1,8 +1,9 @@
-/* Relay URLs: from a string found anywhere to the one form that identifies a relay, or the reason why
- * it is none.
+/* Relay URLs: from a string found anywhere to the one form that identifies a relay, or the reason
+ * why it is none.
  *
- * The normal form is the key in the database: lower-case scheme and host, A-labels, no default port,
- * no fragment, no trailing slash.  NIP-66 wants a `/` on the empty path on the wire: url_wire().
+ * The normal form is the key in the database: lower-case scheme and host, A-labels, no default
+ * port, no fragment, no trailing slash.  NIP-66 wants a `/` on the empty path on the wire:
+ * url_wire().
  *
  * Pure: an address is judged here only when it is written in the URL.  What a name resolves to is
  * judged when it is dialled (net/addr_policy.h). */
@@ -18,21 +19,22 @@
 
 enum { URL_MAX = 2048, URL_HOST_MAX = 253 };
 
-/* Why a URL is refused; the lower-case name is a stable identifier (reports, candidates' states). */
-#define URL_REFUSALS(X)                                                   \
-    X(EMPTY, "nothing there")                                             \
-    X(TOO_LONG, "longer than 2,048 bytes")                                \
+/* Why a URL is refused; the lower-case name is a stable identifier (reports, candidates' states).
+ */
+#define URL_REFUSALS(X)                                                     \
+    X(EMPTY, "nothing there")                                               \
+    X(TOO_LONG, "longer than 2,048 bytes")                                  \
     X(CHARACTERS, "contains a space, control or other forbidden character") \
-    X(SCHEME, "is not ws:// or wss://")                                   \
-    X(USERINFO, "contains a user name or password")                       \
-    X(HOST, "has no valid host name")                                     \
-    X(PORT, "has an invalid port")                                        \
-    X(PORT_DENIED, "names a port that belongs to another service")        \
-    X(PATH, "has an invalid path")                                        \
-    X(PRIVATE_ADDRESS, "is a private or reserved address")                \
-    X(LOCAL_NAME, "is a name of a local or reserved domain")              \
-    X(ONION, "is not a valid v3 onion address")                           \
-    X(I2P, "is not a valid i2p address")                                  \
+    X(SCHEME, "is not ws:// or wss://")                                     \
+    X(USERINFO, "contains a user name or password")                         \
+    X(HOST, "has no valid host name")                                       \
+    X(PORT, "has an invalid port")                                          \
+    X(PORT_DENIED, "names a port that belongs to another service")          \
+    X(PATH, "has an invalid path")                                          \
+    X(PRIVATE_ADDRESS, "is a private or reserved address")                  \
+    X(LOCAL_NAME, "is a name of a local or reserved domain")                \
+    X(ONION, "is not a valid v3 onion address")                             \
+    X(I2P, "is not a valid i2p address")                                    \
     X(LOKI, "is not a valid lokinet address")
 
 enum url_refusal {
@@ -60,7 +62,8 @@ struct url_policy {
     void *owner;
 };
 
-enum url_refusal url_parse(struct str in, const struct url_policy *policy, struct relay_url *out) MUST_USE;
+enum url_refusal url_parse(struct str in, const struct url_policy *policy,
+                           struct relay_url *out) MUST_USE;
 
 const char *url_refusal_name(enum url_refusal why); /* "private_address" */
 const char *url_refusal_text(enum url_refusal why);

@@ -1,5 +1,5 @@
-/* BIP-340 signatures: the doorway to libsecp256k1 for checking.  One context, made once, read by any
- * number of threads. */
+/* BIP-340 signatures: the doorway to libsecp256k1 for checking.  One context, made once, read by
+ * any number of threads. */
 #ifndef NOSTR_VERIFY_H
 #define NOSTR_VERIFY_H
 
