@@ -2,7 +2,9 @@
  * why it is none.
  *
  * The normal form is the key in the database: lower-case scheme and host, A-labels, no default
- * port, no fragment, no trailing slash.  NIP-66 wants a `/` on the empty path on the wire:
+ * port, no fragment, no trailing slash, and of the query only parameters that choose between relays
+ * behind one address (`relay=`, `room=` ..: url_path.c has the list); all others are noise that
+ * would make one relay many, or secrets.  NIP-66 wants a `/` on the empty path on the wire:
  * url_wire().
  *
  * Pure: an address is judged here only when it is written in the URL.  What a name resolves to is
@@ -19,8 +21,7 @@
 
 enum { URL_MAX = 2048, URL_HOST_MAX = 253 };
 
-/* Why a URL is refused; the lower-case name is a stable identifier (reports, candidates' states).
- */
+/* Why a URL is refused; the lower-case name is a stable identifier (reports, candidates). */
 #define URL_REFUSALS(X)                                                     \
     X(EMPTY, "nothing there")                                               \
     X(TOO_LONG, "longer than 2,048 bytes")                                  \
