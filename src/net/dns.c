@@ -124,6 +124,28 @@ static int64_t now_ms(const struct dns *d)
     return (int64_t)uv_now(d->loop);
 }
 
+/* 192.0.2.1, 192.0.2.1:53, 2001:db8::1, [2001:db8::1]:53: c-ares itself is content with less. */
+static bool is_server(struct str s)
+{
+    struct ip ip;
+    struct str address = s, port = {NULL, 0};
+    uint64_t value = 53;
+    size_t at;
+
+    if (str_starts(s, STR("["))) {
+        if (!str_find(s, STR("]"), &at))
+            return false;
+        address = (struct str){s.p + 1, at - 1};
+        port = (struct str){s.p + at + 1, s.n - at - 1};
+    } else if (!ip_parse(&ip, s) && str_find(s, STR(":"), &at)) {
+        address.n = at;
+        port = (struct str){s.p + at, s.n - at};
+    }
+    if (port.n > 0 && (port.p[0] != ':' || !str_u64((struct str){port.p + 1, port.n - 1}, &value)))
+        return false;
+    return ip_parse(&ip, address) && value > 0 && value <= 65535;
+}
+
 static int take_options(struct dns *d, const struct dns_options *options, struct err *err)
 {
     const char *s = options->servers == NULL ? "" : options->servers;
@@ -140,6 +162,12 @@ static int take_options(struct dns *d, const struct dns_options *options, struct
     if (n > 0 && d->servers[n - 1] == ',')
         n--;
     d->servers[n] = '\0';
+
+    struct str rest = {d->servers, n}, server;
+
+    while (rest.n > 0 && str_cut(&rest, ',', &server))
+        if (!is_server(server))
+            return err_set(err, ERR_CONFIG, "\"%.100s\" is not a list of resolvers", d->servers);
     memcpy(d->resolv_conf, conf, strlen(conf) + 1);
     d->timeout_ms = options->timeout_ms;
     return 0;
