@@ -8,12 +8,12 @@
 
 enum grade walk_kinds_grade(const struct walk *w)
 {
-    return w->k_ragged ? GRADE_H : GRADE_P1K;
+    return w->k_ragged || w->doubt ? GRADE_H : GRADE_P1K;
 }
 
 static enum grade below_grade(const struct walk *w)
 {
-    return w->traits->restricts ? walk_kinds_grade(w) : GRADE_P1;
+    return w->traits->restricts || w->doubt ? walk_kinds_grade(w) : GRADE_P1;
 }
 
 /* Nothing more below hi. */
@@ -70,6 +70,7 @@ void walk_probe_answer(struct walk *w, const struct facts *f)
 {
     struct task *t = walk_top(w);
 
+    w->doubt |= f->in == 0 && f->invalid > 0;
     if (f->in == 0) {
         probe_next(w, t, t->chunk == SIZE_MAX ? INT64_MAX : (int64_t)t->chunk * 4);
         return;
@@ -103,7 +104,7 @@ void walk_edge_answer(struct walk *w, const struct facts *f)
 void walk_below_start(struct walk *w, int64_t lo, int64_t hi, bool bottom_known)
 {
     w->depth = 1;
-    walk_kinds_order(w);
+    walk_kinds_order(w, false);
     w->k_top = w->k_floor = -1;
     w->k_full = w->k_older = false;
     w->bottom_known = bottom_known;
@@ -121,8 +122,6 @@ static void below_decide(struct walk *w, int64_t hi)
 {
     bool known = w->traits->newest_first == TRI_YES;
 
-    if (w->bottom_known)
-        w->traits->restricts = true; /* the short page had more below it */
     if (!w->kindless_ok && w->k_top >= hi) {
         w->traits->scraper = true;
         walk_to_bisect(w);
@@ -144,6 +143,10 @@ static void below_check(struct walk *w, struct task *t)
 {
     if (w->k_top < 0 || (w->bottom_known && !w->k_older && !w->k_full)) {
         probe_start(w, t->lo, t->hi);
+    } else if (!w->traits->restricts && !w->traits->scraper) {
+        w->traits->restricts =
+            true; /* more below than the relay shows: all lists have to be asked */
+        walk_below_start(w, t->lo, t->hi, w->bottom_known);
     } else if (w->k_top < t->hi && w->traits->newest_first != TRI_YES) {
         t->at = w->k_top;
         t->chunk = 0;
@@ -167,6 +170,7 @@ void walk_below_answer(struct walk *w, const struct facts *f)
             below_decide(w, t->hi);
         return;
     }
+    w->doubt |= f->in == 0 && f->invalid > 0;
     if (f->in > 0) {
         w->k_top = f->max > w->k_top ? f->max : w->k_top;
         w->k_floor = f->min > w->k_floor ? f->min : w->k_floor;

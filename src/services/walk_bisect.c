@@ -30,8 +30,13 @@ void walk_to_bisect(struct walk *w)
 {
     if (!w->traits->scraper)
         w->traits->newest_first = TRI_NO;
+    walk_windows(w);
+}
+
+void walk_windows(struct walk *w)
+{
     w->depth = 0;
-    walk_kinds_order(w);
+    walk_kinds_order(w, false);
     if (w->hi != INT64_MAX) {
         push_window(w, w->lo, w->hi);
         return;
@@ -111,7 +116,8 @@ void walk_bisect_answer(struct walk *w, const struct facts *f)
     }
     if (walk_bisects_kinds(w) && f->in > 0 && walk_chunk(w, t->chunk).from >= w->served_n) {
         walk_kinds_order(
-            w); /* kinds that came for the first time: now nothing hidden competes with them */
+            w,
+            false); /* kinds that came for the first time: now nothing hidden competes with them */
         t->chunk = 0;
         if (!f->full)
             return;
@@ -140,7 +146,7 @@ void walk_bisect_flood(struct walk *w, const struct facts *f)
         return;
     }
     if (t.type == TASK_CURSOR) {
-        walk_kinds_order(w);
+        walk_kinds_order(w, false);
         if (hi == INT64_MAX) {
             hi = w->times[w->times_n - 1] > w->asked_first ? w->times[w->times_n - 1]
                                                            : w->asked_first;
@@ -182,12 +188,11 @@ void walk_second_start(struct walk *w, int64_t t)
 {
     if (!walk_top(w) || walk_top(w)->type != TASK_SECOND)
         walk_push(w, TASK_SECOND, t, t);
-    walk_kinds_order(w);
+    walk_kinds_order(w, !w->traits->restricts);
     w->ranges_n = 0;
     w->second_asks = 0;
     w->second_most = 0;
     w->second_failed = false;
-    w->allowance += SECOND_ASKS;
     for (size_t from = w->served_n; from < w->list_n; from += w->chunk_max)
         push_range(w, from, w->list_n - from < w->chunk_max ? w->list_n - from : w->chunk_max);
     for (size_t from = 0; from < w->served_n; from += w->chunk_max)
@@ -206,6 +211,8 @@ void walk_second_answer(struct walk *w, const struct facts *f)
         walk_unpageable(w, GAP_IGNORES_UNTIL);
         return;
     }
+    if (f->in > 0)
+        w->allowance += 4; /* two halves, and what they lead to */
     w->second_most = f->count > w->second_most ? f->count : w->second_most;
     if (f->full && r.n == 1) {
         w->second_failed = true;

@@ -74,7 +74,7 @@ static void believe(struct walk *w)
 
 static void check_top(struct walk *w)
 {
-    walk_kinds_order(w);
+    walk_kinds_order(w, false);
     walk_push(w, TASK_TOP, w->held.max + 1, cursor(w)->hi);
 }
 
@@ -127,6 +127,10 @@ void walk_cursor_answer(struct walk *w, const struct facts *f)
         walk_to_bisect(w);
         return;
     }
+    if (f->in == 0 && f->invalid > 0) { /* how far down is it?  Nobody can tell */
+        walk_windows(w);
+        return;
+    }
     if (f->in == 0) {
         walk_below_start(w, t->lo, t->hi, false);
         return;
@@ -155,6 +159,10 @@ void walk_top_answer(struct walk *w, const struct facts *f)
             return;
         }
         t->at = f->max;
+        return;
+    }
+    if (f->in == 0 && f->invalid > 0) {
+        walk_windows(w);
         return;
     }
     if (t->at < 0 && f->below > 0 && f->below_max < w->held.max) {

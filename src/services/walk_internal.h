@@ -56,6 +56,7 @@ struct task {
 /* A page, boiled down. */
 struct facts {
     size_t in;           /* different matching events in the asked range */
+    size_t invalid;      /* not even events: they count, and nobody knows where they belong */
     size_t above, below; /* outside it */
     size_t count; /* different events of any sort, invalid ones included: what may have counted for
                      the limit */
@@ -143,6 +144,7 @@ struct walk {
     bool k_full;            /* some list filled its page */
     bool k_older;           /* something below hi was shown */
     bool bottom_known;      /* entered from a short page that was not empty */
+    bool doubt;    /* invalid events stood where something else might: no more than grade H */
     bool k_ragged; /* something older came than a short page with its kind: explicit kinds hide
                       something too */
     unsigned probes;
@@ -181,7 +183,8 @@ void walk_grow(void **array, size_t *room, size_t n, size_t element);
 /* walk_kinds.c */
 void walk_kinds_init(struct walk *w, const struct walk_kinds *kinds);
 void walk_kinds_seen(struct walk *w, int32_t kind);
-void walk_kinds_order(struct walk *w); /* makes w->list */
+/* Makes w->list; `all`: with those that relays restrict, too. */
+void walk_kinds_order(struct walk *w, bool all);
 size_t walk_chunks(const struct walk *w);
 struct range walk_chunk(const struct walk *w, size_t i);
 void walk_kinds_short(struct walk *w, struct range chunk,
@@ -206,7 +209,8 @@ void walk_probe_answer(struct walk *w, const struct facts *f);
 void walk_edge_answer(struct walk *w, const struct facts *f);
 void walk_second_start(struct walk *w, int64_t t);
 void walk_second_answer(struct walk *w, const struct facts *f);
-void walk_to_bisect(struct walk *w);
+void walk_to_bisect(struct walk *w); /* it is not newest-first */
+void walk_windows(struct walk *w);   /* for another reason */
 void walk_ceiling_answer(struct walk *w, const struct facts *f);
 void walk_bisect_answer(struct walk *w, const struct facts *f);
 bool walk_bisects_kinds(const struct walk *w); /* windows are asked with explicit kinds */

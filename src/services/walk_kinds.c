@@ -116,7 +116,7 @@ static int by_use(const void *a, const void *b)
     return x->rank < y->rank ? -1 : x->rank > y->rank;
 }
 
-void walk_kinds_order(struct walk *w)
+void walk_kinds_order(struct walk *w, bool all)
 {
     struct kind *sorted = NULL;
     size_t room = 0, n = 0;
@@ -127,7 +127,7 @@ void walk_kinds_order(struct walk *w)
     for (size_t i = 0; i < w->base_n; i++) {
         const struct kind *k = &w->base[i];
         /* Where kinds are hidden, one that is would take the places of those that are not. */
-        if (!w->traits->restricts || k->served || !restricted(k->kind))
+        if (all || w->only || k->served || !restricted(k->kind))
             sorted[n++] = *k;
     }
     qsort(sorted, n, sizeof(*sorted), by_use);

@@ -97,7 +97,8 @@ void walk_facts(struct walk *w, const struct walk_page *page, struct facts *f)
     *f = (struct facts){.sorted = true, .ascending = true};
     f->count = mark_repeated(w, page);
     if (page->raw > page->events_n)
-        f->count += page->raw - page->events_n;
+        f->invalid = page->raw - page->events_n;
+    f->count += f->invalid;
     walk_grow(&grown, &w->times_room, page->events_n + 1, sizeof(*w->times));
     w->times = grown;
     w->times_n = 0;

@@ -81,6 +81,8 @@ void sim_config_random(struct sim_config *c, uint64_t seed)
     memset(c, 0, sizeof(*c));
     c->events = (size_t)PICK(s, 0, 1, 2, 5, 30, 200, 400, 1000);
     c->cap = (size_t)PICK(s, 1, 2, 7, 7, 20, 50, 100, 100, 300, 500, 5000);
+    if (c->cap <= 2 && c->events > 200)
+        c->events = 200; /* a question for each event is enough to see */
     c->order =
         chance(s, 65) ? SIM_NEWEST : (enum sim_order)sim_between(s, SIM_SHUFFLED, SIM_RANDOM);
     c->ties = (enum sim_ties)sim_between(s, SIM_TIES_FIRST, SIM_TIES_RANDOM);
@@ -308,13 +310,11 @@ static void accidents(struct sim_relay *r, const struct walk_ask *ask, struct wa
     if (chance(s, c->noise)) { /* what was not asked for: of another time, or of another kind */
         int64_t t = ask->until >= 0 ? ask->until + 1 + sim_between(s, 0, 1000) : SIM_NOW;
         int32_t kind = 1;
-        if (ask->since > 1 && chance(s, 50))
-            t = ask->since - 1;
-        if (ask->until < 0 && ask->since < 0)
-            t = -1;
+        if (ask->until < 0 || (ask->since > 1 && chance(s, 50)))
+            t = ask->since > 1 ? ask->since - 1 : -1;
         if (ask->n_kinds && chance(s, 50)) {
             kind = UNKNOWN_KIND + 1;
-            t = ask->until > 0 ? ask->until : SIM_NOW;
+            t = ask->until > 0 ? ask->until : ask->since > 0 ? ask->since : SIM_NOW;
         }
         put(r, page, t, sim_random(s) >> 32 | 1, kind); /* no other has a fingerprint so small */
     }
