@@ -99,6 +99,7 @@ static void test_strings(void **state)
         {"\"\\ud83d\\ud83d\"", REJECT_BAD_UTF8},
         {"\"\\ude00\\ud83d\"", REJECT_BAD_UTF8},
         {"\"\\udfff\"", REJECT_BAD_UTF8},
+        {"\"\\udc00\\udc00\"", REJECT_BAD_UTF8},
         {"\"\xff\"", REJECT_BAD_UTF8},
         {"\"\xc0\xaf\"", REJECT_BAD_UTF8},
         {"\"\xe0\x80\xaf\"", REJECT_BAD_UTF8},

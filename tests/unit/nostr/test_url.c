@@ -235,6 +235,10 @@ static void test_refusals(void **state)
         {"ws://3gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion", URL_ONION},
         {"ws://2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wie.onion", URL_ONION},
         {"ws://2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53w1d.onion", URL_ONION},
+        /* each byte of the checksum, and the version */
+        {"ws://2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen5zwid.onion", URL_ONION},
+        {"ws://2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53aid.onion", URL_ONION},
+        {"ws://2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wib.onion", URL_ONION},
         {"ws://" ONION ".www.onion", URL_ONION},
         {"ws://a" ONION ".onion", URL_ONION},
         {"ws://-a." ONION ".onion", URL_ONION},
