@@ -165,7 +165,7 @@ def test_backfill_pauses_while_the_disk_is_nearly_full(world: World, small_disk:
     filler = fill(small_disk, 40 << 20)
 
     def paused() -> bool:
-        return daemon.metrics().get("bigbrotr_backfill_paused") == 1
+        return bool(daemon.status()["paused"])
     until(paused, 30, "history waits", daemon.alive)
     world.farm.wait_quiet(1.5)
     assert world.farm.totals()["events_sent"] < 17000

@@ -85,5 +85,5 @@ def test_without_a_proxy_onion_relays_wait(world: World) -> None:
     time.sleep(1)
     rows = daemon.archive().query("SELECT failures, error FROM relay_sync")
     assert all(failures == 0 for failures, _ in rows), rows
-    assert daemon.metrics().get('bigbrotr_relay_states{state="no_proxy"}') == 1
+    assert daemon.status()["relays"]["by_state"]["no_proxy"] == 1
     daemon.stop()

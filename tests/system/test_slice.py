@@ -44,7 +44,7 @@ def test_second_start_downloads_nothing_again(world: World) -> None:
     world.farm.clear()
     # The second run has polling due at once, and must only ask for what is new.
     daemon.set("synchronizer", poll_interval="1s", overlap="0", overlap_backdated="0")
-    fresh = relays[0].publish(mint={"n": 5, "seed": 77, "times": "recent", "from": 1750000000, "to": now()})
+    fresh = relays[0].publish(mint={"n": 5, "seed": 77, "times": "one", "from": now(), "to": now()})
     daemon.start()
     world.farm.wait_quiet(0.5)
     until(lambda: set(fresh) <= daemon.archive().event_ids(), 30, "the new events are there", daemon.alive)

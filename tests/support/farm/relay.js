@@ -28,7 +28,7 @@ const PIECE = 256 * 1024;
 function emptyRecord() {
     return {
         requests_total: 0, events_sent: 0, event_bytes: 0, eoses: 0, closes: 0, refused: 0, connections_total: 0,
-        bad_messages: 0, counts: 0, neg_opens: 0, auths: [], requests: [], connections: [], last_request_at: 0,
+        bad_messages: [], counts: 0, neg_opens: 0, auths: [], requests: [], connections: [], last_request_at: 0,
         sent_ids_repeated: 0,
     };
 }
@@ -133,7 +133,7 @@ class Relay {
             m = null;
         }
         if (!Array.isArray(m)) {
-            this.record.bad_messages++;
+            this.record.bad_messages.push(text.slice(0, 500));
             conn.text('["NOTICE","error: could not parse message"]');
             return;
         }
@@ -146,7 +146,7 @@ class Relay {
         case 'NEG-CLOSE': case 'NEG-MSG': break;
         case 'EVENT': conn.text(JSON.stringify(['OK', m[1] && m[1].id, false, 'blocked: read only'])); break;
         default:
-            this.record.bad_messages++;
+            this.record.bad_messages.push(text.slice(0, 500));
             conn.text('["NOTICE","error: unknown message"]');
         }
     }

@@ -80,7 +80,8 @@ class Archive:
     def answers(self) -> bool:
         """Up and migrated."""
         try:
-            return self.value("SELECT count(*) FROM relays") >= 0
+            return self.value("SELECT (SELECT count(*) FROM relays) + (SELECT count(*) FROM relay_gap) + "
+                              "(SELECT count(*) FROM relay_metadata_latest)") >= 0
         except psycopg2.Error:
             return False
 

@@ -6,8 +6,10 @@ minute; a test that is about one of these values sets it.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
+import socket
 import subprocess
 import time
 import uuid
@@ -189,20 +191,15 @@ class Daemon:
         except AssertionError as error:
             raise AssertionError(f"{error}\n{describe(archive, relays, tls)}\n{self.log()}") from None
 
-    def metrics(self) -> dict[str, float]:
-        """name{labels} -> value, over the unix socket of [http] listen."""
-        import http.client
-        import socket
-
-        connection = http.client.HTTPConnection("localhost", timeout=5)
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.settimeout(5)
-        connection.sock.connect(str(self.home / "http.sock"))
-        connection.request("GET", "/metrics")
-        text = connection.getresponse().read().decode()
-        connection.close()
-        rows = (line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
-        return {name: float(value) for name, value in rows}
+    def status(self) -> dict[str, Any]:
+        """What the daemon says of itself, by the socket that `bigbrotr status` asks."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(str(self.state / "control.sock"))
+            parts = []
+            while part := s.recv(65536):
+                parts.append(part)
+        return json.loads(b"".join(parts))
 
     def busy(self, seconds: float) -> float:
         """CPU seconds it uses in so much real time."""
