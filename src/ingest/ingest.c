@@ -81,6 +81,8 @@ bool ingest_may_open(const struct ingest *in, uint32_t expected_events)
 {
     uint64_t expected = (uint64_t)expected_events * in->event_bytes * HELD_PER_RAW;
 
+    if (in->stalled || !db_is_up(in->db))
+        return false; /* nothing can be written: what is held waits, more would only fill memory */
     /* An empty pipeline takes any page: a pool that is small beside one page still makes progress. */
     if (in->held + in->reserved == 0)
         return true;
@@ -512,6 +514,7 @@ bool ingest_flush(struct ingest *in)
 
 void ingest_database_up(struct ingest *in, bool restarted)
 {
+    in->stalled = false;
     if (restarted)
         seen_forget_all(in->seen);
     for (int i = 0; i < INGEST_LANE__COUNT; i++)

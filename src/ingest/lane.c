@@ -224,6 +224,20 @@ static void fill(struct lane *lane, uint32_t events, uint32_t spans)
                                        .done = on_written};
 }
 
+/* What is not a lost race or a lost connection will not pass by itself soon (a full disk): nothing more is asked for meanwhile. */
+static void wait_and_retry(struct lane *lane, const struct err *err)
+{
+    lane->not_before_ms = clock_mono_ms() + (err->code == ERR_DB_RETRY ? RETRY_SOON_MS : RETRY_LATER_MS);
+    if (err->code == ERR_DB_UNKNOWN_ID) {
+        lane_forget(lane);
+    } else if (err->code != ERR_DB_AWAY && err->code != ERR_DB_RETRY) {
+        lane->ingest->stalled = true;
+        log_error_limited("ingest", "a transaction failed and will be tried again error=%s detail=\"%s\"",
+                          err_name(err->code), err->detail);
+    }
+    lane_kick(lane);
+}
+
 static void on_written(struct store_write *w, const struct err *err)
 {
     struct lane *lane = CONTAINER_OF(w, struct lane, write);
@@ -235,18 +249,12 @@ static void on_written(struct store_write *w, const struct err *err)
         metrics.batch_retries_total[0]++;
         put_back(lane);
         free_arrays(lane);
-        if (lane->ingest->closing)
-            return;
-        lane->not_before_ms = clock_mono_ms() + (err->code == ERR_DB_RETRY ? RETRY_SOON_MS : RETRY_LATER_MS);
-        if (err->code == ERR_DB_UNKNOWN_ID)
-            lane_forget(lane);
-        else if (err->code != ERR_DB_AWAY && err->code != ERR_DB_RETRY && err->code != ERR_CANCELLED)
-            log_error("ingest", "a transaction failed and will be tried again error=%s detail=\"%s\"",
-                      err_name(err->code), err->detail);
-        lane_kick(lane);
+        if (!lane->ingest->closing)
+            wait_and_retry(lane, err);
         return;
     }
     lane->not_before_ms = 0;
+    lane->ingest->stalled = false;
     metrics.batches_total[0]++;
     metrics.sightings_total[0] += w->sightings_inserted;
     while ((l = list_take_first(&lane->taken)) != NULL)

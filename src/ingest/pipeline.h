@@ -20,6 +20,7 @@ struct ingest {
     struct verifier *verifier;
     struct seen *seen;
     bool closing;
+    bool stalled; /* the last transaction of some lane failed, and will again for a while */
 
     struct list pages;  /* every page */
     struct list chunks; /* every chunk that no lane has */

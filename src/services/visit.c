@@ -487,7 +487,10 @@ void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_
     page_prove(page, v->proves ? &proofs : NULL, v->coverage);
     if (v->session_gone) {
         struct err err = v->session_err;
-        keep_walk(v);
+        struct walk_ask next;
+        enum walk_state state = walk_next(v->walk, &next); /* hears that it waits, or what it asks next time */
+        if (state == WALK_RETRY || state == WALK_ASK)
+            keep_walk(v);
         visit_end(v, &err);
         return;
     }
