@@ -227,7 +227,8 @@ static enum dial_state resolved(struct dial *d)
     return DIAL_FAILED; /* on_resolved has said why */
 }
 
-/* IPv6 first, then in turn (RFC 8305, 4); what the policy refuses is left out, and noted. */
+/* IPv6 first, then in turn (RFC 8305, 4).  One address that the policy refuses condemns the name: somebody who mixes
+ * private addresses into public ones tries to have us dial them. */
 static void choose_candidates(struct dial *d, const struct dns_answer *answer)
 {
     const struct addr_policy *policy = net_policy(d->net);
@@ -245,11 +246,12 @@ static void choose_candidates(struct dial *d, const struct dns_answer *answer)
             why = denied;
         }
     }
-    if (good_count == 0) {
-        (void)err_set(&d->err, ERR_ADDRESS_DENIED, "%s: %s", d->host, why);
+    if (refused > 0) {
+        d->report.mixed_private = good_count > 0;
+        (void)err_set(&d->err, ERR_ADDRESS_DENIED, "%s: %s%s", d->host, why,
+                      good_count > 0 ? ", beside public addresses" : "");
         return;
     }
-    d->report.mixed_private = refused > 0;
 
     int next[2] = {0, 0}; /* of IPv6, of IPv4 */
 
