@@ -37,11 +37,22 @@ static void table_place(struct table *t, void *at, size_t bytes)
     t->top = (uint32_t *)(void *)((char *)at + bytes);
 }
 
+/* The table has outgrown its first room, as only a text of very short elements can make it: counts
+ * what may still come, so that this happens once and a hostile text cannot make it double and
+ * double.  Each element has two quotes, each tag a bracket. */
 static void table_grow(struct tags *t)
 {
     struct table *old = &t->table, fresh = *old;
+    size_t elements = 2 * (size_t)old->elements_n, tags = old->tags_n, bytes;
 
-    table_place(&fresh, arena_alloc(t->es->arena, 2 * old->bytes), 2 * old->bytes);
+    for (const char *p = t->es->s.p; p < t->es->s.end; p++) {
+        elements += *p == '"';
+        tags += *p == '[';
+    }
+    elements = elements / 2 + 2;
+    tags = (tags < t->es->limits->tags_max ? tags : t->es->limits->tags_max) + 2;
+    bytes = (elements * sizeof(struct str) + tags * sizeof(uint32_t) + 15) / 16 * 16;
+    table_place(&fresh, arena_alloc(t->es->arena, bytes), bytes);
     memcpy(fresh.elements, old->elements, old->elements_n * sizeof(struct str));
     memcpy(fresh.top - old->tags_n, old->top - old->tags_n, old->tags_n * sizeof(uint32_t));
     *old = fresh;
