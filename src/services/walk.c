@@ -191,7 +191,10 @@ static void form(struct walk *w)
         set_range(w, t->lo, t->hi, w->limit);
         break;
     case TASK_TOP:
-        set_range(w, t->at < 0 ? t->lo : w->lo, t->hi, 1);
+        if (t->at == TOP_BY_UNTIL)
+            set_range(w, w->lo, w->held.max - 1, 1);
+        else
+            set_range(w, t->at < 0 ? t->lo : w->lo, t->hi, 1);
         if (w->traits->restricts && walk_chunks(w) > 0)
             set_kinds(w, walk_chunk(w, 0)); /* or a hidden event would be the answer */
         break;

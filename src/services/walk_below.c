@@ -164,6 +164,7 @@ void walk_below_answer(struct walk *w, const struct facts *f)
         return;
     }
     if (t->at >= 0) {
+        w->unproven |= f->below > 0; /* `since` ignored: no answer at all */
         if (f->in > 0 && f->max < w->asked_first - 3600)
             walk_to_bisect(w);
         else if (++t->chunk >= walk_chunks(w))

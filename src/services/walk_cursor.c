@@ -153,6 +153,13 @@ void walk_top_answer(struct walk *w, const struct facts *f)
 {
     struct task *t = walk_top(w);
 
+    if (t->at == TOP_BY_UNTIL) {
+        if (f->in == 0 || f->max < w->held_next)
+            walk_to_bisect(w);
+        else
+            believe(w);
+        return;
+    }
     if (t->at < 0 && f->in > 0) {
         if (f->max < w->asked_first - 3600) { /* nobody dates back so far by accident */
             walk_to_bisect(w);
@@ -165,9 +172,12 @@ void walk_top_answer(struct walk *w, const struct facts *f)
         walk_windows(w);
         return;
     }
-    if (t->at < 0 && f->below > 0 && f->below_max < w->held.max) {
-        walk_to_bisect(w); /* it ignores `since`, and what it shows instead is not its newest */
-        return;
+    if (t->at < 0 && f->below > 0) { /* it ignores `since`: does `until` show the same order? */
+        if (w->held_next >= 0) {
+            t->at = TOP_BY_UNTIL;
+            return;
+        }
+        w->unproven = true;
     }
     if (t->at >= 0 && (f->in == 0 || f->max < t->at)) {
         walk_to_bisect(w);

@@ -30,6 +30,7 @@ enum {
     PROBES_MAX = 8,       /* searches below an empty page in one walk */
     RETRIES = 3,
     KINDS_MAX = 4096,
+    TOP_BY_UNTIL = -2, /* `since` means nothing to this relay */
 };
 #define NARROW_S (26 * 3600) /* a span so short needs no search for unknown kinds */
 
@@ -48,9 +49,9 @@ enum task_type {
 struct task {
     enum task_type type;
     int64_t lo, hi; /* what it is about; hi INT64_MAX: open */
-    int64_t at;     /* TOP: what was found above; PROBE: distance; EDGE: highest second known to be
-                       non-empty */
-    size_t chunk;   /* BELOW, BISECT: the list of kinds that is asked now */
+    int64_t at; /* TOP: what was found above, or TOP_BY_UNTIL; PROBE: distance; EDGE: highest second
+                   known to be non-empty */
+    size_t chunk; /* BELOW, BISECT: the list of kinds that is asked now */
 };
 
 /* A page, boiled down. */
@@ -127,6 +128,7 @@ struct walk {
     int32_t held_limit;
     uint64_t *ids; /* sorted fingerprints of the held page */
     size_t ids_n, ids_room;
+    int64_t held_next;        /* its second newest second; -1: it has only one */
     bool first_page;          /* .. is the first of the cursor */
     unsigned rechecks;        /* of the held page, that found something new */
     unsigned shuffled_passed; /* checks of unordered pages that found nothing new */

@@ -132,6 +132,10 @@ void walk_hold(struct walk *w, const struct facts *f)
 
     w->held = *f;
     w->held_limit = w->ask.limit;
+    w->held_next = -1;
+    for (size_t i = 0; i < w->times_n; i++)
+        if (w->times[i] < f->max)
+            w->held_next = w->times[i];
     walk_grow(&grown, &w->ids_room, w->answer->events_n + 1, sizeof(*w->ids));
     w->ids = grown;
     w->ids_n = w->held_bottom_n = 0;

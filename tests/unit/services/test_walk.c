@@ -209,7 +209,7 @@ static void check_requests(struct trial *t)
     uint32_t cap = c->cap && c->cap < (size_t)t->page ? (uint32_t)c->cap : (uint32_t)t->page;
     uint64_t max = walk_requests_max(t->relay->n, cap, sim_relay_bursts(t->relay));
 
-    if (c->faults || c->dead || c->noise || c->duplicates) /* halved pages, doubts */
+    if (c->faults || c->dead || c->noise || c->duplicates || c->invalid) /* halved pages, doubts */
         max *= 8;
     if (cap < 7) /* nearly every page lies in one second, which is asked for by kind */
         max *= 3;
