@@ -111,7 +111,7 @@ static void on_line(struct cluster *c, const char *line)
     static const char *const hopeless[] = {"incompatible with server", "invalid value for parameter", "unrecognized configuration",
                                            "has wrong ownership", "invalid permissions", "cannot be run as root", "control file"};
     const char *what = NULL;
-    static const char *const marks[] = {"PANIC:  ", "FATAL:  ", "ERROR:  ", "initdb: error: ", "cannot run "};
+    static const char *const marks[] = {"PANIC:  ", "FATAL:  ", "ERROR:  ", "initdb: error: ", "postgres: ", "cannot run "};
 
     for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]) && !what; i++)
         what = strstr(line, marks[i]);
@@ -222,22 +222,13 @@ static bool make_directory(struct cluster *c, const char *path)
 static bool prepare(struct cluster *c)
 {
     char lock[PATH_MAX + 32];
-    char *quoted = c->conninfo + snprintf(c->conninfo, sizeof(c->conninfo), "user=bigbrotr dbname=bigbrotr port=5432 host='");
 
     if (geteuid() == 0) {
         err_set(&c->err, ERR_CONFIG, "PostgreSQL refuses to run as root: start the daemon as another user");
         return false;
     }
-    if (strlen(c->run) + sizeof("/.s.PGSQL.5432") > 107 || strchr(c->run, ',')) {
-        err_set(&c->err, ERR_CONFIG, "the path of state_dir is too long for a socket, or has a comma: %s", c->root);
+    if (cluster_conninfo(c->root, c->conninfo, sizeof(c->conninfo), &c->err) < 0)
         return false;
-    }
-    for (const char *p = c->run; *p; p++) {
-        if (*p == '\'' || *p == '\\')
-            *quoted++ = '\\';
-        *quoted++ = *p;
-    }
-    snprintf(quoted, 2, "'");
     if (!make_directory(c, c->root) || !make_directory(c, c->run))
         return false;
     snprintf(lock, sizeof(lock), "%s/cluster.lock", c->root);
@@ -305,6 +296,7 @@ static void start_server(struct cluster *c)
     uint32_t settings_n;
     int n = 0;
 
+    cluster_settings_for(child_data_version(c->data));
     settings = cluster_settings(&settings_n);
     assert(settings_n < ARGS_MAX);
     snprintf(postgres, sizeof(postgres), "%s/postgres", c->bin_dir);

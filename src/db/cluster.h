@@ -32,6 +32,9 @@ struct cluster *cluster_open(uv_loop_t *loop, const struct cluster_options *opti
 void cluster_stop(struct cluster *c);  /* fast shutdown, immediate after 6 s; ends in on_stopped */
 void cluster_close(struct cluster *c); /* after on_stopped or on_failed */
 
+/* What libpq needs to reach the private database of this state directory, whoever runs it. */
+int cluster_conninfo(const char *state_dir, char *to, size_t size, struct err *err) MUST_USE;
+
 /* The settings it runs with and why: for `bigbrotr status` and the test that reads them back with SHOW. */
 struct cluster_setting {
     const char *name, *value, *why;

@@ -30,6 +30,9 @@ int child_find_bin(const char *configured, int wanted, char *dir, size_t size, s
 /* The major version of the data in `dir`; 0: none. */
 int child_data_version(const char *dir);
 
+/* The settings depend on the major version of the server. */
+void cluster_settings_for(int version);
+
 void child_remove_tree(const char *dir);
 
 #endif

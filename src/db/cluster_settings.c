@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "db/cluster.h"
+#include "db/cluster_child.h"
 
 enum { BUFFERS_MIN_MIB = 128, BUFFERS_MAX_MIB = 2048 };
 
@@ -19,8 +20,18 @@ static const char *shared_buffers(void)
         mib = BUFFERS_MIN_MIB;
     if (mib > BUFFERS_MAX_MIB)
         mib = BUFFERS_MAX_MIB;
-    snprintf(value, sizeof(value), "%" PRId64 "MB", mib);
+    if (mib % 1024 == 0) /* as SHOW writes it */
+        snprintf(value, sizeof(value), "%" PRId64 "GB", mib / 1024);
+    else
+        snprintf(value, sizeof(value), "%" PRId64 "MB", mib);
     return value;
+}
+
+static int server_version;
+
+void cluster_settings_for(int version)
+{
+    server_version = version;
 }
 
 static struct cluster_setting settings[] = {
@@ -37,7 +48,7 @@ static struct cluster_setting settings[] = {
     {"synchronous_commit", "on", "the daemon's memory of what is stored must be true after a crash of the server"},
     {"wal_level", "minimal", "no standby, no archive of the log: less of it"},
     {"max_wal_senders", "0", "goes with wal_level = minimal"},
-    {"wal_compression", "on", "full pages are most of the log under this load, and compress well"},
+    {"wal_compression", "", "lz4, from 15 on: full pages are most of the log under this load, and compress well"},
     {"max_wal_size", "2GB", "checkpoints far apart: each costs full page images of every index page that is touched"},
     {"min_wal_size", "128MB", "an idle archive does not keep the space"},
     {"checkpoint_timeout", "15min", "the same as max_wal_size; recovery after a crash reads at most 2 GB"},
@@ -68,6 +79,8 @@ const struct cluster_setting *cluster_settings(uint32_t *n)
     for (uint32_t i = 0; i < *n; i++) {
         if (strcmp(settings[i].name, "shared_buffers") == 0)
             settings[i].value = shared_buffers();
+        if (strcmp(settings[i].name, "wal_compression") == 0)
+            settings[i].value = server_version == 14 ? "on" : "lz4";
     }
     return settings;
 }

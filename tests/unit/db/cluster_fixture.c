@@ -99,7 +99,7 @@ static void on_stopped(void *owner)
     f->stopped = true;
 }
 
-static const struct cluster_ops cluster_ops = {
+const struct cluster_ops fixture_cluster_ops = {
     .on_ready = on_ready, .on_down = on_cluster_down, .on_failed = on_failed, .on_stopped = on_stopped};
 
 static void on_up(void *owner, bool restarted)
@@ -145,7 +145,7 @@ void fixture_open(struct fixture *f, bool with_db)
     snprintf(f->dir, sizeof(f->dir), "/tmp/bigbrotr-test-XXXXXX");
     assert_non_null(mkdtemp(f->dir));
     assert_int_equal(uv_loop_init(&f->loop), 0);
-    f->cluster = cluster_open(&f->loop, &options, &cluster_ops, f);
+    f->cluster = cluster_open(&f->loop, &options, &fixture_cluster_ops, f);
     fixture_run_count(f, &f->readies, 1, "the start of the cluster");
     if (with_db) {
         fixture_open_db(f, NULL);
@@ -189,6 +189,13 @@ static PGresult *run(struct fixture *f, const char *sql)
     }
     if (!f->pg)
         f->pg = PQconnectdb(f->conninfo);
+
+    PGresult *res = PQexec(f->pg, sql);
+
+    if (PQstatus(f->pg) == CONNECTION_OK)
+        return res;
+    PQclear(res);
+    PQreset(f->pg);
     return PQexec(f->pg, sql);
 }
 

@@ -27,6 +27,9 @@ struct fixture {
     struct err err; /* the last that a callback brought */
 };
 
+/* What the fixture hears of its cluster: the owner is a struct fixture. */
+extern const struct cluster_ops fixture_cluster_ops;
+
 /* PostgreSQL refuses to run as root: become the user postgres, or nobody.  False: no such user, skip. */
 bool fixture_drop_root(void);
 
