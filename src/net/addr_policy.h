@@ -1,7 +1,6 @@
 /* Address policy: which addresses, ports and names may be dialled at all (PROTOCOL 4.1).
  *
- *     name --addr_policy_name--> DNS --addr_policy_ip, each address--> connect()
- * --addr_policy_ip(getpeername)-->
+ *     name --addr_policy_name--> DNS --addr_policy_ip--> connect() --addr_policy_ip(getpeername)-->
  *
  * A relay's name is chosen by a stranger, so it decides what this machine connects to.  The
  * decision is made on the address that is handed to connect(), never on the name alone, and the

@@ -1,7 +1,7 @@
 /* Bandwidth: one token bucket for all that is read from relays ([network] bandwidth_max).
  *
- *     a stream reads n bytes -> bandwidth_take -> bucket empty: the stream stops reading and queues
- * up tick: refill -> first in the queue -> resume() -> ...
+ *     a stream reads n bytes -> bandwidth_take -> bucket empty: it stops reading and queues up
+ *     tick: refill -> the first in the queue -> resume() -> ...
  *
  * The queue is what makes it fair: whoever has just read goes to its end.  With no limit nothing
  * happens at all. */

@@ -227,8 +227,8 @@ static enum dial_state resolved(struct dial *d)
     return DIAL_FAILED; /* on_resolved has said why */
 }
 
-/* IPv6 first, then in turn (RFC 8305, 4).  One address that the policy refuses condemns the name: somebody who mixes
- * private addresses into public ones tries to have us dial them. */
+/* IPv6 first, then in turn (RFC 8305, 4).  One address that the policy refuses condemns the name:
+ * somebody who mixes private addresses into public ones tries to have us dial them. */
 static void choose_candidates(struct dial *d, const struct dns_answer *answer)
 {
     const struct addr_policy *policy = net_policy(d->net);

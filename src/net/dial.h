@@ -1,12 +1,13 @@
 /* Dial: from host and port to a connected socket.
  *
  *     START -> RESOLVING -> CONNECTING (happy eyeballs) ----------------> READY
- *       \----> PROXY_WAIT -> PROXY_CONNECTING -> PROXY_TALKING (SOCKS5) -/        any -> FAILED,
- * CLOSED
+ *       \----> PROXY_WAIT -> PROXY_CONNECTING -> PROXY_TALKING (SOCKS5) -/
+ *     any -> FAILED, CLOSED
  *
  * Clearnet: name and port are checked, A and AAAA resolved, every address checked against the
- * policy, the rest tried IPv6 first, alternating, DIAL_STAGGER_MS apart (RFC 8305), the first that
- * connects wins and its peer address is checked once more.  Other networks: the network's proxy
+ * policy (one that is refused condemns the name), then tried IPv6 first, alternating,
+ * DIAL_STAGGER_MS apart (RFC 8305); the first that connects wins and its peer address is checked
+ * once more.  Other networks: the network's proxy
  * resolves the name; what fails between us and the proxy is an ERR_PROXY_*, never the relay's
  * fault.
  *
@@ -31,7 +32,7 @@ struct dial_report {
         proxy_us;     /* -1: that step was not taken.  proxy_us: connecting to it and SOCKS5 */
     char address[64]; /* that was dialled (the last one tried, when all failed); "" through a proxy
                        */
-    bool mixed_private; /* the name has addresses that the policy refuses beside others */
+    bool mixed_private; /* the name has refused addresses beside public ones: none was dialled */
 };
 
 struct dial_ops {

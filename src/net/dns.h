@@ -1,11 +1,11 @@
 /* Dns: from a name to addresses, without ever blocking.  The one doorway to c-ares.
  *
- *     dns_lookup -> cache -> answer on the next turn
- *                -> queue -> YOUNG (at most young_max) -> asked for a while: OLD (all together at
- * most flying_max) -> answer
+ *     dns_lookup -> in the cache: answer on the next turn
+ *                -> QUEUED -> YOUNG (at most DNS_YOUNG_MAX) -> OLD (with the young at most
+ *                   DNS_FLYING_MAX) -> one family is there: SECOND -> answer
  *
  * A and AAAA are asked in parallel; when one has come with addresses the other gets DNS_SECOND_MS
- * more (RFC 8305, 3).  A lookup counts against young_max only for its first DNS_YOUNG_MS: names
+ * more (RFC 8305, 3).  A lookup counts against DNS_YOUNG_MAX only for its first DNS_YOUNG_MS: names
  * that nobody answers hold up the others for no longer than that.  Two lookups of one name share
  * the question.  Answers live for their TTL in a bounded cache; /etc/hosts is not read; the servers
  * are remade when /etc/resolv.conf changes.

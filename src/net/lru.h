@@ -1,7 +1,6 @@
 /* Lru: a bounded table from short keys to values; the one unused longest goes first.
  *
- *     most recent -> ... -> oldest       put: to the front, drops from the back until the bounds
- * hold
+ *     most recent -> ... -> oldest       put: in front; then the back goes until the bounds hold
  *
  * Holds values that somebody else made, and frees them with the function given.  Keys are copied.
  * Keys come from strangers, so the hash is keyed.  Used on one thread. */

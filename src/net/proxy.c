@@ -69,6 +69,7 @@ void proxy_open(struct proxy *p, struct net *net, uv_loop_t *loop, struct dns *d
     p->loop = loop;
     p->dns = dns;
     p->fd = -1;
+    p->probe_every_ms = PROXY_PROBE_EVERY_MS;
     p->automatic = setting != NULL && strcmp(setting, "auto") == 0;
     list_init(&p->waiters);
     (void)uv_timer_init(loop, &p->timer);
@@ -187,7 +188,7 @@ static void probe_ended(struct proxy *p, enum net_proxy_state state)
         (void)uv_timer_stop(&p->timer);
     } else {
         p->text[0] = '\0';
-        (void)uv_timer_start(&p->timer, on_timer, PROXY_PROBE_EVERY_MS, 0);
+        (void)uv_timer_start(&p->timer, on_timer, p->probe_every_ms, 0);
     }
     wake_waiters(p);
 }

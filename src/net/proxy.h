@@ -42,6 +42,8 @@ struct proxy {
     char text[300];                 /* "host:port" of the one in use */
     struct list waiters;
 
+    uint32_t probe_every_ms; /* PROXY_PROBE_EVERY_MS; tests are less patient */
+
     /* The probe in flight. */
     uv_loop_t *loop;
     struct dns *dns;

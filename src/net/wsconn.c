@@ -37,6 +37,7 @@ struct wsconn {
     struct transport *transport; /* NULL from FAILED on */
     struct ws *ws;               /* NULL until UPGRADING */
     uint64_t upgrade_began_ns;
+    bool answered;        /* the peer sent something */
     bool feeding;         /* inside ws_feed(): the engine is drained after it */
     bool message_ended;   /* in this ws_feed() */
     bool peer_closed;     /* err says how */
@@ -205,6 +206,7 @@ static void on_bytes(void *owner, struct str bytes)
 
     if (c->state != WSCONN_UPGRADING && c->state != WSCONN_OPEN)
         return;
+    c->answered = true;
     c->feeding = true;
     c->message_ended = false;
 
@@ -238,7 +240,7 @@ static void on_transport_failed(void *owner, const struct err *err)
 
     if (c->state == WSCONN_DIALLING)
         take_report(c);
-    if (c->state == WSCONN_UPGRADING && err->code == ERR_DISCONNECTED)
+    if (c->state == WSCONN_UPGRADING && c->answered && err->code == ERR_DISCONNECTED)
         (void)ws_feed_eof(c->ws, &told); /* it knows how far the answer had come */
     fail(c, &told);
 }

@@ -29,8 +29,9 @@ struct wsconn_target {
 /* The time of each step in microseconds, -1 when the step was not taken. */
 struct wsconn_report {
     int64_t dns_us, tcp_us, proxy_us, tls_us, upgrade_us;
-    char address[64];   /* that was dialled; "" through a proxy */
-    /* The name has private addresses beside public ones; only the public ones were dialled. */
+    char address[64]; /* that was dialled; "" through a proxy */
+    /* The name has private addresses beside public ones, and was refused for it
+     * (ERR_ADDRESS_DENIED). */
     bool mixed_private;
     /* ERR_NONE: trusted.  Else why not; an open connection has one only with tls_record_only. */
     enum err_code tls_verdict;
