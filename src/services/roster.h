@@ -25,7 +25,8 @@ struct relay {
 
     /* Kept between runs (table relay_sync).  Times are UNIX milliseconds. */
     int64_t next_at_ms;
-    int64_t last_ok_at_ms, synced_at_ms;
+    int64_t last_ok_at_ms;
+    int64_t synced_at_ms; /* when it was last proven complete, without a gap */
     uint32_t failures;   /* in a row, the relay's own fault */
     enum err_code error; /* of the last visit; ERR_NONE when it was good */
     struct walk_traits traits;
@@ -45,6 +46,7 @@ struct relay {
     struct heap_node due;    /* when nothing is being done with it */
     uint32_t lane;           /* where it waits, and whose place it takes */
     bool scheduled, following, dialled;
+    bool incomplete; /* the visit under way has found something that stays unproven */
     char *host;              /* while a visit holds a place in the budget */
     struct list visit_link, starved_link;
     struct list dirty_link;

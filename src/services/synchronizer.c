@@ -364,7 +364,8 @@ static void on_synced(void *owner, struct relay *relay)
 
     relay->failures = 0;
     relay->error = ERR_NONE;
-    relay->synced_at_ms = clock_wall_ms();
+    if (!relay->incomplete)
+        relay->synced_at_ms = clock_wall_ms();
     roster_dirty(s->parts.roster, relay);
     if (!s->stopping && win_live_place(s, relay)) {
         relay->following = true;

@@ -58,6 +58,7 @@ struct visit *visit_open(struct visit_env *env, struct relay *relay, const struc
     v->relay = relay;
     v->ops = ops;
     v->state = VISIT_CONNECTING;
+    relay->incomplete = false;
     v->started_ms = clock_mono_ms();
     visit_parse_url(relay, url);
     struct wsconn_target target = {.network = url->network,
@@ -189,6 +190,7 @@ static void on_coverage(void *owner, const struct store_span *spans, uint32_t n,
     }
     v->hi = filter_spec_until(v->env->filters[v->filter]);
     v->topped = false;
+    v->news_asked_at = 0;
     next_span(v);
 }
 
@@ -216,6 +218,15 @@ void visit_start_walk(struct visit *v, int64_t lo, int64_t hi)
     next_question(v);
 }
 
+/* Is everything proven up to the first question of this visit?  Not so with declared gaps, or while history waits. */
+static bool is_complete(const struct visit *v, int64_t lo)
+{
+    int64_t until = filter_spec_until(v->env->filters[v->filter]);
+    int64_t hi = v->news_asked_at - 1 < until ? v->news_asked_at - 1 : until;
+
+    return coverage_share(v->coverage, lo, hi) >= 1;
+}
+
 /* The news first, with their overlap; then what is older, newest first. */
 static void next_span(struct visit *v)
 {
@@ -241,6 +252,8 @@ static void next_span(struct visit *v)
     }
     if (next_backdated(v))
         return;
+    if (!is_complete(v, query.lo))
+        v->relay->incomplete = true;
     if (++v->filter < v->env->filters_n) {
         leave_filter(v);
         visit_load_coverage(v);
@@ -367,6 +380,8 @@ static void ask(struct visit *v)
                                       .total_ms = v->env->total_ms,
                                       .events_max = 10 * (uint32_t)v->ask.limit + 10000};
     v->asked_at = clock_wall_s();
+    if (v->walking_news && v->news_asked_at == 0)
+        v->news_asked_at = v->asked_at;
     v->page = page_open(v, &q, false, expected_events(v, v->ask.limit));
     v->refusal = (struct settlement){0};
     metrics.requests_total[v->relay->network]++;

@@ -57,6 +57,7 @@ struct visit {
     struct walk *walk;
     struct walk_ask ask;
     int64_t asked_at;
+    int64_t news_asked_at; /* when the news were first asked for in this visit; 0: not yet */
     struct request *request;
     struct page *page; /* that is being read or scanned */
     struct settlement refusal;
