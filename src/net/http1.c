@@ -89,57 +89,36 @@ static bool is_host(struct str s)
     return s.n > 0;
 }
 
-static int put(char *to, size_t size, size_t *at, struct str s)
+static void put_host(struct buf *to, const struct http1_request *r)
 {
-    if (s.n > size - *at)
-        return -1;
-    if (s.n > 0)
-        memcpy(to + *at, s.p, s.n);
-    *at += s.n;
-    return 0;
+    bool literal6 = memchr(r->host.p, ':', r->host.n) != NULL;
+
+    buf_append_str(to, literal6 ? STR("[") : STR(""));
+    buf_append_str(to, r->host);
+    buf_append_str(to, literal6 ? STR("]") : STR(""));
+    if (r->port != (r->tls ? 443 : 80))
+        buf_printf(to, ":%u", (unsigned)r->port);
 }
 
-static int put_host(char *to, size_t size, size_t *at, bool tls, struct str host, uint16_t port)
+int http1_request(struct buf *to, const struct http1_request *r, struct err *err)
 {
-    bool literal6 = memchr(host.p, ':', host.n) != NULL;
-    char number[8] = "";
-
-    if (port != (tls ? 443 : 80))
-        snprintf(number, sizeof(number), ":%u", (unsigned)port);
-    if ((literal6 && put(to, size, at, STR("[")) != 0) || put(to, size, at, host) != 0 ||
-        (literal6 && put(to, size, at, STR("]")) != 0))
-        return -1;
-    return put(to, size, at, str_z(number));
-}
-
-int http1_request(char *to, size_t size, size_t *length, bool tls, struct str host, uint16_t port,
-                  struct str path, const struct http1_header *headers, size_t headers_count,
-                  struct err *err)
-{
-    size_t at = 0;
-    int failed = 0;
-
-    if (!is_host(host) || !is_visible(path) || (path.n > 0 && path.p[0] != '/'))
+    if (!is_host(r->host) || !is_visible(r->path) || (r->path.n > 0 && r->path.p[0] != '/'))
         return err_set(err, ERR_URL, "host or path cannot stand in an HTTP request");
-    if (path.n == 0)
-        path = STR("/");
-    failed |= put(to, size, &at, STR("GET "));
-    failed |= put(to, size, &at, path);
-    failed |= put(to, size, &at, STR(" HTTP/1.1\r\nHost: "));
-    failed |= put_host(to, size, &at, tls, host, port);
-    failed |= put(to, size, &at, STR("\r\n"));
-    for (size_t i = 0; i < headers_count; i++) {
-        if (!is_token(headers[i].name) || !is_value(headers[i].value))
+    buf_append_str(to, STR("GET "));
+    buf_append_str(to, r->path.n > 0 ? r->path : STR("/"));
+    buf_append_str(to, STR(" HTTP/1.1\r\nHost: "));
+    put_host(to, r);
+    for (size_t i = 0; i < r->headers_count; i++) {
+        if (!is_token(r->headers[i].name) || !is_value(r->headers[i].value))
             return err_set(err, ERR_URL, "a header cannot stand in an HTTP request");
-        failed |= put(to, size, &at, headers[i].name);
-        failed |= put(to, size, &at, STR(": "));
-        failed |= put(to, size, &at, headers[i].value);
-        failed |= put(to, size, &at, STR("\r\n"));
+        buf_append_str(to, STR("\r\n"));
+        buf_append_str(to, r->headers[i].name);
+        buf_append_str(to, STR(": "));
+        buf_append_str(to, r->headers[i].value);
     }
-    failed |= put(to, size, &at, STR("\r\n"));
-    if (failed != 0)
-        return err_set(err, ERR_NOMEM, "an HTTP request of more than %zu bytes", size);
-    *length = at;
+    buf_append_str(to, STR("\r\n\r\n"));
+    if (to->overflow)
+        return err_set(err, ERR_NOMEM, "an HTTP request of more than %zu bytes", to->max);
     return 0;
 }
 
@@ -232,9 +211,10 @@ static int check_head(struct str head, struct err *err)
 static int add_head_byte(struct http1 *h, char c, struct err *err)
 {
     static const char version[] = "HTTP/1.";
-    char before = h->head_bytes > 0 ? h->head[h->head_bytes - 1] : '\0';
+    size_t at = h->head_bytes;
+    bool after_cr = at > 0 && h->head[at - 1] == '\r';
 
-    if (c == '\0' || (c == '\n') != (before == '\r'))
+    if (c == '\0' || (c == '\n') != after_cr)
         return err_set(err, ERR_HTTP_PROTOCOL,
                        c == '\0' ? "a NUL byte in the head" : "a line end that is not CR LF");
     if (h->head_bytes + h->interim_bytes >= HTTP1_HEAD_MAX)
@@ -248,12 +228,13 @@ static int add_head_byte(struct http1 *h, char c, struct err *err)
         h->head = head;
         h->head_size = size;
     }
-    h->head[h->head_bytes++] = c;
+    h->head[at] = c;
+    h->head_bytes = at + 1;
     /* Who speaks another protocol (a banner, a TLS alert) is known at once, not when the deadline
      * passes. */
-    if (h->head_bytes <= sizeof(version) - 1 && c != version[h->head_bytes - 1])
+    if (at < sizeof(version) - 1 && c != version[at])
         return err_set(err, ERR_HTTP_PROTOCOL, "the answer does not begin with %s", version);
-    return c == '\n' && h->head[h->head_bytes - 3] == '\n';
+    return at >= sizeof(version) && c == '\n' && h->head[at - 2] == '\n';
 }
 
 /* ---- http-parser's callbacks ----------------------------------------------- */

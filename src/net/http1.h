@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/buf.h"
 #include "core/err.h"
 #include "core/str.h"
 
@@ -30,13 +31,19 @@ struct http1_header {
     struct str name, value;
 };
 
-/* Writes "GET path HTTP/1.1", Host, then `headers`, into `to`.  `host`: name or literal address
- * without brackets; the port is left out when it is the default of the scheme (`tls`).  `path`: ""
- * (means "/") or "/..." with its query. -1: ERR_URL when any part holds a byte that could start
- * another line or part (controls, SP in the path, ...), ERR_NOMEM when it does not fit. */
-int http1_request(char *to, size_t size, size_t *length, bool tls, struct str host, uint16_t port,
-                  struct str path, const struct http1_header *headers, size_t headers_count,
-                  struct err *err) MUST_USE;
+struct http1_request {
+    bool tls;        /* only for the default port, which is left out of Host */
+    struct str host; /* name or literal address without brackets */
+    uint16_t port;
+    struct str path; /* "" (means "/") or "/..." with its query */
+    const struct http1_header *headers;
+    size_t headers_count;
+};
+
+/* Adds "GET path HTTP/1.1", Host, then the headers, to `to`, whose maximum bounds it.  -1: ERR_URL
+ * when any part holds a byte that could start another line or part (controls, SP in the path, ...),
+ * ERR_NOMEM when it does not fit. */
+int http1_request(struct buf *to, const struct http1_request *r, struct err *err) MUST_USE;
 
 struct http1_options {
     const char *const *wanted; /* names of the headers to keep, NULL at the end, at most

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/buf.h"
 #include "net/http1.h"
 #include "net/net_shared.h"
 
@@ -36,7 +37,7 @@ static void on_timer_closed(uv_handle_t *handle);
 static void on_ready(void *owner);
 static void on_bytes(void *owner, struct str bytes);
 static void on_drained(void *owner);
-static void on_failed(void *owner, const struct err *err);
+static void on_failed(void *owner, const struct err *why);
 
 /* ---- opening ----------------------------------------------------------------- */
 
@@ -134,7 +135,7 @@ static void on_timer_closed(uv_handle_t *handle)
 
 /* ---- the conversation ------------------------------------------------------------- */
 
-static int make_request(const struct http_get *g, char *to, size_t *n, struct err *err)
+static int make_request(const struct http_get *g, struct buf *to, struct err *err)
 {
     struct http1_header headers[6] = {
         {STR("User-Agent"), str_z(g->net->user_agent)},
@@ -149,8 +150,15 @@ static int make_request(const struct http_get *g, char *to, size_t *n, struct er
     if (g->if_modified_since[0] != '\0')
         headers[count++] =
             (struct http1_header){STR("If-Modified-Since"), str_z(g->if_modified_since)};
-    return http1_request(to, REQUEST_MAX, n, g->url.tls, str_z(g->url.host), g->url.port,
-                         str_z(g->url.path), headers, count, err);
+    const struct http1_request request = {
+        .tls = g->url.tls,
+        .host = str_z(g->url.host),
+        .port = g->url.port,
+        .path = str_z(g->url.path),
+        .headers = headers,
+        .headers_count = count,
+    };
+    return http1_request(to, &request, err);
 }
 
 static bool is_redirect(int status)
@@ -205,14 +213,15 @@ static void go_on(struct http_get *g, enum http1_progress progress, struct err *
 static void on_ready(void *owner)
 {
     struct http_get *g = owner;
-    char request[REQUEST_MAX];
+    struct buf request;
     struct err err;
-    size_t n;
 
-    if (make_request(g, request, &n, &err) != 0)
+    buf_init(&request, REQUEST_MAX);
+    if (make_request(g, &request, &err) != 0)
         fail(g, &err);
     else
-        transport_write(g->transport, (struct str){request, n});
+        transport_write(g->transport, buf_str(&request));
+    buf_done(&request);
 }
 
 static void on_bytes(void *owner, struct str bytes)

@@ -22,6 +22,21 @@ static bool is_literal6_byte(char c)
     return (c >= 'a' && c <= 'f') || (c >= '0' && c <= '9') || c == ':' || c == '.';
 }
 
+/* ":8080" off the front; none leaves *port as it is. */
+static bool take_port(struct str *s, uint64_t *port)
+{
+    size_t n = 1;
+
+    if (s->n == 0 || s->p[0] != ':')
+        return true;
+    while (n < s->n && s->p[n] >= '0' && s->p[n] <= '9')
+        n++;
+    if (!str_u64((struct str){s->p + 1, n - 1}, port) || *port == 0 || *port > 65535)
+        return false;
+    *s = (struct str){s->p + n, s->n - n};
+    return true;
+}
+
 /* "host", "host:port", "[address]:port"; takes it off *rest. */
 static int parse_authority(struct http_url *u, struct str *rest)
 {
@@ -42,16 +57,7 @@ static int parse_authority(struct http_url *u, struct str *rest)
     if (literal6 && (at == rest->n || rest->p[at++] != ']'))
         return -1;
     struct str tail = {rest->p + at, rest->n - at};
-    if (tail.n > 0 && tail.p[0] == ':') {
-        size_t digits = 1;
-
-        while (digits < tail.n && tail.p[digits] >= '0' && tail.p[digits] <= '9')
-            digits++;
-        if (!str_u64((struct str){tail.p + 1, digits - 1}, &port) || port == 0 || port > 65535)
-            return -1;
-        tail = (struct str){tail.p + digits, tail.n - digits};
-    }
-    if (n == 0 || (tail.n > 0 && tail.p[0] != '/' && tail.p[0] != '?'))
+    if (n == 0 || !take_port(&tail, &port) || (tail.n > 0 && tail.p[0] != '/' && tail.p[0] != '?'))
         return -1;
     u->port = (uint16_t)port;
     u->network = network_of(str_z(u->host));

@@ -44,7 +44,6 @@ enum {
     HOST_MAX = 255,
     SESSION_MAX = 16 * 1024, /* of one saved session; more (a huge certificate) is not kept */
     TICKETS_MAX = 16,        /* a connection that sends more is broken */
-    KEEP_BYTES = 4096,       /* an empty buffer larger than this goes back to malloc */
     RECORD_EXTRA = 512       /* the most that a record is larger than its plaintext */
 };
 
@@ -102,8 +101,8 @@ static size_t take(struct buf *b, void *to, size_t size)
     if (n > 0)
         memcpy(to, b->data + b->start, n);
     buf_consume(b, n);
-    if (b->n == 0 && b->size > KEEP_BYTES)
-        buf_done(b);
+    if (b->n == 0)
+        buf_done(b); /* an idle connection holds no buffers but the library's */
     return n;
 }
 

@@ -16,6 +16,7 @@
 
 #include <wslay/wslay.h>
 
+#include "core/buf.h"
 #include "net/http1.h"
 #include "net/ws_accept.h"
 #include "net/ws_gate.h"
@@ -50,8 +51,7 @@ struct ws {
     enum ws_state state;
     struct http1 *http;
     char accept[WS_ACCEPT_CHARS + 1];
-    char *request; /* until it is drained */
-    size_t request_bytes, request_at;
+    struct buf request; /* until it is drained */
     wslay_event_context_ptr wslay;
     struct ws_gate gate;
     struct message message;
@@ -267,12 +267,25 @@ static int make_request(struct ws *ws, const struct ws_options *o, struct err *e
         {STR("Sec-WebSocket-Version"), STR("13")},
         {STR("User-Agent"), str_z(o->user_agent)},
     };
-    ws->request = malloc(REQUEST_MAX);
-    if (ws->request == NULL)
-        return err_set(err, ERR_NOMEM, "no memory for a request");
-    return http1_request(ws->request, REQUEST_MAX, &ws->request_bytes, o->tls, str_z(o->host),
-                         o->port, str_z(o->path), headers, sizeof(headers) / sizeof(headers[0]),
-                         err);
+    const struct http1_request request = {
+        .tls = o->tls,
+        .host = str_z(o->host),
+        .port = o->port,
+        .path = str_z(o->path),
+        .headers = headers,
+        .headers_count = sizeof(headers) / sizeof(headers[0]),
+    };
+    return http1_request(&ws->request, &request, err);
+}
+
+static void destroy(struct ws *ws)
+{
+    drop_message(ws);
+    if (ws->wslay != NULL)
+        wslay_event_context_free(ws->wslay);
+    http1_free(ws->http);
+    buf_done(&ws->request);
+    free(ws);
 }
 
 struct ws *ws_new(const struct ws_options *options, const struct ws_ops *ops, void *owner,
@@ -291,8 +304,9 @@ struct ws *ws_new(const struct ws_options *options, const struct ws_ops *ops, vo
     ws->gate.message_max = options->message_bytes_max;
     ws->ping_at_ms = -1;
     ws->http = http1_new(&http);
+    buf_init(&ws->request, REQUEST_MAX);
     if (make_request(ws, options, err) != 0) {
-        ws_free(ws);
+        destroy(ws);
         return NULL;
     }
     return ws;
@@ -302,16 +316,10 @@ void ws_free(struct ws *ws)
 {
     if (ws == NULL)
         return;
-    if (ws->feeding) {
+    if (ws->feeding)
         ws->freed = true;
-        return;
-    }
-    drop_message(ws);
-    if (ws->wslay != NULL)
-        wslay_event_context_free(ws->wslay);
-    http1_free(ws->http);
-    free(ws->request);
-    free(ws);
+    else
+        destroy(ws);
 }
 
 /* ---- the upgrade ----------------------------------------------------------- */
@@ -478,16 +486,14 @@ static int feed_frames(struct ws *ws, struct str bytes, int64_t now_ms)
 
 int ws_feed(struct ws *ws, struct str bytes, int64_t now_ms, struct err *err)
 {
-    int r = 0;
-
     ws->feeding = true;
     if (ws->state == WS_UPGRADING)
-        r = feed_upgrade(ws, &bytes);
-    if (r == 0 && ws->state == WS_OPEN)
-        r = feed_frames(ws, bytes, now_ms);
+        (void)feed_upgrade(ws, &bytes); /* ws->err tells */
+    if (ws->state == WS_OPEN)
+        (void)feed_frames(ws, bytes, now_ms);
     ws->feeding = false;
     if (ws->freed) {
-        ws_free(ws);
+        destroy(ws);
         return 0;
     }
     if (ws->err.code == ERR_NONE)
@@ -578,18 +584,14 @@ static void drain_wslay(struct ws *ws)
 
 size_t ws_drain(struct ws *ws, void *to, size_t size)
 {
-    size_t n = ws->request_bytes - ws->request_at;
+    size_t n = ws->request.n < size ? ws->request.n : size;
 
-    n = n < size ? n : size;
     if (n > 0) {
-        memcpy(to, ws->request + ws->request_at, n);
-        ws->request_at += n;
+        memcpy(to, buf_str(&ws->request).p, n);
+        buf_consume(&ws->request, n);
     }
-    if (ws->request_at == ws->request_bytes && ws->request != NULL) {
-        free(ws->request);
-        ws->request = NULL;
-        ws->request_at = ws->request_bytes = 0;
-    }
+    if (ws->request.n == 0)
+        buf_done(&ws->request);
     if (ws->wslay == NULL || n == size)
         return n;
     ws->drain_to = (uint8_t *)to + n;
@@ -600,7 +602,7 @@ size_t ws_drain(struct ws *ws, void *to, size_t size)
 
 size_t ws_pending(const struct ws *ws)
 {
-    size_t n = ws->request_bytes - ws->request_at;
+    size_t n = ws->request.n;
 
     if (ws->wslay != NULL && wslay_event_want_write(ws->wslay))
         n += wslay_event_get_queued_msg_length(ws->wslay) + 2;
@@ -639,5 +641,5 @@ size_t ws_bytes(const struct ws *ws)
     size_t queued =
         ws->wslay == NULL ? 0 : WSLAY_BYTES + wslay_event_get_queued_msg_length(ws->wslay);
 
-    return sizeof(*ws) + (ws->request != NULL ? REQUEST_MAX : 0) + queued + ws->message.size;
+    return sizeof(*ws) + ws->request.size + queued + ws->message.size;
 }

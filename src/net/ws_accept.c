@@ -19,8 +19,8 @@ static void base64(const uint8_t *from, size_t n, char *to)
             v |= from[i + 2];
         *to++ = digits[v >> 18];
         *to++ = digits[v >> 12 & 63];
-        *to++ = i + 1 < n ? digits[v >> 6 & 63] : '=';
-        *to++ = i + 2 < n ? digits[v & 63] : '=';
+        *to++ = (char)(i + 1 < n ? digits[v >> 6 & 63] : '=');
+        *to++ = (char)(i + 2 < n ? digits[v & 63] : '=');
     }
     *to = '\0';
 }

@@ -1,6 +1,7 @@
 /* Heads of WebSocket frames.  See ws_gate.h. */
 #include "net/ws_gate.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "net/ws.h"
@@ -62,9 +63,9 @@ static int begin_data_frame(struct ws_gate *g, struct err *err)
     if (++g->frames > WS_FRAMES_MAX)
         return err_set(err, ERR_MESSAGE_TOO_LARGE, "more than %d frames", WS_FRAMES_MAX);
     if (g->left > g->message_max - g->announced)
-        return err_set(err, ERR_MESSAGE_TOO_LARGE, "%llu bytes or more, %llu are allowed",
-                       (unsigned long long)(g->announced + g->left),
-                       (unsigned long long)g->message_max);
+        return err_set(err, ERR_MESSAGE_TOO_LARGE,
+                       "%" PRIu64 " bytes or more, %" PRIu64 " are allowed", g->announced + g->left,
+                       g->message_max);
     g->announced += g->left;
     return 0;
 }

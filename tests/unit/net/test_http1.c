@@ -19,6 +19,23 @@ static const char *const wanted[] = {"Location", "content-type", "etag", NULL};
 
 /* ---- requests ------------------------------------------------------------------ */
 
+/* With room for `size` bytes; *n of them were written. */
+static int make(char *to, size_t size, size_t *n, struct str host, uint16_t port, struct str path,
+                const struct http1_header *headers, size_t count, struct err *err)
+{
+    const struct http1_request r = {true, host, port, path, headers, count};
+    struct buf b;
+
+    buf_init(&b, size);
+    int result = http1_request(&b, &r, err);
+    *n = b.n;
+    assert_true(b.n <= size);
+    if (b.n > 0)
+        memcpy(to, buf_str(&b).p, b.n);
+    buf_done(&b);
+    return result;
+}
+
 static void test_request(void **state)
 {
     const struct http1_header headers[] = {{STR("Accept"), STR("application/nostr+json")},
@@ -28,13 +45,11 @@ static void test_request(void **state)
     size_t n;
 
     (void)state;
-    assert_int_equal(http1_request(to, sizeof(to), &n, true, STR("a.test"), 443, STR("/x?y=%20"),
-                                   headers, 2, &err),
-                     0);
+    assert_int_equal(
+        make(to, sizeof(to), &n, STR("a.test"), 443, STR("/x?y=%20"), headers, 2, &err), 0);
     assert_true(str_eq((struct str){to, n}, STR("GET /x?y=%20 HTTP/1.1\r\nHost: a.test\r\nAccept: "
                                                 "application/nostr+json\r\nX-Empty: \r\n\r\n")));
-    assert_int_equal(
-        http1_request(to, sizeof(to), &n, true, STR("::1"), 80, STR(""), NULL, 0, &err), 0);
+    assert_int_equal(make(to, sizeof(to), &n, STR("::1"), 80, STR(""), NULL, 0, &err), 0);
     assert_true(str_eq((struct str){to, n}, STR("GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n")));
 
     /* Every size that is too small is refused, and nothing is written behind it. */
@@ -42,8 +57,7 @@ static void test_request(void **state)
         char *small = malloc(size + 1);
         size_t m;
 
-        assert_int_equal(
-            http1_request(small, size, &m, true, STR("::1"), 80, STR(""), NULL, 0, &err), -1);
+        assert_int_equal(make(small, size, &m, STR("::1"), 80, STR(""), NULL, 0, &err), -1);
         assert_int_equal(err.code, ERR_NOMEM);
         free(small);
     }
@@ -62,20 +76,18 @@ static void test_request_cannot_be_extended(void **state)
         bool visible = c > ' ' && c < 0x7f;
 
         bool in_host = visible && strchr("/?#@[]\\", c) == NULL;
-        assert_int_equal(http1_request(to, sizeof(to), &n, true, (struct str){part + 1, 2}, 443,
-                                       STR("/"), NULL, 0, &err),
-                         in_host ? 0 : -1);
-        assert_int_equal(http1_request(to, sizeof(to), &n, true, STR("a"), 443,
-                                       (struct str){part, 3}, NULL, 0, &err),
-                         visible ? 0 : -1);
+        assert_int_equal(
+            make(to, sizeof(to), &n, (struct str){part + 1, 2}, 443, STR("/"), NULL, 0, &err),
+            in_host ? 0 : -1);
+        assert_int_equal(
+            make(to, sizeof(to), &n, STR("a"), 443, (struct str){part, 3}, NULL, 0, &err),
+            visible ? 0 : -1);
         bool in_value = (c >= ' ' && c != 0x7f) || c == '\t';
-        assert_int_equal(
-            http1_request(to, sizeof(to), &n, true, STR("a"), 443, STR("/"), &value, 1, &err),
-            in_value ? 0 : -1);
+        assert_int_equal(make(to, sizeof(to), &n, STR("a"), 443, STR("/"), &value, 1, &err),
+                         in_value ? 0 : -1);
         bool in_name = visible && strchr("\"(),/:;<=>?@[\\]{}", c) == NULL;
-        assert_int_equal(
-            http1_request(to, sizeof(to), &n, true, STR("a"), 443, STR("/"), &name, 1, &err),
-            in_name ? 0 : -1);
+        assert_int_equal(make(to, sizeof(to), &n, STR("a"), 443, STR("/"), &name, 1, &err),
+                         in_name ? 0 : -1);
     }
 }
 
@@ -356,6 +368,27 @@ static enum http1_progress many_headers(int count, struct err *err)
     return e.progress;
 }
 
+static void test_faults_are_named(void **state)
+{
+    static const char *const faults[][2] = {
+        {OK200 "A: b\r\n folded\r\n\r\n", "a folded header line"},
+        {OK200 "A b\r\n\r\n", "not a header line: \"A b\""},
+        {OK200 "A: b\n", "a line end that is not CR LF"},
+        {"SSH-2.0", "the answer does not begin with HTTP/1."},
+        {"HTTP/1.x 200\r\n\r\n", "not an HTTP/1 status line: \"HTTP/1.x 200\""},
+    };
+    const struct http1_options options = {wanted, BODY_MAX, false};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        struct end e = {HTTP1_MORE, 0, {0}, http1_new(&options)};
+
+        feed(&e, faults[i][0], strlen(faults[i][0]));
+        assert_string_equal(e.err.detail, faults[i][1]);
+        http1_free(e.h);
+    }
+}
+
 static void test_header_count(void **state)
 {
     struct err err;
@@ -373,7 +406,7 @@ int main(void)
         cmocka_unit_test(test_answers),       cmocka_unit_test(test_cut_short),
         cmocka_unit_test(test_headers),       cmocka_unit_test(test_head_only),
         cmocka_unit_test(test_body_is_moved), cmocka_unit_test(test_endless),
-        cmocka_unit_test(test_header_count),
+        cmocka_unit_test(test_header_count),  cmocka_unit_test(test_faults_are_named),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

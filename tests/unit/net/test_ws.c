@@ -506,6 +506,35 @@ static void test_close_codes_of_today(void **state)
     expect(1000, "x=#03e8c3a9c3a9", "X!1000=\xc3\xa9\xc3\xa9", "x!1000=\xc3\xa9\xc3\xa9");
 }
 
+static void test_broken_frames_are_named(void **state)
+{
+    static const struct {
+        const char *script, *detail;
+    } broken[] = {
+        {"t1=Hello", "a reserved bit is set, no extension was agreed"},
+        {"tm=Hello", "a masked frame from a server"},
+        {"rb", "reserved opcode 11"},
+        {"p-=a", "a control frame that is fragmented or too long"},
+        {"x=a", "a close frame with half a code"},
+        {"c=a", "a continuation of no message"},
+        {"t-=a t=b", "a new message inside of a fragmented one"},
+        {"t=#ff", "text that is not UTF-8"},
+        {"x!1006", "a close frame with an invalid code or reason"},
+        {"t=*1001", "1001 bytes or more, 1000 are allowed"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        struct ws_peer p;
+
+        peer_open(&p, 1000);
+        peer_upgrade(&p);
+        peer_script(&p, broken[i].script, SIZE_MAX);
+        assert_string_equal(p.err.detail, broken[i].detail);
+        peer_close(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -526,6 +555,7 @@ int main(void)
         cmocka_unit_test(test_free_inside_callbacks),
         cmocka_unit_test(test_acting_inside_callbacks),
         cmocka_unit_test(test_close_codes_of_today),
+        cmocka_unit_test(test_broken_frames_are_named),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
