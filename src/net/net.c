@@ -36,6 +36,7 @@ struct net *net_open(uv_loop_t *loop, struct workers *workers, const struct net_
         abort();
     net->loop = loop;
     net->workers = workers;
+    net->rate_window_ms = NET_RATE_WINDOW_MS;
     if (check_options(options, err) != 0 ||
         addr_policy_allow(&net->policy, options->allow_addresses, err) != 0 ||
         (net->tls = tls_context_of(options, err)) == NULL ||

@@ -14,7 +14,10 @@ enum {
     NET_READ_BYTES = 64 * 1024, /* read from one connection in one turn of the loop */
     NET_SESSIONS_MAX = 4096,    /* TLS sessions kept for resumption */
     NET_SESSIONS_BYTES_MAX = 16 * 1024 * 1024,
-    NET_OWN_REFRESH_MS = 30000 /* how old the list of our own addresses may be */
+    NET_OWN_REFRESH_MS = 30000, /* how old the list of our own addresses may be */
+    /* A message in assembly must move by this many bytes in each window (PROTOCOL 4.2). */
+    NET_RATE_WINDOW_MS = 30000,
+    NET_RATE_BYTES_A_SECOND = 1024
 };
 
 struct net {
@@ -27,6 +30,7 @@ struct net {
     uint32_t dns_timeout_ms, connect_timeout_ms, tls_timeout_ms, upgrade_timeout_ms,
         overlay_timeout_ms;
     uint32_t message_bytes_max;
+    uint32_t rate_window_ms; /* NET_RATE_WINDOW_MS; tests are less patient */
     uint64_t assembly_bytes_max, assembly_bytes;
     uint64_t connection_bytes;
     uint32_t connections;

@@ -11,14 +11,8 @@
 
 enum wsconn_state { WSCONN_DIALLING, WSCONN_UPGRADING, WSCONN_OPEN, WSCONN_FAILED, WSCONN_CLOSED };
 
-enum {
-    OUT_QUEUED_MAX =
-        64 *
-        1024, /* with the kernel busy, the rest waits in the engine, where WS_SEND_MAX counts it */
-    RATE_WINDOW_MS =
-        30 * 1000, /* a message in assembly must move by RATE_WINDOW_BYTES in this time */
-    RATE_WINDOW_BYTES = 30 * 1024
-};
+/* With the kernel busy the rest waits in the engine, where WS_SEND_MAX counts it. */
+enum { OUT_QUEUED_MAX = 64 * 1024 };
 
 struct wsconn {
     enum wsconn_state state;
@@ -329,7 +323,7 @@ static void watch_rate(struct wsconn *c)
     } else if (c->message_ended || !uv_is_active((uv_handle_t *)&c->clock)) {
         c->window_from = ws_received_bytes(c->ws);
         (void)transport_take_throttled(c->transport);
-        (void)uv_timer_start(&c->clock, on_clock, RATE_WINDOW_MS, 0);
+        (void)uv_timer_start(&c->clock, on_clock, c->net->rate_window_ms, 0);
     }
 }
 
@@ -346,9 +340,10 @@ static void on_clock(uv_timer_t *h)
     }
     assert(c->state == WSCONN_OPEN);
     moved = ws_received_bytes(c->ws) - c->window_from;
-    if (moved < RATE_WINDOW_BYTES && !transport_take_throttled(c->transport)) {
-        (void)err_set(&err, ERR_TOO_SLOW, "%u bytes of a message in %d s", (unsigned)moved,
-                      RATE_WINDOW_MS / 1000);
+    if (moved * 1000 < (uint64_t)c->net->rate_window_ms * NET_RATE_BYTES_A_SECOND &&
+        !transport_take_throttled(c->transport)) {
+        (void)err_set(&err, ERR_TOO_SLOW, "%u bytes of a message in %u ms", (unsigned)moved,
+                      c->net->rate_window_ms);
         fail(c, &err);
         return;
     }

@@ -13,6 +13,7 @@
 
 #include "dns_server.h"
 #include "listener.h"
+#include "net/net_shared.h"
 #include "net/tls.h"
 #include "net/wsconn.h"
 #include "rig.h"
@@ -522,6 +523,105 @@ static void test_assembly_budget(void **state)
     listener_close(l);
 }
 
+/* Dribbles a message for ever, one byte of it at a time. */
+static void play_dribble(struct guest *g, void *arg)
+{
+    char head[4096];
+
+    (void)arg;
+    if (!guest_upgrade(g, head, sizeof(head)))
+        return;
+    if (!guest_write(g, "\x81\x7f\x00\x00\x00\x00\x00\x01\x00\x00", 10))
+        return;
+    while (guest_write(g, "a", 1))
+        usleep(1500);
+}
+
+static void slow_peer(guest_script *script, void *arg, uint32_t window_ms, bool too_slow)
+{
+    struct rig r;
+    struct owner o;
+    struct listener *l = listener_open("127.0.0.1", 0, NULL, script, arg);
+
+    rig_init(&r);
+    rig_start(&r);
+    r.net->rate_window_ms = window_ms;
+    open_to(&o, &r, "127.0.0.1", listener_port(l), false);
+    rig_run_until(&r, too_slow ? &o.closed : &o.messages);
+    if (too_slow)
+        assert_string_equal(err_name(o.err.code), "too_slow");
+    assert_int_equal(net_assembly_bytes(r.net) > 0, too_slow); /* until the owner closes */
+    end(&o);
+    assert_int_equal(net_assembly_bytes(r.net), 0);
+    rig_finish(&r);
+    listener_close(l);
+}
+
+static void test_slow_messages(void **state)
+{
+    (void)state;
+    slow_peer(play_half, &(size_t){20}, 100, true); /* begun and left */
+    slow_peer(play_dribble, NULL, 200, true);       /* 600 bytes a second at most */
+    slow_peer(play_large, &(size_t){500 * 1024}, 100, false);
+}
+
+/* All are read, in turn: when the first has all it wants, the others are close behind. */
+static void test_bandwidth_is_shared(void **state)
+{
+    (void)state;
+    enum { N = 4 };
+    struct rig r;
+    struct owner o[N];
+    size_t n = 700 * 1024;
+    uint64_t least = UINT64_MAX;
+    int ended = 0;
+    struct listener *l = listener_open("127.0.0.1", 0, NULL, play_large, &n);
+
+    rig_init(&r);
+    r.options.bandwidth_max = 4 * 1024 * 1024;
+    rig_start(&r);
+    for (int i = 0; i < N; i++)
+        open_to(&o[i], &r, "127.0.0.1", listener_port(l), false);
+    while (ended < N) {
+        int before = ended;
+
+        uv_run(&r.loop, UV_RUN_ONCE);
+        ended = 0;
+        for (int i = 0; i < N; i++)
+            ended += o[i].messages;
+        for (int i = 0; i < N && before == 0 && ended > 0; i++)
+            least =
+                wsconn_received_bytes(o[i].conn) < least ? wsconn_received_bytes(o[i].conn) : least;
+    }
+    assert_true(least > n / 2);
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(o[i].closed, 0);
+        end(&o[i]);
+    }
+    rig_finish(&r);
+    listener_close(l);
+}
+
+static void test_close_while_paused(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct owner o;
+    size_t n = 1000 * 1024;
+    struct listener *l = listener_open("127.0.0.1", 0, NULL, play_large, &n);
+
+    rig_init(&r);
+    r.options.bandwidth_max = 1000; /* the first read uses up a minute */
+    rig_start(&r);
+    open_to(&o, &r, "127.0.0.1", listener_port(l), false);
+    while (list_empty(&r.net->bandwidth.queue))
+        uv_run(&r.loop, UV_RUN_ONCE);
+    end(&o);
+    assert_true(list_empty(&r.net->bandwidth.queue));
+    rig_finish(&r);
+    listener_close(l);
+}
+
 static void test_send_is_bounded(void **state)
 {
     (void)state;
@@ -628,6 +728,9 @@ int main(void)
         cmocka_unit_test(test_nobody_listens),
         cmocka_unit_test(test_largest_message),
         cmocka_unit_test(test_assembly_budget),
+        cmocka_unit_test(test_slow_messages),
+        cmocka_unit_test(test_bandwidth_is_shared),
+        cmocka_unit_test(test_close_while_paused),
         cmocka_unit_test(test_send_is_bounded),
         cmocka_unit_test(test_close_inside_each_callback),
         cmocka_unit_test(test_close_in_every_tick),
