@@ -27,7 +27,7 @@ struct task *walk_top(struct walk *w)
 void walk_push(struct walk *w, enum task_type type, int64_t lo, int64_t hi)
 {
     assert(w->depth < STACK_MAX);
-    w->stack[w->depth++] = (struct task){.type = type, .lo = lo, .hi = hi, .at = -1};
+    w->stack[w->depth++] = (struct task){.type = type, .lo = lo, .hi = hi, .at = -1, .chunk = 0};
 }
 
 void walk_pop(struct walk *w)
@@ -182,6 +182,24 @@ static void set_kinds(struct walk *w, struct range r)
     w->plain = false;
 }
 
+static void form_top(struct walk *w, const struct task *t)
+{
+    if (t->at == TOP_BY_UNTIL)
+        set_range(w, w->lo, w->held.max - 1, 1);
+    else if (t->at >= 0)
+        set_range(w, w->lo, t->hi, 1);
+    else if (t->lo == w->held.max)
+        set_range(w, t->lo, t->hi, (int32_t)w->held_at_max + 1);
+    else
+        set_range(w, t->lo, t->hi, 1);
+    if (walk_checks_kinds(w)) {
+        struct range kinds = walk_chunk(w, t->chunk);
+        if (kinds.from >= w->served_n && t->at == -1)
+            w->ask.limit = w->limit; /* what is hidden may be among these */
+        set_kinds(w, kinds);
+    }
+}
+
 static void form(struct walk *w)
 {
     const struct task *t = walk_top(w);
@@ -191,15 +209,12 @@ static void form(struct walk *w)
         set_range(w, t->lo, t->hi, w->limit);
         break;
     case TASK_TOP:
-        if (t->at == TOP_BY_UNTIL)
-            set_range(w, w->lo, w->held.max - 1, 1);
-        else
-            set_range(w, t->at < 0 ? t->lo : w->lo, t->hi, 1);
-        if (w->traits->restricts && walk_chunks(w) > 0)
-            set_kinds(w, walk_chunk(w, 0)); /* or a hidden event would be the answer */
+        form_top(w, t);
         break;
     case TASK_RECHECK:
         set_range(w, t->lo, t->hi, w->limit);
+        if (walk_checks_kinds(w))
+            set_kinds(w, walk_chunk(w, t->chunk));
         break;
     case TASK_BELOW:
         set_range(w, t->at < 0 ? t->lo : t->at + 1, t->hi, t->at < 0 ? w->limit : 1);
@@ -307,8 +322,8 @@ static void failed(struct walk *w, const struct walk_page *page)
         walk_give_up(w, reason_of(page));
         return;
     }
-    if ((page->how == SETTLE_TIMEOUT || page->how == SETTLE_OVERSIZE) && w->limit > 1) {
-        w->limit = w->traits->page = w->limit / 2;
+    if ((page->how == SETTLE_TIMEOUT || page->how == SETTLE_OVERSIZE) && w->limit > PAGE_MIN) {
+        w->limit = w->traits->page = w->limit / 2 > PAGE_MIN ? w->limit / 2 : PAGE_MIN;
         w->good_pages = 0;
     }
     if (++w->tries > RETRIES)
@@ -372,6 +387,11 @@ static void take_page(struct walk *w, const struct walk_page *page)
     if (w->cap > w->traits->cap)
         w->traits->cap = w->cap;
     w->allowance += 4 * (uint64_t)f.in;
+    /* What lies above `since` is in doubt when it is ignored, unless what comes is known to be the
+     * newest. */
+    if (w->traits->newest_first != TRI_YES && walk_top(w)->type != TASK_TOP &&
+        f.below > (f.in > 0 ? NOISE_MAX : 0))
+        w->unproven = true;
     succeeded(w);
     dispatch(w, &f);
 }

@@ -159,14 +159,17 @@ void walk_below_answer(struct walk *w, const struct facts *f)
 {
     struct task *t = walk_top(w);
 
-    if (f->in == 0 && f->above > NOISE_MAX) {
+    if (walk_ignores_until(w, f)) {
         walk_unpageable(w, GAP_IGNORES_UNTIL);
         return;
     }
-    if (t->at >= 0) {
-        w->unproven |= f->below > 0; /* `since` ignored: no answer at all */
-        if (f->in > 0 && f->max < w->asked_first - 3600)
+    if (t->at >= 0) { /* nothing may be above k_top, but what came in between */
+        if (f->in == 0 && f->invalid > 0)
+            walk_windows(w);
+        else if (f->in > 0 && (++w->k_again > 2 || f->max < w->asked_first - 3600))
             walk_to_bisect(w);
+        else if (f->in > 0)
+            walk_below_start(w, w->stack[0].lo, t->hi, w->bottom_known);
         else if (++t->chunk >= walk_chunks(w))
             below_decide(w, t->hi);
         return;

@@ -105,11 +105,11 @@ void walk_bisect_answer(struct walk *w, const struct facts *f)
 {
     struct task *t = walk_top(w);
 
-    if (f->above > 3 * f->in + NOISE_MAX) {
+    if (walk_ignores_until(w, f)) {
         walk_unpageable(w, GAP_IGNORES_UNTIL);
         return;
     }
-    if (w->traits->newest_first == TRI_NO && f->below > 3 * f->in + NOISE_MAX) {
+    if (f->full && f->below > 3 * f->in + NOISE_MAX) {
         walk_unpageable(w,
                         GAP_UNSORTED); /* neither the newest first, nor where they are asked for */
         return;
@@ -207,7 +207,7 @@ void walk_second_answer(struct walk *w, const struct facts *f)
 {
     struct range r = w->ranges[--w->ranges_n];
 
-    if (f->in == 0 && f->above > NOISE_MAX) {
+    if (walk_ignores_until(w, f)) {
         walk_unpageable(w, GAP_IGNORES_UNTIL);
         return;
     }

@@ -72,10 +72,22 @@ static void believe(struct walk *w)
         walk_below_start(w, t->lo, f->min, true);
 }
 
+bool walk_checks_kinds(const struct walk *w)
+{
+    return w->traits->restricts && w->list_n > 0;
+}
+
+/* Is there another list of kinds to ask the same about? */
+static bool next_list(struct walk *w, struct task *t)
+{
+    return walk_checks_kinds(w) && ++t->chunk < walk_chunks(w);
+}
+
 static void check_top(struct walk *w)
 {
     walk_kinds_order(w, false);
-    walk_push(w, TASK_TOP, w->held.max + 1, cursor(w)->hi);
+    /* Its newest second too, but for a page that lies in one second. */
+    walk_push(w, TASK_TOP, w->held.max + (w->held.min == w->held.max), cursor(w)->hi);
 }
 
 /* Which question, if any, has to be answered before the page is believed? */
@@ -89,8 +101,10 @@ static void check(struct walk *w, bool suspect)
 
     bool unordered =
         !f->sorted && (w->shuffled_passed < 3 || w->cursor_pages % RECHECK_SHUFFLED == 0);
-    bool small = !known && f->in <= SMALL_PAGE;
+    bool small = !known && f->in <= SMALL_PAGE &&
+                 (w->small_passed < 3 || w->cursor_pages % RECHECK_SHUFFLED == 0);
     if (unordered || suspect || small || w->cursor_pages % RECHECK_EVERY == 0) {
+        walk_kinds_order(w, false);
         walk_push(w, TASK_RECHECK, f->min + 1, t->hi);
         return;
     }
@@ -98,7 +112,9 @@ static void check(struct walk *w, bool suspect)
         check_top(w);
         return;
     }
-    if (!known && f->sorted && w->shuffled_passed == 0 && f->max - f->min >= SMALL_PAGE)
+    /* It has more than a page, its newest were checked, and here is the next page in order. */
+    if (!first && !known && f->sorted && w->shuffled_passed == 0 && f->in > SMALL_PAGE &&
+        f->max - f->min >= SMALL_PAGE)
         w->traits->newest_first = TRI_YES;
     believe(w);
 }
@@ -108,8 +124,7 @@ void walk_cursor_answer(struct walk *w, const struct facts *f)
     struct task *t = cursor(w);
     struct walk_traits *traits = w->traits;
 
-    size_t tolerated = traits->honours_until == TRI_YES ? NOISE_MAX + 3 * f->in : NOISE_MAX;
-    if (f->above > (f->in == 0 && traits->honours_until != TRI_YES ? 0 : tolerated)) {
+    if (walk_ignores_until(w, f)) {
         walk_unpageable(w, GAP_IGNORES_UNTIL);
         return;
     }
@@ -154,26 +169,29 @@ void walk_top_answer(struct walk *w, const struct facts *f)
     struct task *t = walk_top(w);
 
     if (t->at == TOP_BY_UNTIL) {
-        if (f->in == 0 || f->max < w->held_next)
+        /* One that ignores `limit` as well shows a page without its newest second, whatever its
+         * order. */
+        w->unproven |= f->in == 0 || (f->count > NOISE_MAX && f->min >= w->held.min);
+        if (f->in > 0 && f->max < w->held_next)
             walk_to_bisect(w);
         else
             believe(w);
         return;
     }
-    if (t->at < 0 && f->in > 0) {
-        if (f->max < w->asked_first - 3600) { /* nobody dates back so far by accident */
-            walk_to_bisect(w);
+    if (f->invalid > 0) { /* what else stood there?  Windows do not depend on it */
+        walk_windows(w);
+        return;
+    }
+    if (t->at < 0 && walk_unseen(w) > 0) {
+        if (f->max < w->asked_first - 3600 || f->max > w->asked_first + 3600) {
+            walk_to_bisect(w); /* nothing new is dated like that */
             return;
         }
         t->at = f->max;
         return;
     }
-    if (f->in == 0 && f->invalid > 0) {
-        walk_windows(w);
-        return;
-    }
     if (t->at < 0 && f->below > 0) { /* it ignores `since`: does `until` show the same order? */
-        if (w->held_next >= 0) {
+        if (w->held_next > w->held.min) {
             t->at = TOP_BY_UNTIL;
             return;
         }
@@ -183,33 +201,29 @@ void walk_top_answer(struct walk *w, const struct facts *f)
         walk_to_bisect(w);
         return;
     }
-    if (w->held.sorted && w->held.in > SMALL_PAGE && w->held.max - w->held.min >= SMALL_PAGE)
-        w->traits->newest_first = TRI_YES;
+    if (t->at < 0 && next_list(w, t))
+        return;
     believe(w);
 }
 
 /* The page once more, without its oldest second: whatever is new now was left out then. */
 void walk_recheck_answer(struct walk *w, const struct facts *f)
 {
-    size_t unseen = 0;
+    size_t unseen = walk_unseen(w);
 
-    if (f->in == 0 && f->above > NOISE_MAX) {
+    if (walk_ignores_until(w, f)) {
         walk_unpageable(w, GAP_IGNORES_UNTIL);
         return;
     }
-    for (size_t i = 0; i < w->answer->events_n; i++) {
-        const struct walk_event *e = &w->answer->events[i];
-        unseen += walk_in_range(w, e) && !walk_held(w, e->fingerprint);
-    }
+    if (unseen == 0 && next_list(w, walk_top(w)))
+        return;
     if (unseen == 0) {
         w->shuffled_passed += !w->held.sorted && w->held.in > SMALL_PAGE;
-        if (w->held.sorted && w->held.in > SMALL_PAGE && w->held.max - w->held.min >= SMALL_PAGE &&
-            !w->traits->restricts)
-            w->traits->newest_first = TRI_YES;
-        if (w->first_page && (w->traits->restricts || f->below > 0) &&
-            w->traits->newest_first != TRI_YES &&
-            w->held.max <
-                cursor(w)->hi) { /* or what was left out was hidden just now, or `since` ignored */
+        w->small_passed += w->held.full && w->held.in <= SMALL_PAGE;
+        if (w->first_page && w->traits->newest_first != TRI_YES && w->held.max < cursor(w)->hi &&
+            (w->traits->restricts || f->below > 0 || f->invalid > 0 || w->held.invalid > 0)) {
+            /* what was left out may have been hidden or invalid just now, or `since` been ignored
+             */
             w->depth = 1;
             check_top(w);
             return;

@@ -30,6 +30,7 @@ enum {
     PROBES_MAX = 8,       /* searches below an empty page in one walk */
     RETRIES = 3,
     KINDS_MAX = 4096,
+    PAGE_MIN = 16,     /* pages are not made smaller than this by failures */
     TOP_BY_UNTIL = -2, /* `since` means nothing to this relay */
 };
 #define NARROW_S (26 * 3600) /* a span so short needs no search for unknown kinds */
@@ -128,9 +129,11 @@ struct walk {
     int32_t held_limit;
     uint64_t *ids; /* sorted fingerprints of the held page */
     size_t ids_n, ids_room;
+    size_t held_at_max;       /* its events in its newest second */
     int64_t held_next;        /* its second newest second; -1: it has only one */
     bool first_page;          /* .. is the first of the cursor */
     unsigned rechecks;        /* of the held page, that found something new */
+    unsigned small_passed;    /* checks of small full pages that found nothing new */
     unsigned shuffled_passed; /* checks of unordered pages that found nothing new */
     uint32_t cursor_pages;
     uint64_t held_bottom[BOTTOM_IDS], bottom[BOTTOM_IDS]; /* ids in the oldest second of the held
@@ -143,6 +146,7 @@ struct walk {
 
     /* BELOW */
     int64_t k_top, k_floor; /* newest shown, and how far down all lists reach; -1: nothing shown */
+    unsigned k_again;       /* how often something turned up above k_top */
     bool k_full;            /* some list filled its page */
     bool k_older;           /* something below hi was shown */
     bool bottom_known;      /* entered from a short page that was not empty */
@@ -195,6 +199,9 @@ void walk_kind_at(struct walk *w, int32_t kind, int64_t t); /* one came: was tha
 
 /* walk_page.c */
 void walk_facts(struct walk *w, const struct walk_page *page, struct facts *f); /* and w->times */
+bool walk_ignores_until(const struct walk *w, const struct facts *f);
+size_t walk_unseen(
+    const struct walk *w); /* events of the answer, in range, that the held page did not have */
 bool walk_in_range(const struct walk *w, const struct walk_event *e);
 void walk_hold(struct walk *w, const struct facts *f); /* the page becomes the held one */
 bool walk_held(const struct walk *w, uint64_t fingerprint);
@@ -205,6 +212,8 @@ void walk_cursor_move(struct walk *w,
                       int64_t hi); /* the cursor goes on below; its helpers are gone */
 void walk_top_answer(struct walk *w, const struct facts *f);
 void walk_recheck_answer(struct walk *w, const struct facts *f);
+bool walk_checks_kinds(
+    const struct walk *w); /* checks name kinds, lest something hidden be the answer */
 void walk_below_start(struct walk *w, int64_t lo, int64_t hi, bool bottom_known);
 void walk_below_answer(struct walk *w, const struct facts *f);
 void walk_probe_answer(struct walk *w, const struct facts *f);

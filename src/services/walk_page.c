@@ -121,7 +121,7 @@ void walk_facts(struct walk *w, const struct walk_page *page, struct facts *f)
     int32_t cap = walk_cap(w);
     f->full = f->count >= (size_t)(cap < w->ask.limit ? cap : w->ask.limit) && f->count > 0;
     /* A relay that ignores `since` shows, newest first, that nothing in the range is left out. */
-    if (f->sorted && w->traits->newest_first != TRI_NO && f->below > NOISE_MAX &&
+    if (f->sorted && w->traits->newest_first == TRI_YES && f->below > NOISE_MAX &&
         f->below * 4 >= f->count)
         f->full = false;
 }
@@ -133,9 +133,13 @@ void walk_hold(struct walk *w, const struct facts *f)
     w->held = *f;
     w->held_limit = w->ask.limit;
     w->held_next = -1;
-    for (size_t i = 0; i < w->times_n; i++)
+    w->held_at_max = 0;
+    for (size_t i = 0; i < w->times_n; i++) {
         if (w->times[i] < f->max)
             w->held_next = w->times[i];
+        else
+            w->held_at_max++;
+    }
     walk_grow(&grown, &w->ids_room, w->answer->events_n + 1, sizeof(*w->ids));
     w->ids = grown;
     w->ids_n = w->held_bottom_n = 0;
@@ -154,4 +158,26 @@ bool walk_held(const struct walk *w, uint64_t fingerprint)
 {
     return w->ids_n > 0 &&
            bsearch(&fingerprint, w->ids, w->ids_n, sizeof(*w->ids), by_value) != NULL;
+}
+
+size_t walk_unseen(const struct walk *w)
+{
+    size_t unseen = 0;
+
+    for (size_t i = 0; i < w->answer->events_n; i++) {
+        const struct walk_event *e = &w->answer->events[i];
+        unseen += walk_in_range(w, e) && !walk_held(w, e->fingerprint);
+    }
+    return unseen;
+}
+
+/* A few events above `until` may be an accident of a relay that is known to honour it; of others,
+ * none may when it shows nothing else. */
+bool walk_ignores_until(const struct walk *w, const struct facts *f)
+{
+    bool honours = w->traits->honours_until == TRI_YES;
+
+    if (f->in == 0 && !honours)
+        return f->above > 0;
+    return f->above > NOISE_MAX + (honours ? 3 * f->in : 0);
 }

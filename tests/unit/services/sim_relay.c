@@ -101,6 +101,10 @@ void sim_config_random(struct sim_config *c, uint64_t seed)
     c->far_future = chance(s, 15) ? PICK(s, 1, 10, 120) : 0;
     c->at_zero = chance(s, 8) ? PICK(s, 1, 12, 120) : 0;
     bad_habits(c, s);
+    /* Short windows are believed of a relay that is not known to hide anything (PROTOCOL 2.1, the
+     * negative result). */
+    if (c->hidden_kinds && (c->flood || c->invalid))
+        c->flagged = true;
 }
 
 void sim_config_print(const struct sim_config *c)
