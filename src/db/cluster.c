@@ -1,4 +1,5 @@
-/* The private PostgreSQL.  cluster_step() is the life of it, from top to bottom; a timer and the ends of children call it. */
+/* The private PostgreSQL.  cluster_step() is the life of it, from top to bottom; a timer and the
+ * ends of children call it. */
 #include "db/cluster.h"
 
 #include <assert.h>
@@ -19,14 +20,14 @@
 #include "db/cluster_child.h"
 
 enum {
-    TICK_MS = 20,           /* while something is about to happen */
-    OLD_WAIT_MS = 3000,     /* for servers of a daemon that died, before they are told */
-    OLD_KILL_MS = 8000,     /* .. and killed */
+    TICK_MS = 20,       /* while something is about to happen */
+    OLD_WAIT_MS = 3000, /* for servers of a daemon that died, before they are told */
+    OLD_KILL_MS = 8000, /* .. and killed */
     STOP_IMMEDIATE_MS = 6000,
     STOP_KILL_MS = 8500,
     BACKOFF_MIN_MS = 200,
     BACKOFF_MAX_MS = 10000,
-    TRIES_MAX = 5,          /* starts that fail before the first that succeeds */
+    TRIES_MAX = 5, /* starts that fail before the first that succeeds */
     LOG_BYTES_MAX = 1 << 20,
     SERVERS_MAX = 64,
     ARGS_MAX = 128
@@ -50,7 +51,8 @@ struct cluster {
     const struct cluster_ops *ops;
     void *owner;
     enum cluster_state state;
-    char root[PATH_MAX], data[PATH_MAX + 16], fresh[PATH_MAX + 16], run[PATH_MAX + 16], log[PATH_MAX + 16];
+    char root[PATH_MAX], data[PATH_MAX + 16], fresh[PATH_MAX + 16], run[PATH_MAX + 16],
+        log[PATH_MAX + 16];
     char conninfo[2 * PATH_MAX], bin_dir[PATH_MAX], bin_option[PATH_MAX];
     int lock_fd;
 
@@ -101,17 +103,24 @@ static void log_bytes(struct cluster *c, const char *p, size_t n)
             close(c->log_fd);
         log_open(c);
     }
-    if (c->log_fd >= 0 && write(c->log_fd, p, n) > 0) /* a full disk loses lines of a log, nothing else */
+    if (c->log_fd >= 0 &&
+        write(c->log_fd, p, n) > 0) /* a full disk loses lines of a log, nothing else */
         c->log_bytes += (int64_t)n;
 }
 
 /* What a line says about the chances. */
 static void on_line(struct cluster *c, const char *line)
 {
-    static const char *const hopeless[] = {"incompatible with server", "invalid value for parameter", "unrecognized configuration",
-                                           "has wrong ownership", "invalid permissions", "cannot be run as root", "control file"};
+    static const char *const hopeless[] = {"incompatible with server",
+                                           "invalid value for parameter",
+                                           "unrecognized configuration",
+                                           "has wrong ownership",
+                                           "invalid permissions",
+                                           "cannot be run as root",
+                                           "control file"};
     const char *what = NULL;
-    static const char *const marks[] = {"PANIC:  ", "FATAL:  ", "ERROR:  ", "initdb: error: ", "postgres: ", "cannot run "};
+    static const char *const marks[] = {
+        "PANIC:  ", "FATAL:  ", "ERROR:  ", "initdb: error: ", "postgres: ", "cannot run "};
 
     for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]) && !what; i++)
         what = strstr(line, marks[i]);
@@ -211,7 +220,8 @@ static bool make_directory(struct cluster *c, const char *path)
         return false;
     }
     if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid()) {
-        err_set(&c->err, ERR_CONFIG, "%s does not belong to the user that the daemon runs as", path);
+        err_set(&c->err, ERR_CONFIG, "%s does not belong to the user that the daemon runs as",
+                path);
         return false;
     }
     chmod(path, 0700);
@@ -224,7 +234,8 @@ static bool prepare(struct cluster *c)
     char lock[PATH_MAX + 32];
 
     if (geteuid() == 0) {
-        err_set(&c->err, ERR_CONFIG, "PostgreSQL refuses to run as root: start the daemon as another user");
+        err_set(&c->err, ERR_CONFIG,
+                "PostgreSQL refuses to run as root: start the daemon as another user");
         return false;
     }
     if (cluster_conninfo(c->root, c->conninfo, sizeof(c->conninfo), &c->err) < 0)
@@ -238,10 +249,12 @@ static bool prepare(struct cluster *c)
         return false;
     }
     log_open(c);
-    return child_find_bin(c->bin_option, child_data_version(c->data), c->bin_dir, sizeof(c->bin_dir), &c->err) == 0;
+    return child_find_bin(c->bin_option, child_data_version(c->data), c->bin_dir,
+                          sizeof(c->bin_dir), &c->err) == 0;
 }
 
-/* Servers of a daemon that was killed got SIGQUIT from the kernel and are on their way.  True: nobody is left. */
+/* Servers of a daemon that was killed got SIGQUIT from the kernel and are on their way.  True:
+ * nobody is left. */
 static bool old_gone(struct cluster *c)
 {
     pid_t pids[SERVERS_MAX];
@@ -261,8 +274,20 @@ static bool old_gone(struct cluster *c)
 static void start_initdb(struct cluster *c)
 {
     char initdb[PATH_MAX + 16];
-    const char *argv[] = {initdb, "-D", c->fresh, "-U", "bigbrotr", "--auth-local=trust", "--auth-host=reject", "-k", "-E", "UTF8",
-                    "--locale=C.UTF-8", "--lc-collate=C", "--no-instructions", NULL};
+    const char *argv[] = {initdb,
+                          "-D",
+                          c->fresh,
+                          "-U",
+                          "bigbrotr",
+                          "--auth-local=trust",
+                          "--auth-host=reject",
+                          "-k",
+                          "-E",
+                          "UTF8",
+                          "--locale=C.UTF-8",
+                          "--lc-collate=C",
+                          "--no-instructions",
+                          NULL};
 
     snprintf(initdb, sizeof(initdb), "%s/initdb", c->bin_dir);
     child_remove_tree(c->fresh); /* of an initdb that was interrupted */
@@ -334,13 +359,15 @@ static void server_died(struct cluster *c, bool was_ready)
         snprintf(how, sizeof(how), "it was ended by signal %d", WTERMSIG(c->child_status));
     else
         snprintf(how, sizeof(how), "it ended with status %d", WEXITSTATUS(c->child_status));
-    err_set(&c->err, c->wait_for_disk ? ERR_DISK_FULL : ERR_DB_AWAY, "%s", c->trouble[0] ? c->trouble : how);
+    err_set(&c->err, c->wait_for_disk ? ERR_DISK_FULL : ERR_DB_AWAY, "%s",
+            c->trouble[0] ? c->trouble : how);
     if (was_ready) {
         c->backoff_ms = BACKOFF_MIN_MS;
         c->tries = 0;
     }
     if (c->never_again || (!c->ever_ready && !c->wait_for_disk && ++c->tries >= TRIES_MAX)) {
-        err_set(&c->err, ERR_CONFIG, "PostgreSQL does not start: %.100s (more in %.60s)", c->trouble[0] ? c->trouble : how, c->log);
+        err_set(&c->err, ERR_CONFIG, "PostgreSQL does not start: %.100s (more in %.60s)",
+                c->trouble[0] ? c->trouble : how, c->log);
         fail(c);
         return;
     }
@@ -367,14 +394,16 @@ static void made(struct cluster *c)
 
 static void making_ended(struct cluster *c)
 {
-    bool good = WIFEXITED(c->child_status) && WEXITSTATUS(c->child_status) == 0 && c->trouble[0] == '\0';
+    bool good =
+        WIFEXITED(c->child_status) && WEXITSTATUS(c->child_status) == 0 && c->trouble[0] == '\0';
 
     if (good && c->state == CLUSTER_INITDB) {
         start_createdb(c);
     } else if (good) {
         made(c);
     } else {
-        err_set(&c->err, c->wait_for_disk ? ERR_DISK_FULL : ERR_IO, "the database could not be made: %.140s",
+        err_set(&c->err, c->wait_for_disk ? ERR_DISK_FULL : ERR_IO,
+                "the database could not be made: %.140s",
                 c->trouble[0] ? c->trouble : "see postgres.log");
         fail(c);
     }
@@ -483,12 +512,14 @@ static void on_sigchld(uv_signal_t *handle, int signum)
 
 /* ---- the owner's side ---- */
 
-struct cluster *cluster_open(uv_loop_t *loop, const struct cluster_options *options, const struct cluster_ops *ops, void *owner)
+struct cluster *cluster_open(uv_loop_t *loop, const struct cluster_options *options,
+                             const struct cluster_ops *ops, void *owner)
 {
     struct cluster *c = calloc(1, sizeof(*c));
     int fds[2];
 
-    assert(c && options->state_dir && ops->on_ready && ops->on_down && ops->on_failed && ops->on_stopped);
+    assert(c && options->state_dir && ops->on_ready && ops->on_down && ops->on_failed &&
+           ops->on_stopped);
     c->ops = ops;
     c->owner = owner;
     c->lock_fd = c->log_fd = -1;
@@ -523,10 +554,13 @@ struct cluster *cluster_open(uv_loop_t *loop, const struct cluster_options *opti
 
 void cluster_stop(struct cluster *c)
 {
-    if (c->state == CLUSTER_STOPPING || c->state == CLUSTER_STOPPED || c->state == CLUSTER_FAILED || c->state == CLUSTER_CLOSED)
+    if (c->state == CLUSTER_STOPPING || c->state == CLUSTER_STOPPED || c->state == CLUSTER_FAILED ||
+        c->state == CLUSTER_CLOSED)
         return;
-    if (c->child > 0) /* fast: no new connections, open transactions rolled back, then a checkpoint; initdb simply ends */
-        kill(c->child, c->state == CLUSTER_INITDB || c->state == CLUSTER_CREATEDB ? SIGKILL : SIGINT);
+    if (c->child > 0) /* fast: no new connections, open transactions rolled back, then a checkpoint;
+                         initdb simply ends */
+        kill(c->child,
+             c->state == CLUSTER_INITDB || c->state == CLUSTER_CREATEDB ? SIGKILL : SIGINT);
     c->told_to_quit = false;
     enter(c, CLUSTER_STOPPING);
 }

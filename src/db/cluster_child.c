@@ -23,7 +23,8 @@ enum { ENV_MAX = 256, VERSION_MIN = 14, VERSION_MAX = 99 };
 /* ---- running ---- */
 
 /* Between fork and exec: only what is safe there. */
-static void become(char *const argv[], char *const env[], int in_fd, int out_fd, int death_signal, pid_t parent)
+static void become(char *const argv[], char *const env[], int in_fd, int out_fd, int death_signal,
+                   pid_t parent)
 {
     sigset_t none;
 
@@ -44,7 +45,8 @@ static void become(char *const argv[], char *const env[], int in_fd, int out_fd,
     _exit(127);
 }
 
-pid_t child_spawn(const char *const argv[], int out_fd, int death_signal, const char *input, struct err *err)
+pid_t child_spawn(const char *const argv[], int out_fd, int death_signal, const char *input,
+                  struct err *err)
 {
     char *env[ENV_MAX], *args[ENV_MAX] = {NULL};
     char locale[] = "LC_ALL=C";
@@ -192,7 +194,8 @@ int child_find_bin(const char *configured, int wanted, char *dir, size_t size, s
         str_copy(dir, size, str_z(configured));
         if (has_server(dir))
             return 0;
-        return err_set(err, ERR_CONFIG, "[database] bin_dir %s holds no initdb and postgres", configured);
+        return err_set(err, ERR_CONFIG, "[database] bin_dir %s holds no initdb and postgres",
+                       configured);
     }
     for (int v = wanted ? wanted : VERSION_MAX; v >= (wanted ? wanted : VERSION_MIN); v--) {
         snprintf(dir, size, "/usr/lib/postgresql/%d/bin", v);
@@ -202,9 +205,12 @@ int child_find_bin(const char *configured, int wanted, char *dir, size_t size, s
     if (find_in_path(dir, size))
         return 0;
     if (wanted)
-        return err_set(err, ERR_CONFIG, "the database was made by PostgreSQL %d, which is not installed: apt install postgresql-%d",
+        return err_set(err, ERR_CONFIG,
+                       "the database was made by PostgreSQL %d, which is not installed: apt "
+                       "install postgresql-%d",
                        wanted, wanted);
-    return err_set(err, ERR_CONFIG, "PostgreSQL 14 or later is not installed: apt install postgresql");
+    return err_set(err, ERR_CONFIG,
+                   "PostgreSQL 14 or later is not installed: apt install postgresql");
 }
 
 int child_data_version(const char *dir)

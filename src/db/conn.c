@@ -1,5 +1,6 @@
-/* libpq on libuv.  libpq may change its socket between two steps of connecting, and libuv wants a handle closed before its
- * descriptor is: so every step of connecting gets a fresh uv_poll_t, on the heap, that outlives what it polls by one turn. */
+/* libpq on libuv.  libpq may change its socket between two steps of connecting, and libuv wants a
+ * handle closed before its descriptor is: so every step of connecting gets a fresh uv_poll_t, on
+ * the heap, that outlives what it polls by one turn. */
 #include "db/conn.h"
 
 #include <assert.h>
@@ -34,7 +35,8 @@ struct conn {
     struct buf host_list, address_list, port_list; /* comma-separated, one entry an address */
     int addresses_n;
     uv_getaddrinfo_t lookup;
-    uv_timer_t timer; /* connecting takes too long; or, at once, tells the owner of a failure in conn_query */
+    uv_timer_t timer; /* connecting takes too long; or, at once, tells the owner of a failure in
+                         conn_query */
 
     PGconn *pg;
     struct poller *poller;
@@ -83,13 +85,15 @@ static enum err_code code_of(const char *state)
     return ERR_DB_SQL;
 }
 
-/* A message of the server or of libpq as one line.  Never holds the password: libpq does not print it. */
+/* A message of the server or of libpq as one line.  Never holds the password: libpq does not print
+ * it. */
 static void set_err(struct err *err, enum err_code code, const char *message)
 {
     char line[ERR_DETAIL_MAX];
 
     err_set(err, code, "%s", str_escape(line, sizeof(line), str_trim(str_z(message))));
-    for (char *p = err->detail; (p = strstr(p, "\\x0a")) != NULL;) /* line ends inside: read better as a space */
+    for (char *p = err->detail;
+         (p = strstr(p, "\\x0a")) != NULL;) /* line ends inside: read better as a space */
         memmove(p + 1, p + 4, strlen(p + 4) + 1), *p++ = ' ';
 }
 
@@ -102,7 +106,8 @@ static void note_result_error(struct conn *c, const PGresult *res)
         return;
     c->has_err = true;
     str_copy(c->sqlstate, sizeof(c->sqlstate), str_z(state));
-    set_err(&c->err, state ? code_of(state) : ERR_DB_AWAY, message ? message : PQresultErrorMessage(res));
+    set_err(&c->err, state ? code_of(state) : ERR_DB_AWAY,
+            message ? message : PQresultErrorMessage(res));
 }
 
 /* ---- open ---- */
@@ -150,7 +155,8 @@ static void split(const char *list, char **to, int *n)
         to[(*n)++] = strndup(item.p, item.n);
 }
 
-/* Which of the hosts have to be looked up?  None when hostaddr is given or every host is a socket directory. */
+/* Which of the hosts have to be looked up?  None when hostaddr is given or every host is a socket
+ * directory. */
 static void find_hosts(struct conn *c)
 {
     const char *host = option(c, "host"), *port = option(c, "port");
@@ -165,7 +171,8 @@ static void find_hosts(struct conn *c)
         split(port, c->ports, &ports_n);
     for (int i = 0; i < c->hosts_n; i++) {
         if (c->hosts[i][0] == '/' || c->hosts[i][0] == '@' || c->hosts[i][0] == '\0') {
-            for (int j = 0; j < c->hosts_n; j++) { /* a mixture with socket paths is left to libpq as it is */
+            for (int j = 0; j < c->hosts_n;
+                 j++) { /* a mixture with socket paths is left to libpq as it is */
                 free(c->hosts[j]);
                 free(c->ports[j]);
                 c->hosts[j] = c->ports[j] = NULL;
@@ -178,12 +185,14 @@ static void find_hosts(struct conn *c)
         c->ports[i] = strdup(c->ports[0]);
 }
 
-struct conn *conn_open(uv_loop_t *loop, const struct conn_options *options, const struct conn_ops *ops, void *owner)
+struct conn *conn_open(uv_loop_t *loop, const struct conn_options *options,
+                       const struct conn_ops *ops, void *owner)
 {
     struct conn *c = calloc(1, sizeof(*c));
     char *message = NULL;
 
-    assert(c && options->conninfo && ops->on_ready && ops->on_result && ops->on_settled && ops->on_lost);
+    assert(c && options->conninfo && ops->on_ready && ops->on_result && ops->on_settled &&
+           ops->on_lost);
     c->loop = loop;
     c->ops = ops;
     c->owner = owner;
@@ -237,7 +246,8 @@ static void on_looked_up(uv_getaddrinfo_t *req, int status, struct addrinfo *lis
         for (struct addrinfo *a = list; a && c->addresses_n < ADDRESSES_MAX; a = a->ai_next)
             add_address(c, a);
         if (status < 0 && !c->has_err) /* another host may still be found */
-            err_set(&c->err, ERR_DB_AWAY, "cannot resolve the database host: %s", uv_strerror(status));
+            err_set(&c->err, ERR_DB_AWAY, "cannot resolve the database host: %s",
+                    uv_strerror(status));
         c->host_at++;
         resolve_next(c);
     }
@@ -416,7 +426,8 @@ void conn_query(struct conn *c, const char *sql, const struct params *params)
         params = &none;
     if (!enter_pipeline(c))
         return;
-    if (!PQsendQueryParams(c->pg, sql, params->n, params->types, params->values, params->lengths, params->formats, 1))
+    if (!PQsendQueryParams(c->pg, sql, params->n, params->types, params->values, params->lengths,
+                           params->formats, 1))
         lose_soon(c, ERR_DB_AWAY, PQerrorMessage(c->pg));
 }
 
@@ -438,7 +449,8 @@ void conn_script(struct conn *c, const char *sql)
     assert(c->state == CONN_IDLE);
     begin_segment(c);
     c->script = true;
-    if ((PQpipelineStatus(c->pg) != PQ_PIPELINE_OFF && !PQexitPipelineMode(c->pg)) || !PQsendQuery(c->pg, sql))
+    if ((PQpipelineStatus(c->pg) != PQ_PIPELINE_OFF && !PQexitPipelineMode(c->pg)) ||
+        !PQsendQuery(c->pg, sql))
         lose_soon(c, ERR_DB_AWAY, PQerrorMessage(c->pg));
     else
         send_more(c);
@@ -502,7 +514,8 @@ static void on_input(struct conn *c)
     bool alive = PQconsumeInput(c->pg);
 
     while (c->state == CONN_BUSY && !PQisBusy(c->pg)) {
-        /* Of a dead connection libpq gives one error for the statement that ran, then NULL for ever. */
+        /* Of a dead connection libpq gives one error for the statement that ran, then NULL for
+         * ever. */
         if (PQstatus(c->pg) == CONNECTION_BAD) {
             PGresult *res = PQgetResult(c->pg);
 
@@ -642,7 +655,8 @@ bool result_null(const struct result *res, int row, int col)
 
 struct str result_str(const struct result *res, int row, int col)
 {
-    return (struct str){PQgetvalue(pg_result(res), row, col), (size_t)PQgetlength(pg_result(res), row, col)};
+    return (struct str){PQgetvalue(pg_result(res), row, col),
+                        (size_t)PQgetlength(pg_result(res), row, col)};
 }
 
 int64_t result_int(const struct result *res, int row, int col)

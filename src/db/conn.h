@@ -1,10 +1,13 @@
 /* conn: one connection to PostgreSQL on the loop.  The only doorway to libpq.
  *
- *     RESOLVING -> CONNECTING -> IDLE <-> BUSY -> LOST        on_ready once; on_lost at most once, then only conn_close()
+ *     RESOLVING -> CONNECTING -> IDLE <-> BUSY -> LOST        on_ready once; on_lost at most once,
+ * then only conn_close()
  *
- * Statements are queued with conn_query() and go out together with conn_sync(): one pipeline, one round trip.  Their results come
- * back in order, then on_settled().  After an error the rest of the pipeline is skipped by the server, and a transaction that was
- * open must be rolled back.  conn_script() sends text with several statements by itself (migrations), no parameters, no results.
+ * Statements are queued with conn_query() and go out together with conn_sync(): one pipeline, one
+ * round trip.  Their results come back in order, then on_settled().  After an error the rest of the
+ * pipeline is skipped by the server, and a transaction that was open must be rolled back.
+ * conn_script() sends text with several statements by itself (migrations), no parameters, no
+ * results.
  *
  * Names are resolved by the loop's thread pool, since libpq would block for them. */
 #ifndef DB_CONN_H
@@ -12,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
 #include <uv.h>
 
 #include "core/err.h"
@@ -23,8 +27,10 @@ struct result; /* rows that a statement returned, valid in the call */
 
 struct conn_ops {
     void (*on_ready)(void *owner);
-    void (*on_result)(void *owner, int step, const struct result *res); /* step: 0 for the first statement since conn_sync */
-    void (*on_settled)(void *owner, const struct err *err);             /* NULL: every statement succeeded */
+    void (*on_result)(
+        void *owner, int step,
+        const struct result *res); /* step: 0 for the first statement since conn_sync */
+    void (*on_settled)(void *owner, const struct err *err); /* NULL: every statement succeeded */
     void (*on_lost)(void *owner, const struct err *err);
 };
 
@@ -33,10 +39,12 @@ struct conn_options {
     uint32_t connect_timeout_ms;
 };
 
-struct conn *conn_open(uv_loop_t *loop, const struct conn_options *options, const struct conn_ops *ops, void *owner);
+struct conn *conn_open(uv_loop_t *loop, const struct conn_options *options,
+                       const struct conn_ops *ops, void *owner);
 void conn_close(struct conn *c); /* once; nothing is heard afterwards */
 
-void conn_query(struct conn *c, const char *sql, const struct params *params); /* params may be NULL; copied */
+void conn_query(struct conn *c, const char *sql,
+                const struct params *params); /* params may be NULL; copied */
 void conn_sync(struct conn *c);
 void conn_script(struct conn *c, const char *sql);
 bool conn_in_transaction(const struct conn *c); /* one is open, healthy or failed */

@@ -1,5 +1,6 @@
-/* The lanes.  One goes first (MISC): it looks at the server and migrates; then the others connect; when all are idle we are UP.
- * Any lane that is lost takes all down: what happened to one connection is about to happen to the others. */
+/* The lanes.  One goes first (MISC): it looks at the server and migrates; then the others connect;
+ * when all are idle we are UP. Any lane that is lost takes all down: what happened to one
+ * connection is about to happen to the others. */
 #include "db/db.h"
 
 #include <assert.h>
@@ -18,9 +19,9 @@ enum { BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 5000, CONNECT_TIMEOUT_MS = 15000, R
 
 enum db_state { DB_DOWN, DB_CONNECTING, DB_UP, DB_REFUSED, DB_CLOSED };
 enum lane_state {
-    LANE_NONE,         /* no connection */
-    LANE_CONNECTING,   /* until on_ready */
-    LANE_MIGRATING,    /* MISC only */
+    LANE_NONE,       /* no connection */
+    LANE_CONNECTING, /* until on_ready */
+    LANE_MIGRATING,  /* MISC only */
     LANE_IDLE,
     LANE_RUNNING,      /* an exchange of `op` */
     LANE_ROLLING_BACK, /* of `op`, which then does `after` */
@@ -32,9 +33,9 @@ struct lane {
     enum lane_state state;
     struct list queue; /* of struct op */
     struct op *op;
-    int prologue;      /* statements of ours in front of the op's in this exchange */
-    bool last;         /* this exchange ends with COMMIT */
-    bool begun;        /* the next exchange is not the first */
+    int prologue; /* statements of ours in front of the op's in this exchange */
+    bool last;    /* this exchange ends with COMMIT */
+    bool begun;   /* the next exchange is not the first */
     enum op_next after;
     struct err err; /* of the op that is being rolled back */
 };
@@ -52,7 +53,7 @@ struct db {
     struct migrate_facts known; /* of the server we last were up with */
     bool ever_up, told_down;
     enum err_code told_code;
-    bool stale; /* a transaction saw another server process than the one we know */
+    bool stale;       /* a transaction saw another server process than the one we know */
     uv_timer_t timer; /* reconnects */
     uv_timer_t late;  /* ends what was submitted while down */
     int pending;      /* timers open */
@@ -195,7 +196,8 @@ static void pump(struct lane *lane)
 {
     struct list *first;
 
-    if (lane->db->state != DB_UP || lane->state != LANE_IDLE || !(first = list_take_first(&lane->queue)))
+    if (lane->db->state != DB_UP || lane->state != LANE_IDLE ||
+        !(first = list_take_first(&lane->queue)))
         return;
     lane->op = CONTAINER_OF(first, struct op, link);
     lane->begun = false;
@@ -214,7 +216,8 @@ static void all_ready(struct db *db)
     }
 
     const struct migrate_facts *now = &db->migrate.facts;
-    bool restarted = db->ever_up && (now->started_us != db->known.started_us || now->timeline != db->known.timeline);
+    bool restarted = db->ever_up && (now->started_us != db->known.started_us ||
+                                     now->timeline != db->known.timeline);
 
     db->known = *now;
     db->ever_up = true;
@@ -313,7 +316,8 @@ static void on_settled(void *owner, const struct err *err)
         if (db->stale || (err && err->code == ERR_DB_AWAY)) {
             struct err away;
 
-            err_set(&away, ERR_DB_AWAY, "%s", err ? err->detail : "the database server was restarted");
+            err_set(&away, ERR_DB_AWAY, "%s",
+                    err ? err->detail : "the database server was restarted");
             go_down(db, &away);
             return;
         }
@@ -387,7 +391,8 @@ static void go_down(struct db *db, const struct err *why)
 
 /* ---- the owner's side ---- */
 
-/* What was submitted while we were down ends here, so that nothing calls back from inside the call that started it. */
+/* What was submitted while we were down ends here, so that nothing calls back from inside the call
+ * that started it. */
 static void on_late(uv_timer_t *timer)
 {
     struct db *db = timer->data;
@@ -399,7 +404,8 @@ static void on_late(uv_timer_t *timer)
     end_all(db, &err);
 }
 
-struct db *db_open(uv_loop_t *loop, const struct db_options *options, const struct db_ops *ops, void *owner)
+struct db *db_open(uv_loop_t *loop, const struct db_options *options, const struct db_ops *ops,
+                   void *owner)
 {
     struct db *db = calloc(1, sizeof(*db));
 

@@ -1,4 +1,5 @@
-/* The schema.  Read from top to bottom: migrate_settled() is called after each exchange with the server. */
+/* The schema.  Read from top to bottom: migrate_settled() is called after each exchange with the
+ * server. */
 #include "db/migrate.h"
 
 #include <assert.h>
@@ -59,7 +60,8 @@ static void settle(struct migrate *m)
     conn_sync(m->conn);
 }
 
-void migrate_start(struct migrate *m, struct conn *conn, const struct migration *list, unsigned list_n)
+void migrate_start(struct migrate *m, struct conn *conn, const struct migration *list,
+                   unsigned list_n)
 {
     *m = (struct migrate){.conn = conn, .list = list, .list_n = list_n};
     look(m);
@@ -76,14 +78,16 @@ static void compare(struct migrate *m, const struct result *res)
 
         if ((unsigned)i >= m->list_n || result_int(res, i, 0) != (int64_t)m->list[i].number) {
             snprintf(detail, sizeof(detail),
-                     "the database is newer than this program: it has the migration " STR_FMT ", the program knows %u; upgrade",
+                     "the database is newer than this program: it has the migration " STR_FMT
+                     ", the program knows %u; upgrade",
                      STR_ARG(name), m->list_n);
             fail(m, ERR_DB_SCHEMA, detail);
             return;
         }
         if (!str_eq(sha256, str_z(m->list[i].sha256))) {
             snprintf(detail, sizeof(detail),
-                     "the migration " STR_FMT " is not the one that made this database (checksum " STR_FMT "); "
+                     "the migration " STR_FMT
+                     " is not the one that made this database (checksum " STR_FMT "); "
                      "use the program that did",
                      STR_ARG(name), (int)(sha256.n < 12 ? sha256.n : 12), sha256.p);
             fail(m, ERR_DB_SCHEMA, detail);
@@ -102,7 +106,9 @@ void migrate_result(struct migrate *m, int step, const struct result *res)
         if (m->facts.version < VERSION_MIN)
             fail(m, ERR_DB_SCHEMA, "PostgreSQL is too old: 14 or later is needed");
         else if (!str_eq(result_str(res, 0, 4), STR("UTF8")))
-            fail(m, ERR_DB_SCHEMA, "the encoding of the database is not UTF8: make one with CREATE DATABASE .. ENCODING 'UTF8'");
+            fail(m, ERR_DB_SCHEMA,
+                 "the encoding of the database is not UTF8: make one with CREATE DATABASE .. "
+                 "ENCODING 'UTF8'");
         else if (result_int(res, 0, 1))
             fail(m, ERR_DB_AWAY, "the server is a standby: it cannot be written to");
         return;
@@ -114,8 +120,10 @@ void migrate_result(struct migrate *m, int step, const struct result *res)
         if (step == 0) {
             struct str secret = result_str(res, 0, 0);
 
-            for (size_t i = 0; i < 16 && i < secret.n; i++) /* little-endian, as SipHash reads its key */
-                *(i < 8 ? &m->facts.secret.k0 : &m->facts.secret.k1) |= (uint64_t)(uint8_t)secret.p[i] << (8 * (i % 8));
+            for (size_t i = 0; i < 16 && i < secret.n;
+                 i++) /* little-endian, as SipHash reads its key */
+                *(i < 8 ? &m->facts.secret.k0 : &m->facts.secret.k1) |=
+                    (uint64_t)(uint8_t)secret.p[i] << (8 * (i % 8));
         }
         return;
     case MIGRATE_RUN:
@@ -125,7 +133,8 @@ void migrate_result(struct migrate *m, int step, const struct result *res)
     }
 }
 
-/* Bigger than any of our files: what runs must also see the settings of this transaction only, so it goes as it is. */
+/* Bigger than any of our files: what runs must also see the settings of this transaction only, so
+ * it goes as it is. */
 static void run_next(struct migrate *m)
 {
     m->state = MIGRATE_RUN;
@@ -139,11 +148,15 @@ int migrate_settled(struct migrate *m, const struct err *failure, struct err *er
         return -1;
     }
     if (failure) {
-        /* A statement of ours that this server refuses (no right to create tables ..) will be refused again. */
-        enum err_code code = failure->code == ERR_DB_SQL || failure->code == ERR_DB_DATA ? ERR_DB_SCHEMA : failure->code;
+        /* A statement of ours that this server refuses (no right to create tables ..) will be
+         * refused again. */
+        enum err_code code = failure->code == ERR_DB_SQL || failure->code == ERR_DB_DATA
+                                 ? ERR_DB_SCHEMA
+                                 : failure->code;
 
         if (m->state == MIGRATE_RUN)
-            return err_set(err, code, "migration %s: %s", m->list[m->applied].name, failure->detail);
+            return err_set(err, code, "migration %s: %s", m->list[m->applied].name,
+                           failure->detail);
         return err_set(err, code, "%s", failure->detail);
     }
     switch (m->state) {

@@ -4,8 +4,9 @@
  *                                    -> failed  -> OP_RESTART | OP_ROLLBACK_TO | OP_FAIL
  *     ended exactly once: end(op, NULL or why), which also frees it
  *
- * The lane sends BEGIN and the settings in front of the first exchange, COMMIT at the end of the one whose send() returned true,
- * and whatever ROLLBACK is needed.  Inside the database room only. */
+ * The lane sends BEGIN and the settings in front of the first exchange, COMMIT at the end of the
+ * one whose send() returned true, and whatever ROLLBACK is needed.  Inside the database room only.
+ */
 #ifndef DB_OP_H
 #define DB_OP_H
 
@@ -27,11 +28,15 @@ enum op_next {
 };
 
 struct op_ops {
-    bool (*send)(struct op *op, struct conn *conn); /* queues statements; true: these are the last */
-    void (*result)(struct op *op, int step, const struct result *res); /* step: 0 for the first that this send() queued */
+    bool (*send)(struct op *op,
+                 struct conn *conn); /* queues statements; true: these are the last */
+    void (*result)(struct op *op, int step,
+                   const struct result *res); /* step: 0 for the first that this send() queued */
     enum op_next (*settled)(struct op *op, struct err *err);
-    enum op_next (*failed)(struct op *op, const char *sqlstate, struct err *err); /* may be NULL: OP_FAIL */
-    void (*restart)(struct op *op); /* forget what was learnt: the transaction was rolled back.  May be NULL */
+    enum op_next (*failed)(struct op *op, const char *sqlstate,
+                           struct err *err); /* may be NULL: OP_FAIL */
+    void (*restart)(
+        struct op *op); /* forget what was learnt: the transaction was rolled back.  May be NULL */
     void (*end)(struct op *op, const struct err *err);
 };
 

@@ -2,8 +2,9 @@
  *
  *     array_init -> array_int8 .. -> array_param(into a struct params) -> (sent) -> array_done
  *
- * An array is built in one growing buffer:  | ndim | has null | type | n | 1 | len value | len value | ..
- * Additions after the maximum was passed are dropped and `overflow` is set; look once, at the end. */
+ * An array is built in one growing buffer:  | ndim | has null | type | n | 1 | len value | len
+ * value | .. Additions after the maximum was passed are dropped and `overflow` is set; look once,
+ * at the end. */
 #ifndef DB_ROWS_H
 #define DB_ROWS_H
 
@@ -44,7 +45,8 @@ void array_int8(struct array *a, int64_t v);
 void array_bytes(struct array *a, const void *p, size_t n); /* bytea */
 void array_text(struct array *a, struct str s);
 
-/* The parameters of one statement, as views: what they point to must live until the statement was queued. */
+/* The parameters of one statement, as views: what they point to must live until the statement was
+ * queued. */
 enum { PARAMS_MAX = 16 };
 struct params {
     int n;

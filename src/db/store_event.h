@@ -1,10 +1,13 @@
-/* store_event: one transaction of the archive: new events, sightings, and the coverage that they prove.
+/* store_event: one transaction of the archive: new events, sightings, and the coverage that they
+ * prove.
  *
- *     BEGIN; events; sightings (joined by full id); coverage and gaps; COMMIT      one pipeline, one round trip
+ *     BEGIN; events; sightings (joined by full id); coverage and gaps; COMMIT      one pipeline,
+ * one round trip
  *
- * The caller owns the struct and everything it points to until done() is called; the store encodes what it needs at submission or
- * later.  Rows the database refuses (class 22, 54000) are found by bisection, written to event_reject with their reason, marked in
- * `refused`, and the rest goes on: done() then reports success. */
+ * The caller owns the struct and everything it points to until done() is called; the store encodes
+ * what it needs at submission or later.  Rows the database refuses (class 22, 54000) are found by
+ * bisection, written to event_reject with their reason, marked in `refused`, and the rest goes on:
+ * done() then reports success. */
 #ifndef DB_STORE_EVENT_H
 #define DB_STORE_EVENT_H
 
@@ -24,16 +27,17 @@ struct store_sighting {
     int64_t created_at;
     int64_t seen_at_ms; /* UNIX milliseconds */
     int32_t relay_id;
-    bool known; /* its event is not in `events`: it must be in the database, or everything rolls back with ERR_DB_UNKNOWN_ID */
+    bool known; /* its event is not in `events`: it must be in the database, or everything rolls
+                   back with ERR_DB_UNKNOWN_ID */
 };
 
 /* Grades of proof, best first (PROTOCOL 2.2); names are what relay_coverage.grade shows. */
-#define GRADES(X)          \
-    X(P3, "negentropy")    \
-    X(P2, "finish")        \
-    X(P1, "walk")          \
-    X(P1K, "walk-kinds")   \
-    X(LIVE, "live")        \
+#define GRADES(X)        \
+    X(P3, "negentropy")  \
+    X(P2, "finish")      \
+    X(P1, "walk")        \
+    X(P1K, "walk-kinds") \
+    X(LIVE, "live")      \
     X(H, "heuristic")
 enum grade {
 #define GRADE_ROW(name, text) GRADE_##name,
@@ -42,17 +46,17 @@ enum grade {
         GRADE__COUNT
 };
 
-#define GAP_REASONS(X)                  \
-    X(DENSE, "dense")                   \
-    X(HIDDEN, "hidden")                 \
-    X(IGNORES_UNTIL, "ignores_until")   \
-    X(UNSORTED, "unsorted")             \
-    X(AUTH, "auth")                     \
-    X(TIMEOUT, "timeout")               \
-    X(TOO_LARGE, "too_large")           \
-    X(BUDGET, "budget")                 \
-    X(REFUSED, "refused")               \
-    X(SCRAPER, "scraper_blocked")       \
+#define GAP_REASONS(X)                \
+    X(DENSE, "dense")                 \
+    X(HIDDEN, "hidden")               \
+    X(IGNORES_UNTIL, "ignores_until") \
+    X(UNSORTED, "unsorted")           \
+    X(AUTH, "auth")                   \
+    X(TIMEOUT, "timeout")             \
+    X(TOO_LARGE, "too_large")         \
+    X(BUDGET, "budget")               \
+    X(REFUSED, "refused")             \
+    X(SCRAPER, "scraper_blocked")     \
     X(INVALID, "invalid_events")
 enum gap_reason {
 #define GAP_ROW(name, text) GAP_##name,
@@ -73,7 +77,8 @@ struct store_span {
 };
 
 struct store_write;
-typedef void store_write_done(struct store_write *w, const struct err *err); /* err NULL: committed */
+typedef void store_write_done(struct store_write *w,
+                              const struct err *err); /* err NULL: committed */
 
 struct store_write {
     struct store_event *events; /* verified; any order: the store sorts its rows by id */
@@ -92,7 +97,8 @@ struct store_write {
 
 void store_write(struct db *db, enum db_lane lane, struct store_write *w);
 
-/* Which of these ids are in the archive?  known[i] is set for those.  ids and created_at stay the caller's until done(). */
+/* Which of these ids are in the archive?  known[i] is set for those.  ids and created_at stay the
+ * caller's until done(). */
 struct store_lookup {
     const struct id32 *ids;
     const int64_t *created_at;

@@ -1,4 +1,5 @@
-/* The small operations: one statement or two, one exchange, one answer.  Each is a struct op with what it needs to answer. */
+/* The small operations: one statement or two, one exchange, one answer.  Each is a struct op with
+ * what it needs to answer. */
 #include "db/store_relay.h"
 
 #include <assert.h>
@@ -106,9 +107,11 @@ static void small_end(struct op *op, const struct err *err)
     free(s);
 }
 
-static const struct op_ops small_ops = {small_send, small_result, small_settled, NULL, small_restart, small_end};
+static const struct op_ops small_ops = {small_send, small_result,  small_settled,
+                                        NULL,       small_restart, small_end};
 
-static struct small *small_new(struct db *db, void *owner, void (*answer)(struct small *, const struct err *),
+static struct small *small_new(struct db *db, void *owner,
+                               void (*answer)(struct small *, const struct err *),
                                void (*row)(struct small *, int, const struct result *, int))
 {
     struct small *s = calloc(1, sizeof(*s));
@@ -161,7 +164,8 @@ static void relays_added(struct small *s, const struct err *err)
     s->u.added(s->owner, err ? 0 : (uint32_t)s->number, err);
 }
 
-void store_relays_add(struct db *db, const struct store_new_relay *relays, uint32_t n, store_relays_added *done, void *owner)
+void store_relays_add(struct db *db, const struct store_new_relay *relays, uint32_t n,
+                      store_relays_added *done, void *owner)
 {
     struct small *s = small_new(db, owner, relays_added, number_row);
 
@@ -236,7 +240,8 @@ static int by_relay_id(const void *a, const void *b)
     return ((*x)->relay_id > (*y)->relay_id) - ((*x)->relay_id < (*y)->relay_id);
 }
 
-void store_relays_save(struct db *db, const struct store_relay *rows, uint32_t n, store_done *done, void *owner)
+void store_relays_save(struct db *db, const struct store_relay *rows, uint32_t n, store_done *done,
+                       void *owner)
 {
     static const enum pg_type types[ARRAYS_MAX] = {PG_INT4, PG_INT8, PG_INT8, PG_INT8, PG_INT4,
                                                    PG_TEXT, PG_TEXT, PG_INT8, PG_INT8, PG_INT8};
@@ -247,7 +252,8 @@ void store_relays_save(struct db *db, const struct store_relay *rows, uint32_t n
     assert(order);
     for (uint32_t i = 0; i < n; i++)
         order[i] = &rows[i];
-    qsort(order, n, sizeof(const struct store_relay *), by_relay_id); /* two savers lock rows in the same order */
+    qsort(order, n, sizeof(const struct store_relay *),
+          by_relay_id); /* two savers lock rows in the same order */
 
     s->u.done = done;
     small_stmt(s, STMT_RELAYS_SAVE);
@@ -329,9 +335,11 @@ static void spans_restart(struct op *op)
     s->n = 0;
 }
 
-static const struct op_ops spans_ops = {small_send, small_result, small_settled, NULL, spans_restart, small_end};
+static const struct op_ops spans_ops = {small_send, small_result,  small_settled,
+                                        NULL,       spans_restart, small_end};
 
-void store_coverage_load(struct db *db, int32_t relay_id, int32_t filter_id, store_spans_done *done, void *owner)
+void store_coverage_load(struct db *db, int32_t relay_id, int32_t filter_id, store_spans_done *done,
+                         void *owner)
 {
     struct small *s = small_new(db, owner, spans_done, span_row);
 
@@ -380,8 +388,9 @@ static void stats_row(struct small *s, int step, const struct result *res, int r
         return;
     }
 
-    int64_t *const to[] = {&s->stats.events,      &s->stats.sightings,      &s->stats.database_bytes,
-                           &s->stats.event_bytes, &s->stats.coverage_spans, &s->stats.gaps};
+    int64_t *const to[] = {&s->stats.events,         &s->stats.sightings,
+                           &s->stats.database_bytes, &s->stats.event_bytes,
+                           &s->stats.coverage_spans, &s->stats.gaps};
     char directory[4096];
     struct statvfs fs;
 
@@ -415,7 +424,8 @@ static void compacted(struct small *s, const struct err *err)
     s->u.compacted(s->owner, err ? 0 : s->number, err);
 }
 
-void store_compact(struct db *db, int64_t seen_before, uint32_t groups_max, store_compacted *done, void *owner)
+void store_compact(struct db *db, int64_t seen_before, uint32_t groups_max, store_compacted *done,
+                   void *owner)
 {
     struct small *s = small_new(db, owner, compacted, number_row);
     int i = small_stmt(s, STMT_COMPACT);

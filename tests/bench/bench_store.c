@@ -1,12 +1,14 @@
-/* What PostgreSQL pays for the archive: CPU seconds of all server processes, bytes of heap and index, WAL, against a bare binary
- * COPY of the same rows into the same tables with the same indexes.  Run by hand; prints a table; passes or fails nothing.
+/* What PostgreSQL pays for the archive: CPU seconds of all server processes, bytes of heap and
+ * index, WAL, against a bare binary COPY of the same rows into the same tables with the same
+ * indexes.  Run by hand; prints a table; passes or fails nothing.
  *
  *     bench_store [events] [relays of an event] [events of a batch]           default 200000 3 4000
  *
- * The load is that of a first walk: 64 relays at once, each newest first, pages of 500 into batches. */
+ * The load is that of a first walk: 64 relays at once, each newest first, pages of 500 into
+ * batches. */
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +54,9 @@ static double server_cpu(void)
             continue;
         }
         fclose(f);
-        if (sscanf(strrchr(line, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %lu %lu", &u, &s, &cu, &cs) == 4)
+        if (sscanf(strrchr(line, ')') + 2,
+                   "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %lu %lu", &u, &s, &cu,
+                   &cs) == 4)
             ticks += (double)(u + s + cu + cs);
     }
     closedir(proc);
@@ -100,11 +104,13 @@ static void make(struct row *r, uint32_t n, uint32_t all, int64_t newest)
     id_hex(hex, &other);
     made_id(&other, 0x80000000u + rnd(1 + all / 20));
     id_hex(key, &other);
-    if (asprintf(&r->tags, "[[\"e\",\"%s\",\"wss://relay.example\",\"reply\"],[\"p\",\"%s\"]]", hex, key) < 0)
+    if (asprintf(&r->tags, "[[\"e\",\"%s\",\"wss://relay.example\",\"reply\"],[\"p\",\"%s\"]]", hex,
+                 key) < 0)
         abort();
     r->content = malloc(TEXT);
     for (size_t i = 0; i < TEXT - 190; i++)
-        r->content[i] = (char)("etaoin shrdlucmfwypvbgkqjxz ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"[rnd(64)]);
+        r->content[i] =
+            (char)("etaoin shrdlucmfwypvbgkqjxz ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"[rnd(64)]);
     r->content[TEXT - 190] = '\0';
     r->event.tags = str_z(r->tags);
     r->event.content = str_z(r->content);
@@ -172,24 +178,89 @@ static void copy_floor(double n, const struct cost *ours)
 static void sizes(double events, double sightings)
 {
     printf("event: heap %.0f B, indexes %.0f B\n",
-           number("SELECT sum(pg_table_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'event'::regclass") / events,
-           number("SELECT sum(pg_indexes_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'event'::regclass") / events);
+           number("SELECT sum(pg_table_size(inhrelid)) FROM pg_inherits WHERE inhparent = "
+                  "'event'::regclass") /
+               events,
+           number("SELECT sum(pg_indexes_size(inhrelid)) FROM pg_inherits WHERE inhparent = "
+                  "'event'::regclass") /
+               events);
     printf("sighting: heap %.1f B, indexes %.1f B\n",
-           number("SELECT sum(pg_table_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'sighting'::regclass") / sightings,
-           number("SELECT sum(pg_indexes_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'sighting'::regclass") / sightings);
-    fixture_sql(F, "DROP TABLE IF EXISTS s");
-    fixture_sql(F, "CREATE TEMP TABLE s AS SELECT string_agg(line, E'\\n') AS t FROM (SELECT format('  %%s %%s B', "
-                   "CASE WHEN i.indexrelid::regclass::text ~ '_id$' THEN 'exclude id' ELSE regexp_replace(pg_get_indexdef(i.indexrelid), '.* USING ', '') END, "
-                   "round(sum(pg_relation_size(i.indexrelid)) / CASE WHEN i.indrelid::regclass::text ~ '^event' THEN %f ELSE %f END, 1)) AS line "
-                   "FROM pg_index i JOIN pg_inherits h ON h.inhrelid = i.indrelid WHERE h.inhparent IN ('event'::regclass, 'sighting'::regclass) "
-                   "AND pg_relation_size(i.indexrelid) > 200000 GROUP BY i.indexrelid, i.indrelid) x", events, sightings);
+           number("SELECT sum(pg_table_size(inhrelid)) FROM pg_inherits WHERE inhparent = "
+                  "'sighting'::regclass") /
+               sightings,
+           number("SELECT sum(pg_indexes_size(inhrelid)) FROM pg_inherits WHERE inhparent = "
+                  "'sighting'::regclass") /
+               sightings);
+    fixture_sql(F,
+                "CREATE TEMP TABLE s AS SELECT string_agg(line, E'\\n') AS t FROM (SELECT format(' "
+                " %%s %%s B', "
+                "CASE WHEN i.indexrelid::regclass::text ~ '_id$' THEN 'exclude id' ELSE "
+                "regexp_replace(pg_get_indexdef(i.indexrelid), '.* USING ', '') END, "
+                "round(sum(pg_relation_size(i.indexrelid)) / CASE WHEN i.indrelid::regclass::text "
+                "~ '^event' THEN %f ELSE %f END, 1)) AS line "
+                "FROM pg_index i JOIN pg_inherits h ON h.inhrelid = i.indrelid WHERE h.inhparent "
+                "IN ('event'::regclass, 'sighting'::regclass) "
+                "AND pg_relation_size(i.indexrelid) > 200000 GROUP BY i.indexrelid, i.indrelid) x",
+                events, sightings);
     printf("%s\n", fixture_sql(F, "SELECT t FROM s"));
+}
+
+/* The queries that must be quick, as a person sends them: the best of five, planning included. */
+static void reads(void)
+{
+    char *id = strdup(
+        fixture_sql(F, "SELECT id FROM events ORDER BY created_at DESC OFFSET 5000 LIMIT 1"));
+    char *author = strdup(fixture_sql(F, "SELECT pubkey FROM events WHERE id = '%s'", id));
+    char *quoted = strdup(fixture_sql(F, "SELECT tags -> 0 ->> 1 FROM events WHERE id = '%s'", id));
+    struct {
+        const char *what, *sql, *argument;
+    } all[] = {
+        {"event by id", "SELECT * FROM events WHERE id = '%s'", id},
+        {"newest of an author, kind 1",
+         "SELECT id FROM events WHERE pubkey = '%s' AND kind = 1 ORDER BY created_at DESC LIMIT 50",
+         author},
+        {"events with a tag", "SELECT id FROM events WHERE taghash @> tag('e', '%s')", quoted},
+        {"newest ten",
+         "SELECT id, kind, created_at, content FROM events ORDER BY created_at DESC LIMIT 10 -- %s",
+         ""},
+        {"relays of an event",
+         "SELECT relay_url, seen_at FROM events_relays WHERE event_id = '%s' ORDER BY seen_at", id},
+        {"newest seen at a relay",
+         "SELECT event_id FROM events_relays WHERE relay_url = '%s' ORDER BY seen_at DESC LIMIT 50",
+         "wss://relay7.example"},
+        {"event_json", "SELECT event_json('%s')", id},
+        {"events in all", "SELECT count(*) FROM events -- %s", ""},
+    };
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        int64_t best = INT64_MAX;
+        char *sql = NULL;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        if (asprintf(&sql, all[i].sql, all[i].argument) < 0)
+            abort();
+#pragma GCC diagnostic pop
+        for (int j = 0; j < 5; j++) {
+            int64_t from = clock_mono_us();
+
+            fixture_sql(F, "%s", sql);
+            if (clock_mono_us() - from < best)
+                best = clock_mono_us() - from;
+        }
+        printf("  %-28s %8.2f ms\n", all[i].what, (double)best / 1000);
+        free(sql);
+    }
+    free(id);
+    free(author);
+    free(quoted);
 }
 
 static void bench(void **state)
 {
     const char *const *args = *state;
-    uint32_t n = (uint32_t)atoi(args[0]), copies = (uint32_t)atoi(args[1]), batch = (uint32_t)atoi(args[2]);
+    uint32_t n = (uint32_t)atoi(args[0]), copies = (uint32_t)atoi(args[1]),
+             batch = (uint32_t)atoi(args[2]);
     int64_t newest = clock_wall_s() - 7 * 86400;
     struct row *rows = calloc(batch, sizeof(*rows));
     struct store_event *events = calloc(batch, sizeof(*events));
@@ -206,16 +277,21 @@ static void bench(void **state)
         begin(c);
         for (uint32_t at = 0; at < n; at += batch) {
             uint32_t k = n - at < batch ? n - at : batch;
-            struct store_write w = {.events = events, .events_n = round == 1 ? 0 : k, .sightings = sightings,
-                                    .sightings_n = round == 0 ? 0 : round == 1 ? k * copies : 0};
+            struct store_write w = {.events = events,
+                                    .events_n = round == 1 ? 0 : k,
+                                    .sightings = sightings,
+                                    .sightings_n = round == 0   ? 0
+                                                   : round == 1 ? k * copies
+                                                                : 0};
 
             seed = 88172645463325252ULL + at; /* the same in each round */
             for (uint32_t i = 0; i < k; i++) {
                 make(&rows[i], at + i, n, newest);
                 events[i] = (struct store_event){.event = &rows[i].event};
                 for (uint32_t r = 0; r < copies; r++) /* relay-major, as pages come */
-                    sightings[r * k + i] = (struct store_sighting){rows[i].event.id, rows[i].event.created_at, clock_wall_ms(),
-                                                                   (int32_t)((at / batch * 7 + r * 5 + i / 500) % RELAYS) + 1, true};
+                    sightings[r * k + i] = (struct store_sighting){
+                        rows[i].event.id, rows[i].event.created_at, clock_wall_ms(),
+                        (int32_t)((at / batch * 7 + r * 5 + i / 500) % RELAYS) + 1, true};
             }
             assert_int_equal(fixture_write(F, DB_BACKFILL, &w), ERR_NONE);
             for (uint32_t i = 0; i < k; i++) {
@@ -224,13 +300,16 @@ static void bench(void **state)
             }
         }
         end(c);
-        print(round == 0 ? "new event" : round == 1 ? "new sighting of a known event" : "event that is there", c,
-              round == 1 ? n * per : n);
+        print(round == 0   ? "new event"
+              : round == 1 ? "new sighting of a known event"
+                           : "event that is there",
+              c, round == 1 ? n * per : n);
         if (round == 0)
             copy_floor(n, c);
     }
     fixture_sql(F, "VACUUM ANALYZE");
     sizes(n, n * per);
+    reads();
     free(rows);
     free(events);
     free(sightings);
@@ -252,7 +331,8 @@ static int teardown(void **state)
 
 int main(int argc, char **argv)
 {
-    const char *args[] = {argc > 1 ? argv[1] : "200000", argc > 2 ? argv[2] : "3", argc > 3 ? argv[3] : "4000"};
+    const char *args[] = {argc > 1 ? argv[1] : "200000", argc > 2 ? argv[2] : "3",
+                          argc > 3 ? argv[3] : "4000"};
     const struct CMUnitTest tests[] = {cmocka_unit_test_prestate(bench, args)};
 
     if (!fixture_drop_root())

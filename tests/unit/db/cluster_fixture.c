@@ -11,9 +11,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include <libpq-fe.h>
-
 #include <cmocka.h>
+#include <libpq-fe.h>
 
 #include "core/clock.h"
 #include "core/hex.h"
@@ -58,7 +57,8 @@ void fixture_run(struct fixture *f, const bool *flag, const char *what)
         fail_msg("%s did not happen: %s", what, f->err.detail);
 }
 
-void fixture_run_count(struct fixture *f, const unsigned *count, unsigned at_least, const char *what)
+void fixture_run_count(struct fixture *f, const unsigned *count, unsigned at_least,
+                       const char *what)
 {
     for (int64_t end = clock_mono_ms() + WAIT_MS; *count < at_least && clock_mono_ms() < end;)
         uv_run(&f->loop, UV_RUN_ONCE);
@@ -99,8 +99,10 @@ static void on_stopped(void *owner)
     f->stopped = true;
 }
 
-const struct cluster_ops fixture_cluster_ops = {
-    .on_ready = on_ready, .on_down = on_cluster_down, .on_failed = on_failed, .on_stopped = on_stopped};
+const struct cluster_ops fixture_cluster_ops = {.on_ready = on_ready,
+                                                .on_down = on_cluster_down,
+                                                .on_failed = on_failed,
+                                                .on_stopped = on_stopped};
 
 static void on_up(void *owner, bool restarted)
 {
@@ -130,7 +132,8 @@ static const struct db_ops db_ops = {on_up, on_db_down, on_refused};
 
 void fixture_open_db(struct fixture *f, const char *conninfo)
 {
-    struct db_options options = {.conninfo = conninfo ? conninfo : f->conninfo, .statement_timeout_ms = 30000};
+    struct db_options options = {.conninfo = conninfo ? conninfo : f->conninfo,
+                                 .statement_timeout_ms = 30000};
 
     f->ups = f->restarts = f->db_downs = 0;
     f->refused = false;

@@ -1,7 +1,8 @@
-/* A private PostgreSQL for a test, made by the code that makes the daemon's, in a temporary directory; and beside it a plain
- * blocking connection that shows what is really there.
+/* A private PostgreSQL for a test, made by the code that makes the daemon's, in a temporary
+ * directory; and beside it a plain blocking connection that shows what is really there.
  *
- *     main: fixture_drop_root(); setup: fixture_open(); test: fixture_sql(), fixture_run(); teardown: fixture_close()
+ *     main: fixture_drop_root(); setup: fixture_open(); test: fixture_sql(), fixture_run();
+ * teardown: fixture_close()
  *
  * Tests of other rooms may use it: add the dependency cluster_fixture_dep. */
 #ifndef TESTS_CLUSTER_FIXTURE_H
@@ -9,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
 #include <uv.h>
 
 #include "db/cluster.h"
@@ -30,22 +32,27 @@ struct fixture {
 /* What the fixture hears of its cluster: the owner is a struct fixture. */
 extern const struct cluster_ops fixture_cluster_ops;
 
-/* PostgreSQL refuses to run as root: become the user postgres, or nobody.  False: no such user, skip. */
+/* PostgreSQL refuses to run as root: become the user postgres, or nobody.  False: no such user,
+ * skip. */
 bool fixture_drop_root(void);
 
-/* Starts a cluster and waits for it; with_db: also opens the database and waits until it is up (migrated). */
+/* Starts a cluster and waits for it; with_db: also opens the database and waits until it is up
+ * (migrated). */
 void fixture_open(struct fixture *f, bool with_db);
 void fixture_open_db(struct fixture *f, const char *conninfo); /* NULL: straight to the cluster */
 void fixture_close_db(struct fixture *f);
-void fixture_close(struct fixture *f); /* asserts that nothing is left on the loop and no process runs */
+void fixture_close(
+    struct fixture *f); /* asserts that nothing is left on the loop and no process runs */
 
 /* Runs the loop until *flag, at most 60 s: then the test fails, naming `what`. */
 void fixture_run(struct fixture *f, const bool *flag, const char *what);
-void fixture_run_count(struct fixture *f, const unsigned *count, unsigned at_least, const char *what);
+void fixture_run_count(struct fixture *f, const unsigned *count, unsigned at_least,
+                       const char *what);
 
-/* Runs SQL; the first column of the first row as text, "" if there is none; valid until the next 8 calls.  An error fails the
- * test. */
-const char *fixture_sql(struct fixture *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Runs SQL; the first column of the first row as text, "" if there is none; valid until the next 8
+ * calls.  An error fails the test. */
+const char *fixture_sql(struct fixture *f, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* The SQLSTATE of the error that the statement must end with; "" when it succeeds. */
 const char *fixture_sql_error(struct fixture *f, const char *sql);
 
@@ -59,13 +66,15 @@ struct made_event {
     int64_t hashes[4];
 };
 
-/* Number `n` decides all but what is given: id, pubkey (n / 10 decides it), one tag ["t","topic<n % 100>"]. */
+/* Number `n` decides all but what is given: id, pubkey (n / 10 decides it), one tag ["t","topic<n %
+ * 100>"]. */
 void made_event(struct made_event *e, uint32_t n, int64_t created_at, int32_t kind);
 void made_id(struct id32 *id, uint32_t n);
 void id_hex(char hex[65], const struct id32 *id);
 
 /* store_write and wait; 0, or the error's code. */
 enum err_code fixture_write(struct fixture *f, enum db_lane lane, struct store_write *w);
-uint32_t fixture_relays(struct fixture *f, uint32_t n); /* adds n relays wss://relayN.example; how many were new */
+uint32_t fixture_relays(struct fixture *f,
+                        uint32_t n); /* adds n relays wss://relayN.example; how many were new */
 
 #endif

@@ -42,7 +42,11 @@ static void test_every_setting_is_in_force(void **state)
     for (uint32_t i = 0; i < n; i++) {
         assert_true(strlen(s[i].why) > 3);
         /* As the server would show the value that was given: units and spelling are its own. */
-        assert_string_equal(fixture_sql(F, "SELECT setting = boot_val OR source = 'command line' FROM pg_settings WHERE name = '%s'", s[i].name), "t");
+        assert_string_equal(fixture_sql(F,
+                                        "SELECT setting = boot_val OR source = 'command line' FROM "
+                                        "pg_settings WHERE name = '%s'",
+                                        s[i].name),
+                            "t");
         assert_string_equal(fixture_sql(F, "SHOW %s", s[i].name), s[i].value);
     }
     assert_string_equal(fixture_sql(F, "SHOW max_wal_size"), "2GB");
@@ -50,7 +54,9 @@ static void test_every_setting_is_in_force(void **state)
     assert_string_equal(fixture_sql(F, "SHOW synchronous_commit"), "on");
     assert_string_equal(fixture_sql(F, "SHOW listen_addresses"), "");
     assert_string_equal(fixture_sql(F, "SHOW data_checksums"), "on");
-    assert_string_equal(fixture_sql(F, "SELECT datcollate || ' ' || pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()"), "C UTF8");
+    assert_string_equal(fixture_sql(F, "SELECT datcollate || ' ' || pg_encoding_to_char(encoding) "
+                                       "FROM pg_database WHERE datname = current_database()"),
+                        "C UTF8");
 }
 
 static void test_only_the_user_can_enter(void **state)
@@ -124,8 +130,10 @@ static void on_no_ready(void *owner, const char *conninfo)
     (void)owner;
     (void)conninfo;
 }
-static const struct cluster_ops failing_ops = {
-    .on_ready = on_no_ready, .on_down = on_no_down, .on_failed = on_failed, .on_stopped = on_nothing};
+static const struct cluster_ops failing_ops = {.on_ready = on_no_ready,
+                                               .on_down = on_no_down,
+                                               .on_failed = on_failed,
+                                               .on_stopped = on_nothing};
 
 static void must_fail(const char *state_dir, const char *bin_dir, const char *why)
 {
@@ -161,7 +169,8 @@ static void test_what_can_never_start_says_why(void **state)
     child_remove_tree(dir);
 }
 
-/* A daemon in a process of its own, which is then killed: in the end nothing runs, and the next one starts by itself. */
+/* A daemon in a process of its own, which is then killed: in the end nothing runs, and the next one
+ * starts by itself. */
 static void be_a_daemon(const char *dir)
 {
     static struct fixture other;
@@ -255,7 +264,8 @@ static void test_a_making_that_was_interrupted_is_begun_again(void **state)
 static void test_it_can_be_stopped_in_every_state(void **state)
 {
     (void)state;
-    /* After so many turns of the loop: from before anything was begun, through initdb, to the running server. */
+    /* After so many turns of the loop: from before anything was begun, through initdb, to the
+     * running server. */
     for (int turns = 0; turns <= 60; turns += turns < 4 ? 1 : 14) {
         char dir[64] = "/tmp/bigbrotr-test-XXXXXX";
         struct cluster_options options = {.state_dir = dir};

@@ -1,5 +1,5 @@
-/* The names that other programs and people rely on: their queries run unchanged, those that must be fast use indexes, and no
- * event that a relay can send makes a view fail. */
+/* The names that other programs and people rely on: their queries run unchanged, those that must be
+ * fast use indexes, and no event that a relay can send makes a view fail. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,15 +29,18 @@ static void fill(void)
     struct id32 author;
 
     for (uint32_t at = 0; at < EVENTS; at += BATCH) {
-        struct store_write w = {.events = events, .events_n = BATCH, .sightings = sightings, .sightings_n = 2 * BATCH};
+        struct store_write w = {
+            .events = events, .events_n = BATCH, .sightings = sightings, .sightings_n = 2 * BATCH};
 
         for (uint32_t i = 0; i < BATCH; i++) {
             int64_t t = 1750000000 - (int64_t)(at + i) * 150;
 
             made_event(&made[i], at + i, t, at + i == 42 ? 1 : (int32_t)((at + i) % 7));
             events[i] = (struct store_event){.event = &made[i].event};
-            sightings[i] = (struct store_sighting){made[i].event.id, t, 1760000000000 + at, (int32_t)(at / BATCH % RELAYS) + 1, false};
-            sightings[BATCH + i] = (struct store_sighting){made[i].event.id, t, 1760000500000, (int32_t)(i % RELAYS) + 1, false};
+            sightings[i] = (struct store_sighting){made[i].event.id, t, 1760000000000 + at,
+                                                   (int32_t)(at / BATCH % RELAYS) + 1, false};
+            sightings[BATCH + i] = (struct store_sighting){made[i].event.id, t, 1760000500000,
+                                                           (int32_t)(i % RELAYS) + 1, false};
             if (at + i == 42) {
                 id_hex(id_of_42, &made[i].event.id);
                 memcpy(author.b, made[i].event.pubkey.b, 32);
@@ -60,9 +63,12 @@ static int setup(void **state)
     fixture_open(F, true);
     fixture_relays(F, RELAYS);
     fill();
-    fixture_sql(F, "INSERT INTO nip11 (id, name, document) VALUES (repeat('a', 64), 'one', '{}'), (repeat('b', 64), 'orphan', '{}')");
-    fixture_sql(F, "INSERT INTO nip66 (id, openable, readable, rtt_read) VALUES (1, true, true, 50), (2, true, true, 20), (3, false, NULL, NULL)");
-    fixture_sql(F, "INSERT INTO relay_check VALUES (1, 100, repeat('a', 64), 1), (2, 100, NULL, 2)");
+    fixture_sql(F, "INSERT INTO nip11 (id, name, document) VALUES (repeat('a', 64), 'one', '{}'), "
+                   "(repeat('b', 64), 'orphan', '{}')");
+    fixture_sql(F, "INSERT INTO nip66 (id, openable, readable, rtt_read) VALUES (1, true, true, "
+                   "50), (2, true, true, 20), (3, false, NULL, NULL)");
+    fixture_sql(F,
+                "INSERT INTO relay_check VALUES (1, 100, repeat('a', 64), 1), (2, 100, NULL, 2)");
     return 0;
 }
 
@@ -80,12 +86,15 @@ static void test_every_query_of_the_contract_runs(void **state)
         "SELECT network, COUNT(*) FROM relays GROUP BY network",
         "SELECT * FROM relay_metadata_latest LIMIT 10",
         "SELECT * FROM readable_relays",
-        "SELECT relay_url, COUNT(*) AS event_count FROM events_relays GROUP BY relay_url ORDER BY event_count DESC LIMIT 10",
+        "SELECT relay_url, COUNT(*) AS event_count FROM events_relays GROUP BY relay_url ORDER BY "
+        "event_count DESC LIMIT 10",
         "SELECT id, kind, created_at, content FROM events ORDER BY created_at DESC LIMIT 10",
         "SELECT id FROM events WHERE taghash @> tag('e', '5c83da77')",
-        "SELECT event_id FROM events_relays WHERE relay_url = 'wss://relay.example.com' ORDER BY seen_at DESC LIMIT 50",
+        "SELECT event_id FROM events_relays WHERE relay_url = 'wss://relay.example.com' ORDER BY "
+        "seen_at DESC LIMIT 50",
         "SELECT r.url, r.network, m.generated_at, n.readable, n.rtt_read FROM relays r "
-        "LEFT JOIN relay_metadata_latest m ON m.relay_url = r.url LEFT JOIN nip66 n ON n.id = m.nip66_id",
+        "LEFT JOIN relay_metadata_latest m ON m.relay_url = r.url LEFT JOIN nip66 n ON n.id = "
+        "m.nip66_id",
         "SELECT * FROM unique_events_stats",
         "SELECT * FROM relay_uptime",
         "SELECT * FROM relay_metadata",
@@ -93,14 +102,19 @@ static void test_every_query_of_the_contract_runs(void **state)
         "SELECT * FROM relay_coverage",
         "SELECT * FROM relay_gap",
         "SELECT * FROM event_reject",
-        "SELECT url, network, state, mentions, authors, first_seen, last_seen FROM relay_candidates",
-        "SELECT id, name, description, banner, icon, pubkey, contact, supported_nips, software, version, privacy_policy, "
+        "SELECT url, network, state, mentions, authors, first_seen, last_seen FROM "
+        "relay_candidates",
+        "SELECT id, name, description, banner, icon, pubkey, contact, supported_nips, software, "
+        "version, privacy_policy, "
         "terms_of_service, limitation, extra_fields, document FROM nip11",
         "SELECT id, openable, readable, writable, rtt_open, rtt_read, rtt_write FROM nip66",
-        "SELECT relay_url, generated_at, nip11_id, nip66_id, nip66_openable, nip66_readable, nip66_writable, nip66_rtt_open, "
+        "SELECT relay_url, generated_at, nip11_id, nip66_id, nip66_openable, nip66_readable, "
+        "nip66_writable, nip66_rtt_open, "
         "nip66_rtt_read, nip66_rtt_write, nip11_name, nip11_software FROM relay_metadata_latest",
-        "SELECT relay_url, total_checks, successful_checks, uptime_percentage, first_check, last_check FROM relay_uptime",
-        "SELECT id, pubkey, sig, created_at, kind, tags, tagvalues, taghash, content, lossy FROM events LIMIT 5",
+        "SELECT relay_url, total_checks, successful_checks, uptime_percentage, first_check, "
+        "last_check FROM relay_uptime",
+        "SELECT id, pubkey, sig, created_at, kind, tags, tagvalues, taghash, content, lossy FROM "
+        "events LIMIT 5",
         "SELECT event_id, relay_url, seen_at, seen_at_ms FROM events_relays LIMIT 5",
         "SELECT url, network, inserted_at FROM relays",
         "SELECT delete_orphan_nip66()",
@@ -110,8 +124,10 @@ static void test_every_query_of_the_contract_runs(void **state)
     for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++)
         fixture_sql(F, "%s", queries[i]);
     assert_string_equal(fixture_sql(F, "SELECT count(*) FROM events"), "50000");
-    assert_string_equal(fixture_sql(F, "SELECT sum(n) FROM (SELECT count(*) AS n FROM events_relays GROUP BY relay_url) x"),
-                        fixture_sql(F, "SELECT total_event_relay_pairs FROM unique_events_stats"));
+    assert_string_equal(
+        fixture_sql(
+            F, "SELECT sum(n) FROM (SELECT count(*) AS n FROM events_relays GROUP BY relay_url) x"),
+        fixture_sql(F, "SELECT total_event_relay_pairs FROM unique_events_stats"));
     assert_string_equal(fixture_sql(F, "SELECT nip66_rtt_read FROM readable_relays"), "20");
     assert_string_equal(fixture_sql(F, "SELECT delete_orphan_nip11()"), "1");
     assert_string_equal(fixture_sql(F, "SELECT count(*) FROM nip66"), "2");
@@ -131,7 +147,8 @@ static void assert_by_index(const char *sql)
         const char *line = PQgetvalue(res, i, 0), *scan = strstr(line, "Seq Scan on ");
 
         /* Empty partitions are read as a whole, and so is the list of relays. */
-        if (scan && !strstr(line, "rows=0 ") && !strstr(line, "(never executed)") && strncmp(scan + 12, "relays", 6) != 0) {
+        if (scan && !strstr(line, "rows=0 ") && !strstr(line, "(never executed)") &&
+            strncmp(scan + 12, "relays", 6) != 0) {
             for (int j = 0; j < PQntuples(res); j++)
                 print_message("%s\n", PQgetvalue(res, j, 0));
             fail_msg("%s", sql);
@@ -149,22 +166,33 @@ static void test_what_must_be_fast_uses_indexes(void **state)
     char sql[512];
 
     (void)state;
-    assert_by_index("SELECT id, kind, created_at, content FROM events ORDER BY created_at DESC LIMIT 10");
+    assert_by_index(
+        "SELECT id, kind, created_at, content FROM events ORDER BY created_at DESC LIMIT 10");
     snprintf(sql, sizeof(sql), "SELECT * FROM events WHERE id = nostr_id('%s')", id_of_42);
     assert_by_index(sql);
-    snprintf(sql, sizeof(sql), "SELECT id FROM events WHERE pubkey = nostr_id('%s') AND kind = 1 ORDER BY created_at DESC LIMIT 50",
+    snprintf(sql, sizeof(sql),
+             "SELECT id FROM events WHERE pubkey = nostr_id('%s') AND kind = 1 ORDER BY created_at "
+             "DESC LIMIT 50",
              pubkey_of_42);
     assert_by_index(sql);
     assert_by_index("SELECT id FROM events WHERE taghash @> tag('t', 'topic42')");
     assert_by_index("SELECT id FROM events WHERE kind = 3 ORDER BY created_at DESC LIMIT 20");
-    snprintf(sql, sizeof(sql), "SELECT relay_url, seen_at FROM events_relays WHERE event_id = nostr_id('%s') ORDER BY seen_at", id_of_42);
+    snprintf(sql, sizeof(sql),
+             "SELECT relay_url, seen_at FROM events_relays WHERE event_id = nostr_id('%s') ORDER "
+             "BY seen_at",
+             id_of_42);
     assert_by_index(sql);
-    assert_by_index("SELECT event_id FROM events_relays WHERE relay_url = 'wss://relay5.example' ORDER BY seen_at DESC LIMIT 50");
+    assert_by_index("SELECT event_id FROM events_relays WHERE relay_url = 'wss://relay5.example' "
+                    "ORDER BY seen_at DESC LIMIT 50");
     snprintf(sql, sizeof(sql), "SELECT event_json('%s')", id_of_42);
     assert_by_index(sql);
 
-    assert_string_equal(fixture_sql(F, "SELECT count(*) FROM events_relays WHERE event_id = '%s'", id_of_42), "2");
-    assert_string_equal(fixture_sql(F, "SELECT string_agg(content, ' ' ORDER BY content) FROM events WHERE pubkey = nostr_id('%s') AND kind = 1", pubkey_of_42),
+    assert_string_equal(
+        fixture_sql(F, "SELECT count(*) FROM events_relays WHERE event_id = '%s'", id_of_42), "2");
+    assert_string_equal(fixture_sql(F,
+                                    "SELECT string_agg(content, ' ' ORDER BY content) FROM events "
+                                    "WHERE pubkey = nostr_id('%s') AND kind = 1",
+                                    pubkey_of_42),
                         "event 42 event 43");
 }
 
@@ -172,22 +200,34 @@ static void test_ids_in_all_their_forms(void **state)
 {
     (void)state;
     /* The examples of NIP-19. */
-    assert_string_equal(fixture_sql(F, "SELECT nostr_id('npub10elfcs4fr0l0r8af98jlmgdh9c8tcxjvz9qkw038js35mp4dma8qzvjptg')"),
-                        "7e7e9c42a91bfef19fa929e5fda1b72e0ebc1a4c1141673e2794234d86addf4e");
     assert_string_equal(
-        fixture_sql(F, "SELECT nostr_id('nostr:nprofile1qqsrhuxx8l9ex335q7he0f09aej04zpazpl0ne2cgukyawd24mayt8gpp4mhxue69uhhytnc9e3k7mgpz4mhxue69uhkg6nzv9ejuumpv34kytnrdaksjlyr9p')"),
+        fixture_sql(
+            F,
+            "SELECT nostr_id('npub10elfcs4fr0l0r8af98jlmgdh9c8tcxjvz9qkw038js35mp4dma8qzvjptg')"),
+        "7e7e9c42a91bfef19fa929e5fda1b72e0ebc1a4c1141673e2794234d86addf4e");
+    assert_string_equal(
+        fixture_sql(F, "SELECT "
+                       "nostr_id('nostr:"
+                       "nprofile1qqsrhuxx8l9ex335q7he0f09aej04zpazpl0ne2cgukyawd24mayt8gpp4mhxue69u"
+                       "hhytnc9e3k7mgpz4mhxue69uhkg6nzv9ejuumpv34kytnrdaksjlyr9p')"),
         "3bf0c63fcb93463407af97a5e5ee64fa883d107ef9e558472c4eb9aaaefa459d");
     assert_string_equal(fixture_sql(F, "SELECT nostr_id(upper('%s'))", id_of_42), id_of_42);
-    assert_string_equal(fixture_sql_error(F, "SELECT nostr_id('npub10elfcs4fr0l0r8af98jlmgdh9c8tcxjvz9qkw038js35mp4dma8qzvjptx')"), "22023");
+    assert_string_equal(
+        fixture_sql_error(
+            F,
+            "SELECT nostr_id('npub10elfcs4fr0l0r8af98jlmgdh9c8tcxjvz9qkw038js35mp4dma8qzvjptx')"),
+        "22023");
     assert_string_equal(fixture_sql_error(F, "SELECT nostr_id('')"), "22023");
     assert_string_equal(fixture_sql_error(F, "SELECT nostr_id('1')"), "22023");
     assert_string_equal(fixture_sql_error(F, "SELECT nostr_id('note1')"), "22023");
     assert_string_equal(fixture_sql_error(F, "SELECT nostr_id(repeat('1', 100000))"), "22023");
     assert_string_equal(fixture_sql_error(F, "SELECT nostr_id('nöte1qqqqqq')"), "22023");
     for (int i = 0; i < 3; i++) { /* the same hash on both sides */
-        static const struct str values[] = {{"bitcoin", 7}, {"", 0}, {"\xe2\x82\xbf \xf0\x9f\x98\x80", 8}};
+        static const struct str values[] = {
+            {"bitcoin", 7}, {"", 0}, {"\xe2\x82\xbf \xf0\x9f\x98\x80", 8}};
 
-        assert_int_equal(atoll(fixture_sql(F, "SELECT (tag('t', '%.*s'))[1]", STR_ARG(values[i]))), event_tag_hash(STR("t"), values[i]));
+        assert_int_equal(atoll(fixture_sql(F, "SELECT (tag('t', '%.*s'))[1]", STR_ARG(values[i]))),
+                         event_tag_hash(STR("t"), values[i]));
     }
 }
 
@@ -199,8 +239,9 @@ struct hostile {
 };
 
 /* JSON.stringify of what stands in `decoded`, by hand where it matters: given by each case. */
-static void add_hostile(struct store_event *list, struct hostile *h, uint32_t *n, int64_t created_at, int32_t kind, const char *tags,
-                        const char *content, struct str canonical_rest)
+static void add_hostile(struct store_event *list, struct hostile *h, uint32_t *n,
+                        int64_t created_at, int32_t kind, const char *tags, const char *content,
+                        struct str canonical_rest)
 {
     struct hostile *x = &h[*n];
     char pubkey[65];
@@ -221,7 +262,8 @@ static void add_hostile(struct store_event *list, struct hostile *h, uint32_t *n
         head = sprintf(x->canonical, "[0,\"%s\",%lld,%d,", pubkey, (long long)created_at, kind);
         memcpy(x->canonical + head, canonical_rest.p, canonical_rest.n);
         x->event.canonical = (struct str){x->canonical, (size_t)head + canonical_rest.n};
-        x->event.lossy = memchr(canonical_rest.p, 0, canonical_rest.n) != NULL || strstr(x->canonical, "\\u0000") != NULL;
+        x->event.lossy = memchr(canonical_rest.p, 0, canonical_rest.n) != NULL ||
+                         strstr(x->canonical, "\\u0000") != NULL;
     }
     x->event.elements = NULL;
     x->event.tag_start = NULL;
@@ -249,24 +291,30 @@ static void test_no_event_breaks_an_index_or_a_view(void **state)
 
     add_hostile(list, h, &n, 1700000000, 1, "[]", "", (struct str){NULL, 0});
     add_hostile(list, h, &n, 0, 0, "[[]]", "at the beginning of time", (struct str){NULL, 0});
-    add_hostile(list, h, &n, 9007199254740991, 65535, "[[\"\"]]", "at its end", (struct str){NULL, 0});
-    add_hostile(list, h, &n, 1000000000000000, 1, "[[\"t\",\"far\"]]", "milliseconds", (struct str){NULL, 0});
-    add_hostile(list, h, &n, 2147483647, 1, "[[\"t\",\"edge\"]]", "the last second of 31 bits", (struct str){NULL, 0});
-    add_hostile(list, h, &n, 2147483648, 1, "[[\"t\",\"edge\"]]", "one more", (struct str){NULL, 0});
+    add_hostile(list, h, &n, 9007199254740991, 65535, "[[\"\"]]", "at its end",
+                (struct str){NULL, 0});
+    add_hostile(list, h, &n, 1000000000000000, 1, "[[\"t\",\"far\"]]", "milliseconds",
+                (struct str){NULL, 0});
+    add_hostile(list, h, &n, 2147483647, 1, "[[\"t\",\"edge\"]]", "the last second of 31 bits",
+                (struct str){NULL, 0});
+    add_hostile(list, h, &n, 2147483648, 1, "[[\"t\",\"edge\"]]", "one more",
+                (struct str){NULL, 0});
     add_hostile(list, h, &n, 1700000000, 1, long_tags, long_value, (struct str){NULL, 0});
     add_hostile(list, h, &n, 1700000000, 3, many, "{\"not\":\"parsed\"", (struct str){NULL, 0});
-    add_hostile(list, h, &n, 1700000000, 1, "[[\"a\",\"\\u0001\\u001f\\\\u0000\\\"\\b\\f\"]]", "\x01\x1f\x7f\\u0000 \\ud800 \"\b\f\n\r\t",
-                (struct str){NULL, 0});
-    add_hostile(list, h, &n, 1700000000, 1, "[[\"n\",\"1e999999\"],[\"n\",\"\xf4\x8f\xbf\xbf\"]]", "\xe2\x80\xa8\xe2\x80\xa9 %s '; DROP TABLE relays;--",
-                (struct str){NULL, 0});
+    add_hostile(list, h, &n, 1700000000, 1, "[[\"a\",\"\\u0001\\u001f\\\\u0000\\\"\\b\\f\"]]",
+                "\x01\x1f\x7f\\u0000 \\ud800 \"\b\f\n\r\t", (struct str){NULL, 0});
+    add_hostile(list, h, &n, 1700000000, 1, "[[\"n\",\"1e999999\"],[\"n\",\"\xf4\x8f\xbf\xbf\"]]",
+                "\xe2\x80\xa8\xe2\x80\xa9 %s '; DROP TABLE relays;--", (struct str){NULL, 0});
     /* A NUL, as \u0000 and (the letter of NIP-01) as a byte of its own. */
     add_hostile(list, h, &n, 1700000000, 1, "[[\"t\",\"a\xef\xbf\xbd\"]]", "x\xef\xbf\xbdy",
                 STR("[[\"t\",\"a\\u0000\"],[\"]\",\"\\\"]\"]],\"x\\u0000y\"]"));
-    add_hostile(list, h, &n, 1700000000, 1, "[[\"t\",\"\\u0001\"]]", "\xef\xbf\xbd\x02", STR("[[\"t\",\"\1\"]],\"\0\2\"]"));
+    add_hostile(list, h, &n, 1700000000, 1, "[[\"t\",\"\\u0001\"]]", "\xef\xbf\xbd\x02",
+                STR("[[\"t\",\"\1\"]],\"\0\2\"]"));
     add_hostile(list, h, &n, 1700000000, 1, "[]", "", STR("[],\"\"]"));
     w.events_n = w.sightings_n = n;
     for (uint32_t i = 0; i < n; i++)
-        sightings[i] = (struct store_sighting){h[i].event.id, h[i].event.created_at, 1760000000000, 3, false};
+        sightings[i] =
+            (struct store_sighting){h[i].event.id, h[i].event.created_at, 1760000000000, 3, false};
 
     int before = atoi(fixture_sql(F, "SELECT count(*) FROM events"));
 
@@ -278,24 +326,35 @@ static void test_no_event_breaks_an_index_or_a_view(void **state)
     /* Every column of every row of every view. */
     assert_int_equal(atoi(fixture_sql(F, "SELECT count(x::text) FROM events x")), before + (int)n);
     assert_true(atoi(fixture_sql(F, "SELECT count(x::text) FROM events_relays x")) > 0);
-    fixture_sql(F, "DO $$ DECLARE v record; BEGIN FOR v IN SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' "
-                   "LOOP EXECUTE format('SELECT count(x::text) FROM %%I x', v.table_name); END LOOP; END $$");
-    assert_int_equal(atoi(fixture_sql(F, "SELECT count(event_json(id)::json) FROM events WHERE NOT lossy")), before + (int)n - 2);
-    assert_int_equal(atoi(fixture_sql(F, "SELECT count(event_json(id)) FROM events WHERE lossy")), 2);
+    fixture_sql(
+        F,
+        "DO $$ DECLARE v record; BEGIN FOR v IN SELECT table_name FROM information_schema.tables "
+        "WHERE table_schema = 'public' "
+        "LOOP EXECUTE format('SELECT count(x::text) FROM %%I x', v.table_name); END LOOP; END $$");
+    assert_int_equal(
+        atoi(fixture_sql(F, "SELECT count(event_json(id)::json) FROM events WHERE NOT lossy")),
+        before + (int)n - 2);
+    assert_int_equal(atoi(fixture_sql(F, "SELECT count(event_json(id)) FROM events WHERE lossy")),
+                     2);
     for (uint32_t i = 0; i < n; i++) { /* both directions, clamped keys too */
         id_hex(hex, &h[i].event.id);
-        assert_string_equal(fixture_sql(F, "SELECT count(*) FROM events_relays WHERE event_id = '%s'", hex), "1");
+        assert_string_equal(
+            fixture_sql(F, "SELECT count(*) FROM events_relays WHERE event_id = '%s'", hex), "1");
     }
 
     id_hex(hex, &h[8].event.id); /* what was decoded comes back escaped as JSON.stringify does */
-    assert_string_equal(fixture_sql(F, "SELECT substring(event_json('%s') FROM '\"tags\".*\"sig')", hex),
-                        "\"tags\":[[\"a\",\"\\u0001\\u001f\\\\u0000\\\"\\b\\f\"]],\"content\":\"\\u0001\\u001f\x7f\\\\u0000 \\\\ud800 \\\"\\b\\f\\n\\r\\t\",\"sig");
+    assert_string_equal(
+        fixture_sql(F, "SELECT substring(event_json('%s') FROM '\"tags\".*\"sig')", hex),
+        "\"tags\":[[\"a\",\"\\u0001\\u001f\\\\u0000\\\"\\b\\f\"]],\"content\":"
+        "\"\\u0001\\u001f\x7f\\\\u0000 \\\\ud800 \\\"\\b\\f\\n\\r\\t\",\"sig");
     id_hex(hex, &h[10].event.id);
-    assert_string_equal(fixture_sql(F, "SELECT substring(event_json('%s') FROM '\"tags\".*\"sig')", hex),
-                        "\"tags\":[[\"t\",\"a\\u0000\"],[\"]\",\"\\\"]\"]],\"content\":\"x\\u0000y\",\"sig");
+    assert_string_equal(
+        fixture_sql(F, "SELECT substring(event_json('%s') FROM '\"tags\".*\"sig')", hex),
+        "\"tags\":[[\"t\",\"a\\u0000\"],[\"]\",\"\\\"]\"]],\"content\":\"x\\u0000y\",\"sig");
     id_hex(hex, &h[11].event.id);
-    assert_string_equal(fixture_sql(F, "SELECT substring(event_json('%s') FROM '\"tags\".*\"sig')", hex),
-                        "\"tags\":[[\"t\",\"\\u0001\"]],\"content\":\"\\u0000\\u0002\",\"sig");
+    assert_string_equal(
+        fixture_sql(F, "SELECT substring(event_json('%s') FROM '\"tags\".*\"sig')", hex),
+        "\"tags\":[[\"t\",\"\\u0001\"]],\"content\":\"\\u0000\\u0002\",\"sig");
     for (uint32_t i = 0; i < n; i++) {
         free(h[i].tags);
         free(h[i].content);
@@ -309,30 +368,52 @@ static void test_no_event_breaks_an_index_or_a_view(void **state)
 static void test_relays_are_inserted_by_hand(void **state)
 {
     (void)state;
-    assert_string_equal(fixture_sql(F, "SELECT insert_relay('wss://nos.example/path?x=1', 'clearnet')"), "t");
-    assert_string_equal(fixture_sql(F, "SELECT insert_relay('wss://nos.example/path?x=1', 'clearnet')"), "f");
+    assert_string_equal(
+        fixture_sql(F, "SELECT insert_relay('wss://nos.example/path?x=1', 'clearnet')"), "t");
+    assert_string_equal(
+        fixture_sql(F, "SELECT insert_relay('wss://nos.example/path?x=1', 'clearnet')"), "f");
     assert_string_equal(fixture_sql(F, "SELECT insert_relay('ws://abc.onion', 'tor')"), "t");
-    assert_string_equal(fixture_sql_error(F, "SELECT insert_relay('ws://abc.onion', 'clearnet')"), "22023");
-    assert_string_equal(fixture_sql_error(F, "SELECT insert_relay('https://x.example', 'clearnet')"), "22023");
-    assert_string_equal(fixture_sql_error(F, "SELECT insert_relay('wss://X.example', 'clearnet')"), "22023");
-    assert_string_equal(fixture_sql_error(F, "SELECT insert_relay('wss://u@x.example', 'clearnet')"), "22023");
-    assert_string_equal(fixture_sql_error(F, "SELECT insert_relay('wss://x.example/' || repeat('y', 29000), 'clearnet')"), "22023");
-    assert_string_equal(fixture_sql_error(F, "INSERT INTO relay_candidates (url, network) VALUES (repeat('y', 29000), 'tor')"), "23514");
+    assert_string_equal(fixture_sql_error(F, "SELECT insert_relay('ws://abc.onion', 'clearnet')"),
+                        "22023");
+    assert_string_equal(
+        fixture_sql_error(F, "SELECT insert_relay('https://x.example', 'clearnet')"), "22023");
+    assert_string_equal(fixture_sql_error(F, "SELECT insert_relay('wss://X.example', 'clearnet')"),
+                        "22023");
+    assert_string_equal(
+        fixture_sql_error(F, "SELECT insert_relay('wss://u@x.example', 'clearnet')"), "22023");
+    assert_string_equal(
+        fixture_sql_error(
+            F, "SELECT insert_relay('wss://x.example/' || repeat('y', 29000), 'clearnet')"),
+        "22023");
+    assert_string_equal(
+        fixture_sql_error(
+            F, "INSERT INTO relay_candidates (url, network) VALUES (repeat('y', 29000), 'tor')"),
+        "23514");
 }
 
 /* Runs last: it deletes. */
 static void test_deletes_through_the_view_and_of_orphans(void **state)
 {
     (void)state;
-    assert_string_equal(fixture_sql(F, "SELECT count(*) FROM events WHERE created_at < 1743000000") [0] == '0' ? "none" : "some", "some");
-    fixture_sql(F, "DELETE FROM events WHERE created_at < EXTRACT(EPOCH FROM to_timestamp(1743000000))");
-    assert_string_equal(fixture_sql(F, "SELECT count(*) FROM events WHERE created_at < 1743000000"), "0");
-    assert_string_equal(fixture_sql(F, "SELECT count(*) FROM events_relays r LEFT JOIN events e ON e.id = r.event_id WHERE e.id IS NULL"), "0");
+    assert_string_equal(
+        fixture_sql(F, "SELECT count(*) FROM events WHERE created_at < 1743000000")[0] == '0'
+            ? "none"
+            : "some",
+        "some");
+    fixture_sql(
+        F, "DELETE FROM events WHERE created_at < EXTRACT(EPOCH FROM to_timestamp(1743000000))");
+    assert_string_equal(fixture_sql(F, "SELECT count(*) FROM events WHERE created_at < 1743000000"),
+                        "0");
+    assert_string_equal(fixture_sql(F, "SELECT count(*) FROM events_relays r LEFT JOIN events e ON "
+                                       "e.id = r.event_id WHERE e.id IS NULL"),
+                        "0");
     assert_string_equal(fixture_sql(F, "SELECT delete_orphan_events()"), "0");
-    fixture_sql(F, "DELETE FROM sighting WHERE bucket = (SELECT max(bucket) FROM sighting WHERE tmax < 2000000000)");
+    fixture_sql(F, "DELETE FROM sighting WHERE bucket = (SELECT max(bucket) FROM sighting WHERE "
+                   "tmax < 2000000000)");
     assert_true(atoi(fixture_sql(F, "SELECT delete_orphan_events()")) > 0);
     assert_string_equal(fixture_sql(F, "SELECT delete_orphan_events()"), "0");
-    assert_string_equal(fixture_sql_error(F, "INSERT INTO events (kind, created_at) VALUES (1, 1)"), "23502");
+    assert_string_equal(fixture_sql_error(F, "INSERT INTO events (kind, created_at) VALUES (1, 1)"),
+                        "23502");
 }
 
 static void test_partitions_ahead_of_need(void **state)
@@ -340,15 +421,19 @@ static void test_partitions_ahead_of_need(void **state)
     int far = atoi(fixture_sql(F, "SELECT count(*) FROM event_far"));
 
     (void)state;
-    /* There is room for two years; more is cut off the front of the open one, with what it holds. */
-    assert_string_equal(fixture_sql(F, "SELECT partitions_ensure(extract(epoch FROM now())::int8 + 700 * 86400)"), "0");
+    /* There is room for two years; more is cut off the front of the open one, with what it holds.
+     */
+    assert_string_equal(
+        fixture_sql(F, "SELECT partitions_ensure(extract(epoch FROM now())::int8 + 700 * 86400)"),
+        "0");
     assert_true(far > 0);
     assert_true(atoi(fixture_sql(F, "SELECT partitions_ensure(2147483647)")) > 10);
     assert_true(atoi(fixture_sql(F, "SELECT count(*) FROM event_far")) < far);
     assert_string_equal(fixture_sql(F, "SELECT count(*) FROM event_2038a"), "2");
     assert_string_equal(fixture_sql(F, "SELECT partitions_ensure(2147483647)"), "0");
-    assert_string_equal(fixture_sql(F, "SELECT count(*) FROM pg_constraint WHERE contype = 'x'"),
-                        fixture_sql(F, "SELECT count(*) FROM pg_inherits WHERE inhparent = 'event'::regclass"));
+    assert_string_equal(
+        fixture_sql(F, "SELECT count(*) FROM pg_constraint WHERE contype = 'x'"),
+        fixture_sql(F, "SELECT count(*) FROM pg_inherits WHERE inhparent = 'event'::regclass"));
 }
 
 int main(void)

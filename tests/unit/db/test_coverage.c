@@ -71,7 +71,8 @@ struct loaded {
     bool done;
 };
 
-static void on_loaded(void *owner, const struct store_span *spans, uint32_t n, const struct err *err)
+static void on_loaded(void *owner, const struct store_span *spans, uint32_t n,
+                      const struct err *err)
 {
     struct loaded *l = owner;
 
@@ -105,8 +106,10 @@ static void compare(const struct second *all, const struct loaded *l, bool open)
             assert_int_equal(all[next].value, s->gap ? (int)s->reason : (int)s->grade);
             assert_int_equal(all[next].tries, s->gap_tries);
         }
-        if (i > 0 && l->spans[i - 1].hi == s->lo - 1 && l->spans[i - 1].gap == s->gap) /* neighbours that should be one */
-            assert_false(s->gap ? l->spans[i - 1].reason == s->reason && l->spans[i - 1].gap_tries == s->gap_tries
+        if (i > 0 && l->spans[i - 1].hi == s->lo - 1 &&
+            l->spans[i - 1].gap == s->gap) /* neighbours that should be one */
+            assert_false(s->gap ? l->spans[i - 1].reason == s->reason &&
+                                      l->spans[i - 1].gap_tries == s->gap_tries
                                 : l->spans[i - 1].grade == s->grade);
     }
     for (; next < SECONDS; next++)
@@ -157,7 +160,8 @@ static void test_random_spans_agree_with_the_oracle(void **state)
 
 static void put(int32_t relay, bool gap, int64_t lo, int64_t hi, int what, int64_t at)
 {
-    struct store_span s = {.relay_id = relay, .filter_id = 1, .lo = lo, .hi = hi, .gap = gap, .at = at};
+    struct store_span s = {
+        .relay_id = relay, .filter_id = 1, .lo = lo, .hi = hi, .gap = gap, .at = at};
     struct store_write w = {.spans = &s, .spans_n = 1};
 
     s.grade = gap ? GRADE_H : (enum grade)what;
@@ -177,7 +181,8 @@ static void test_a_proof_replaces_a_gap_and_a_gap_no_proof(void **state)
     assert_int_equal(l.n, 3);
     assert_true(l.spans[0].gap && l.spans[0].hi == 99);
     assert_true(!l.spans[1].gap && l.spans[1].at == 20);
-    assert_true(l.spans[2].gap && l.spans[2].lo == 201 && l.spans[2].hi == INT64_MAX && l.spans[2].at == 10);
+    assert_true(l.spans[2].gap && l.spans[2].lo == 201 && l.spans[2].hi == INT64_MAX &&
+                l.spans[2].at == 10);
     put(relay, true, 0, INT64_MAX, GAP_AUTH, 30);
     load(&l, relay);
     assert_int_equal(l.n, 3);
@@ -218,11 +223,14 @@ static void test_names_of_grades_and_reasons(void **state)
 
     (void)state;
     assert_string_equal(fixture_sql(F, "SELECT count(*) = %d FROM grade", (int)GRADE__COUNT), "t");
-    assert_string_equal(fixture_sql(F, "SELECT count(*) = %d FROM gap_reason", (int)GAP_REASON__COUNT), "t");
+    assert_string_equal(
+        fixture_sql(F, "SELECT count(*) = %d FROM gap_reason", (int)GAP_REASON__COUNT), "t");
     for (int i = 0; i < GRADE__COUNT; i++)
-        assert_string_equal(fixture_sql(F, "SELECT name FROM grade WHERE grade = %d", i), grades[i]);
+        assert_string_equal(fixture_sql(F, "SELECT name FROM grade WHERE grade = %d", i),
+                            grades[i]);
     for (int i = 0; i < GAP_REASON__COUNT; i++)
-        assert_string_equal(fixture_sql(F, "SELECT name FROM gap_reason WHERE reason = %d", i), reasons[i]);
+        assert_string_equal(fixture_sql(F, "SELECT name FROM gap_reason WHERE reason = %d", i),
+                            reasons[i]);
 }
 
 int main(void)

@@ -1,4 +1,5 @@
-/* Migrations: several daemons at once, a changed file, a database that is newer, a crash in the middle. */
+/* Migrations: several daemons at once, a changed file, a database that is newer, a crash in the
+ * middle. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -52,7 +53,9 @@ static void test_four_daemons_start_at_once(void **state)
         db_close(all[i]);
     }
     F->db = NULL;
-    assert_string_equal(fixture_sql(F, "SELECT count(*) = %u AND max(number) = %u FROM migration", migrations_n, migrations_n), "t");
+    assert_string_equal(fixture_sql(F, "SELECT count(*) = %u AND max(number) = %u FROM migration",
+                                    migrations_n, migrations_n),
+                        "t");
     assert_string_equal(fixture_sql(F, "SELECT octet_length(secret) FROM archive"), "16");
 }
 
@@ -71,7 +74,8 @@ static void test_a_changed_file_is_refused(void **state)
 static void test_a_newer_database_is_refused(void **state)
 {
     (void)state;
-    fixture_sql(F, "INSERT INTO migration (number, name, sha256) VALUES (%u, '9999_future', 'x')", migrations_n + 1);
+    fixture_sql(F, "INSERT INTO migration (number, name, sha256) VALUES (%u, '9999_future', 'x')",
+                migrations_n + 1);
     fixture_open_db(F, NULL);
     fixture_run(F, &F->refused, "the refusal");
     assert_int_equal(F->err.code, ERR_DB_SCHEMA);
@@ -83,7 +87,8 @@ static void test_a_newer_database_is_refused(void **state)
     fixture_close_db(F);
 }
 
-/* The second file fails: what stands is the first, whole.  Then it is mended (it was never recorded) and all goes on. */
+/* The second file fails: what stands is the first, whole.  Then it is mended (it was never
+ * recorded) and all goes on. */
 static void test_a_file_runs_wholly_or_not_at_all(void **state)
 {
     struct migration list[4];
@@ -91,7 +96,8 @@ static void test_a_file_runs_wholly_or_not_at_all(void **state)
     (void)state;
     memcpy(list, migrations, sizeof(list));
     fixture_sql(F, "CREATE DATABASE half");
-    list[1] = (struct migration){2, "0002_broken", "CREATE TABLE left_over (a int); SELECT 1/0", "ab", false};
+    list[1] = (struct migration){2, "0002_broken", "CREATE TABLE left_over (a int); SELECT 1/0",
+                                 "ab", false};
     open_with("half", list, 2);
     fixture_run(F, &F->refused, "the refusal");
     assert_non_null(strstr(F->err.detail, "0002_broken"));
@@ -109,7 +115,10 @@ static void test_a_statement_outside_a_transaction(void **state)
 
     (void)state;
     memcpy(list, migrations, n * sizeof(list[0]));
-    list[n] = (struct migration){n + 1, "0099_index", "-- no-transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS later ON relays (network)", "cd", true};
+    list[n] = (struct migration){
+        n + 1, "0099_index",
+        "-- no-transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS later ON relays (network)",
+        "cd", true};
     fixture_sql(F, "CREATE DATABASE outside");
     open_with("outside", list, n + 1);
     fixture_run_count(F, &F->ups, 1, "an index made concurrently");

@@ -1,5 +1,6 @@
-/* The whole of store_write through PgBouncer in transaction mode, with fewer server connections than we have lanes: so every
- * transaction may land on another one.  Skipped, loudly, where PgBouncer is not installed. */
+/* The whole of store_write through PgBouncer in transaction mode, with fewer server connections
+ * than we have lanes: so every transaction may land on another one.  Skipped, loudly, where
+ * PgBouncer is not installed. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -22,7 +23,8 @@ static char bouncer_conninfo[256];
 
 static const char *find_bouncer(void)
 {
-    static const char *const places[] = {"/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/usr/local/bin/pgbouncer"};
+    static const char *const places[] = {"/usr/sbin/pgbouncer", "/usr/bin/pgbouncer",
+                                         "/usr/local/bin/pgbouncer"};
 
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         if (access(places[i], X_OK) == 0)
@@ -41,8 +43,10 @@ static int setup(void **state)
     snprintf(ini, sizeof(ini), "%s/pgbouncer.ini", F->dir);
     f = fopen(ini, "w");
     fprintf(f,
-            "[databases]\n* = host=%s/run port=5432 user=bigbrotr\n[pgbouncer]\nlisten_addr =\nlisten_port = 6432\n"
-            "unix_socket_dir = %s\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 2\nlogfile = %s/pgbouncer.log\n"
+            "[databases]\n* = host=%s/run port=5432 user=bigbrotr\n[pgbouncer]\nlisten_addr "
+            "=\nlisten_port = 6432\n"
+            "unix_socket_dir = %s\nauth_type = any\npool_mode = transaction\ndefault_pool_size = "
+            "2\nlogfile = %s/pgbouncer.log\n"
             "pidfile = %s/pgbouncer.pid\nserver_login_retry = 1\n",
             F->dir, F->dir, F->dir, F->dir);
     fclose(f);
@@ -55,7 +59,8 @@ static int setup(void **state)
     snprintf(socket_path, sizeof(socket_path), "%s/.s.PGSQL.6432", F->dir);
     for (int i = 0; i < 500 && access(socket_path, F_OK) != 0; i++)
         usleep(10000);
-    snprintf(bouncer_conninfo, sizeof(bouncer_conninfo), "host=%s port=6432 user=bigbrotr dbname=bigbrotr", F->dir);
+    snprintf(bouncer_conninfo, sizeof(bouncer_conninfo),
+             "host=%s port=6432 user=bigbrotr dbname=bigbrotr", F->dir);
     fixture_open_db(F, bouncer_conninfo);
     fixture_run_count(F, &F->ups, 1, "the database being up behind PgBouncer");
     fixture_relays(F, 10);
@@ -88,11 +93,23 @@ static void fill(struct batch *b, uint32_t from)
     for (uint32_t i = 0; i < N; i++) {
         made_event(&b->made[i], from + i, 1700000000 + from + i, 1);
         b->events[i] = (struct store_event){.event = &b->made[i].event, .raw = STR("{}")};
-        b->sightings[i] = (struct store_sighting){b->made[i].event.id, 1700000000 + from + i, 1800000000000, (int32_t)(i % 10) + 1, false};
+        b->sightings[i] = (struct store_sighting){b->made[i].event.id, 1700000000 + from + i,
+                                                  1800000000000, (int32_t)(i % 10) + 1, false};
     }
-    b->spans[0] = (struct store_span){.relay_id = 1, .filter_id = 1, .lo = from, .hi = from + N - 1, .grade = GRADE_P1, .at = 5};
-    b->spans[1] = (struct store_span){.relay_id = 2, .filter_id = 1, .lo = from, .hi = INT64_MAX, .gap = true, .reason = GAP_AUTH, .at = 5};
-    b->w = (struct store_write){.events = b->events, .events_n = N, .sightings = b->sightings, .sightings_n = N, .spans = b->spans,
+    b->spans[0] = (struct store_span){
+        .relay_id = 1, .filter_id = 1, .lo = from, .hi = from + N - 1, .grade = GRADE_P1, .at = 5};
+    b->spans[1] = (struct store_span){.relay_id = 2,
+                                      .filter_id = 1,
+                                      .lo = from,
+                                      .hi = INT64_MAX,
+                                      .gap = true,
+                                      .reason = GAP_AUTH,
+                                      .at = 5};
+    b->w = (struct store_write){.events = b->events,
+                                .events_n = N,
+                                .sightings = b->sightings,
+                                .sightings_n = N,
+                                .spans = b->spans,
                                 .spans_n = 2};
 }
 
@@ -127,7 +144,8 @@ static void test_all_lanes_at_once(void **state)
     assert_string_equal(fixture_sql(F, "SELECT hi - lo + 1 FROM coverage"), "2400");
     assert_string_equal(fixture_sql(F, "SELECT count(*) FROM event_reject"), "1");
     /* Nothing stays in a session: no lock, no setting. */
-    assert_string_equal(fixture_sql(F, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), "0");
+    assert_string_equal(fixture_sql(F, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"),
+                        "0");
 }
 
 static void test_unknown_ids_roll_back(void **state)
@@ -143,7 +161,8 @@ static void test_unknown_ids_roll_back(void **state)
     assert_string_equal(fixture_sql(F, "SELECT count(*) FROM events"), "2399");
 }
 
-/* PgBouncer keeps our connections when the server behind it is replaced; the transaction itself notices. */
+/* PgBouncer keeps our connections when the server behind it is replaced; the transaction itself
+ * notices. */
 static void test_the_server_is_replaced_behind_it(void **state)
 {
     static struct batch b;
@@ -179,7 +198,8 @@ int main(void)
     };
 
     if (!find_bouncer() || !fixture_drop_root()) {
-        print_message("SKIPPED: pgbouncer is not installed, or there is no user to run PostgreSQL as\n");
+        print_message(
+            "SKIPPED: pgbouncer is not installed, or there is no user to run PostgreSQL as\n");
         return 77;
     }
     return cmocka_run_group_tests(tests, setup, teardown);

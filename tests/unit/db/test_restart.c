@@ -1,4 +1,5 @@
-/* PostgreSQL dies under load: what was acknowledged is there, what was not is submitted again, nothing is there twice. */
+/* PostgreSQL dies under load: what was acknowledged is there, what was not is submitted again,
+ * nothing is there twice. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -61,11 +62,22 @@ static void fill_job(struct job *j, uint32_t b)
     for (uint32_t i = 0; i < BATCH; i++) {
         made_event(&j->made[i], b * BATCH + i, 1700000000 + b * BATCH + i, 1);
         j->events[i].event = &j->made[i].event;
-        j->sightings[i] = (struct store_sighting){j->made[i].event.id, j->made[i].event.created_at, 1800000000000, (int32_t)(b % 5) + 1, false};
+        j->sightings[i] = (struct store_sighting){j->made[i].event.id, j->made[i].event.created_at,
+                                                  1800000000000, (int32_t)(b % 5) + 1, false};
     }
-    j->span = (struct store_span){.relay_id = (int32_t)(b % 5) + 1, .filter_id = 1, .lo = b, .hi = b, .grade = GRADE_P1, .at = 1};
-    j->w = (struct store_write){.events = j->events, .events_n = BATCH, .sightings = j->sightings, .sightings_n = BATCH,
-                                .spans = &j->span, .spans_n = 1, .done = on_done};
+    j->span = (struct store_span){.relay_id = (int32_t)(b % 5) + 1,
+                                  .filter_id = 1,
+                                  .lo = b,
+                                  .hi = b,
+                                  .grade = GRADE_P1,
+                                  .at = 1};
+    j->w = (struct store_write){.events = j->events,
+                                .events_n = BATCH,
+                                .sightings = j->sightings,
+                                .sightings_n = BATCH,
+                                .spans = &j->span,
+                                .spans_n = 1,
+                                .done = on_done};
 }
 
 /* Keeps some transactions in flight until all are committed; calls hurt() now and then. */
@@ -139,7 +151,8 @@ static void test_postgres_is_killed_under_load(void **state)
 static void terminate(unsigned n)
 {
     (void)n;
-    fixture_sql(F, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'bigbrotrd' AND pid <> pg_backend_pid()");
+    fixture_sql(F, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name "
+                   "= 'bigbrotrd' AND pid <> pg_backend_pid()");
 }
 
 static void test_connections_are_terminated_under_load(void **state)
@@ -164,7 +177,8 @@ static void on_late(struct store_write *w, const struct err *err)
     late_code = err ? err->code : ERR_NONE;
 }
 
-/* Down: nothing is called from inside the call that submits, and what is submitted ends all the same. */
+/* Down: nothing is called from inside the call that submits, and what is submitted ends all the
+ * same. */
 static void test_what_is_submitted_while_down_ends(void **state)
 {
     struct store_write w = {.done = on_late};

@@ -9,10 +9,10 @@
 
 static void test_an_array_of_int8(void **state)
 {
-    static const char want[] = "\0\0\0\1"             /* one dimension */
-                               "\0\0\0\0"             /* no NULLs */
-                               "\0\0\0\24"            /* int8 */
-                               "\0\0\0\2\0\0\0\1"     /* two, the first is number 1 */
+    static const char want[] = "\0\0\0\1"         /* one dimension */
+                               "\0\0\0\0"         /* no NULLs */
+                               "\0\0\0\24"        /* int8 */
+                               "\0\0\0\2\0\0\0\1" /* two, the first is number 1 */
                                "\0\0\0\10\0\0\0\0\0\0\1\0"
                                "\0\0\0\10\377\377\377\377\377\377\377\376";
     struct array a;
@@ -84,7 +84,8 @@ static void test_what_is_too_large_is_dropped_and_remembered(void **state)
     (void)state;
     array_init(&a, PG_BYTEA);
     array_bytes(&a, "x", 1);
-    array_bytes(&a, "x", (size_t)ARRAY_BYTES_MAX + 1); /* its length alone says so: nothing is read */
+    array_bytes(&a, "x",
+                (size_t)ARRAY_BYTES_MAX + 1); /* its length alone says so: nothing is read */
     assert_true(array_overflow(&a));
     assert_int_equal(a.n, 1);
     array_done(&a);

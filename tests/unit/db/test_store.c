@@ -38,8 +38,18 @@ static void test_events_sightings_and_coverage_in_one_transaction(void **state)
     struct made_event *made = calloc(N, sizeof(*made));
     struct store_event *events = calloc(N, sizeof(*events));
     struct store_sighting *sightings = calloc(2 * N, sizeof(*sightings));
-    struct store_span span = {.relay_id = 1, .filter_id = 1, .lo = 1700000000, .hi = 1700000599, .grade = GRADE_P1, .at = 1800000000};
-    struct store_write w = {.events = events, .events_n = N, .sightings = sightings, .sightings_n = 2 * N, .spans = &span, .spans_n = 1};
+    struct store_span span = {.relay_id = 1,
+                              .filter_id = 1,
+                              .lo = 1700000000,
+                              .hi = 1700000599,
+                              .grade = GRADE_P1,
+                              .at = 1800000000};
+    struct store_write w = {.events = events,
+                            .events_n = N,
+                            .sightings = sightings,
+                            .sightings_n = 2 * N,
+                            .spans = &span,
+                            .spans_n = 1};
     char hex[65];
 
     (void)state;
@@ -47,7 +57,8 @@ static void test_events_sightings_and_coverage_in_one_transaction(void **state)
         made_event(&made[i], i, 1700000000 + i, 1);
         events[i].event = &made[i].event;
         for (uint32_t r = 0; r < 2; r++)
-            sightings[2 * i + r] = (struct store_sighting){made[i].event.id, 1700000000 + i, 1800000000123, (int32_t)r + 1, false};
+            sightings[2 * i + r] = (struct store_sighting){made[i].event.id, 1700000000 + i,
+                                                           1800000000123, (int32_t)r + 1, false};
     }
     assert_int_equal(fixture_write(F, DB_BACKFILL, &w), ERR_NONE);
     assert_int_equal(w.events_inserted, N);
@@ -56,11 +67,13 @@ static void test_events_sightings_and_coverage_in_one_transaction(void **state)
         assert_true(events[i].inserted);
     assert_int_equal(number("SELECT count(*) FROM events"), N);
     assert_int_equal(number("SELECT count(*) FROM events_relays"), 2 * N);
-    assert_int_equal(number("SELECT count(*) FROM relay_coverage WHERE grade = 'walk'"), 0); /* the filter has no row yet */
+    assert_int_equal(number("SELECT count(*) FROM relay_coverage WHERE grade = 'walk'"),
+                     0); /* the filter has no row yet */
     assert_int_equal(number("SELECT count(*) FROM coverage WHERE grade = 2 AND hi - lo = 599"), 1);
     assert_int_equal(number("SELECT sum(events) FROM archive_count"), N);
 
-    /* Again, on the other lane: nothing is there twice, and the caller is told that nothing was new. */
+    /* Again, on the other lane: nothing is there twice, and the caller is told that nothing was
+     * new. */
     assert_int_equal(fixture_write(F, DB_LIVE, &w), ERR_NONE);
     assert_int_equal(w.events_inserted, 0);
     assert_int_equal(w.sightings_inserted, 0);
@@ -69,9 +82,13 @@ static void test_events_sightings_and_coverage_in_one_transaction(void **state)
     assert_int_equal(number("SELECT sum(sightings) FROM archive_count"), 2 * N);
 
     id_hex(hex, &made[7].event.id);
-    assert_string_equal(fixture_sql(F, "SELECT relay_url FROM events_relays WHERE event_id = nostr_id('%s') ORDER BY 1", hex),
-                        "wss://relay1.example");
-    assert_string_equal(fixture_sql(F, "SELECT count(*) FROM events WHERE taghash @> tag('t', 'topic7')"), "6");
+    assert_string_equal(
+        fixture_sql(
+            F, "SELECT relay_url FROM events_relays WHERE event_id = nostr_id('%s') ORDER BY 1",
+            hex),
+        "wss://relay1.example");
+    assert_string_equal(
+        fixture_sql(F, "SELECT count(*) FROM events WHERE taghash @> tag('t', 'topic7')"), "6");
     free(made);
     free(events);
     free(sightings);
@@ -90,7 +107,8 @@ static struct one *one_init(struct one *o, uint32_t n, int64_t created_at, int32
     made_event(&o->made, n, created_at, kind);
     o->event = (struct store_event){.event = &o->made.event, .raw = STR("{\"the\":\"raw event\"}")};
     o->sighting = (struct store_sighting){o->made.event.id, created_at, 1800000000123, 3, false};
-    o->w = (struct store_write){.events = &o->event, .events_n = 1, .sightings = &o->sighting, .sightings_n = 1};
+    o->w = (struct store_write){
+        .events = &o->event, .events_n = 1, .sightings = &o->sighting, .sightings_n = 1};
     return o;
 }
 
@@ -136,14 +154,20 @@ static void test_poison_rows_are_set_aside(void **state)
     struct store_event *events = calloc(N, sizeof(*events));
     struct store_sighting *sightings = calloc(N, sizeof(*sightings));
     struct store_span span = {.relay_id = 5, .filter_id = 1, .lo = 5, .hi = 6, .grade = GRADE_P1};
-    struct store_write w = {.events = events, .events_n = N, .sightings = sightings, .sightings_n = N, .spans = &span, .spans_n = 1};
+    struct store_write w = {.events = events,
+                            .events_n = N,
+                            .sightings = sightings,
+                            .sightings_n = N,
+                            .spans = &span,
+                            .spans_n = 1};
     uint32_t bad = 0;
 
     (void)state;
     for (uint32_t i = 0; i < N; i++) {
         made_event(&made[i], 20000 + i, 1700002000, 1);
         events[i] = (struct store_event){.event = &made[i].event, .raw = STR("{\"raw\":true}")};
-        sightings[i] = (struct store_sighting){made[i].event.id, 1700002000, 1800000000123, 5, false};
+        sightings[i] =
+            (struct store_sighting){made[i].event.id, 1700002000, 1800000000123, 5, false};
     }
     made[3].event.content = STR("a NUL \0 inside");
     made[17].event.content = STR("not UTF-8 \xff\xfe");
@@ -161,10 +185,15 @@ static void test_poison_rows_are_set_aside(void **state)
         bad += events[i].refused;
     }
     assert_int_equal(bad, 4);
-    assert_int_equal(number("SELECT count(*) FROM event_reject WHERE reason = 'database' AND convert_from(raw, 'UTF8') = '{\"raw\":true}'"), 4);
-    assert_int_equal(number("SELECT count(*) FROM event_reject WHERE detail LIKE '%invalid byte sequence%'"), 3);
+    assert_int_equal(number("SELECT count(*) FROM event_reject WHERE reason = 'database' AND "
+                            "convert_from(raw, 'UTF8') = '{\"raw\":true}'"),
+                     4);
+    assert_int_equal(
+        number("SELECT count(*) FROM event_reject WHERE detail LIKE '%invalid byte sequence%'"), 3);
     assert_int_equal(number("SELECT count(*) FROM coverage WHERE relay_id = 5"), 1);
-    assert_int_equal(number("SELECT count(*) FROM events WHERE created_at = 1700002000 AND tags IS NOT NULL"), N - 4);
+    assert_int_equal(
+        number("SELECT count(*) FROM events WHERE created_at = 1700002000 AND tags IS NOT NULL"),
+        N - 4);
 
     assert_int_equal(fixture_write(F, DB_LIVE, &w), ERR_NONE); /* again: counted, not doubled */
     assert_int_equal(w.events_inserted, 0);
@@ -182,16 +211,17 @@ static void test_tombstones_keep_events_out(void **state)
     struct id32 author;
 
     (void)state;
-    one_init(&a, 30001, 1700003000, 1); /* by its id */
-    one_init(&b, 30020, 1700003000, 1); /* by its author, old enough */
-    one_init(&c, 30021, 1700003100, 1); /* by the same author, later */
+    one_init(&a, 30001, 1700003000, 1);    /* by its id */
+    one_init(&b, 30020, 1700003000, 1);    /* by its author, old enough */
+    one_init(&c, 30021, 1700003100, 1);    /* by the same author, later */
     one_init(&d, 30030, 1700003000, 1059); /* a gift wrap to somebody who vanished */
     assert_int_equal(fixture_write(F, DB_LIVE, &b.w), ERR_NONE);
     id_hex(hex, &a.made.event.id);
     memcpy(author.b, b.made.event.pubkey.b, 32);
     id_hex(pubkey, &author);
     assert_string_equal(fixture_sql(F, "SELECT exclude('event', '\\x%s')", hex), "0");
-    assert_string_equal(fixture_sql(F, "SELECT exclude('author', '\\x%s', 1700003050, 'vanish')", pubkey), "1");
+    assert_string_equal(
+        fixture_sql(F, "SELECT exclude('author', '\\x%s', 1700003050, 'vanish')", pubkey), "1");
     fixture_sql(F, "SELECT exclude('recipient', '\\x%s')", pubkey);
     d.made.hashes[0] = event_tag_hash(STR("p"), (struct str){pubkey, 64});
 
@@ -199,10 +229,13 @@ static void test_tombstones_keep_events_out(void **state)
     assert_int_equal(fixture_write(F, DB_LIVE, &b.w), ERR_NONE);
     assert_int_equal(fixture_write(F, DB_LIVE, &c.w), ERR_NONE);
     assert_int_equal(fixture_write(F, DB_LIVE, &d.w), ERR_NONE);
-    assert_true(a.event.tombstoned && b.event.tombstoned && !c.event.tombstoned && d.event.tombstoned);
+    assert_true(a.event.tombstoned && b.event.tombstoned && !c.event.tombstoned &&
+                d.event.tombstoned);
     assert_int_equal(a.w.sightings_inserted, 0);
     assert_true(c.event.inserted);
-    assert_int_equal(number("SELECT count(*) FROM events WHERE content IN ('event 30001', 'event 30020', 'event 30030')"), 0);
+    assert_int_equal(number("SELECT count(*) FROM events WHERE content IN ('event 30001', 'event "
+                            "30020', 'event 30030')"),
+                     0);
     assert_int_equal(number("SELECT count(*) FROM events WHERE content = 'event 30021'"), 1);
     fixture_sql(F, "SELECT exclude('kind', int4send(1234))");
     one_init(&a, 30040, 1700003000, 1234);
@@ -233,8 +266,10 @@ static void test_expirations_and_deletions_are_noted(void **state)
     assert_int_equal(fixture_write(F, DB_LIVE, &b.w), ERR_NONE);
     assert_int_equal(fixture_write(F, DB_LIVE, &b.w), ERR_NONE);
     assert_int_equal(number("SELECT count(*) FROM deletion"), 2);
-    assert_string_equal(fixture_sql(F, "SELECT count(*) FROM deletion d JOIN event e ON e.id = d.target_id"), "1");
-    assert_int_equal(number("SELECT count(*) FROM deletion WHERE target_tag = (tag('a', '30023:abc:d'))[1]"), 1);
+    assert_string_equal(
+        fixture_sql(F, "SELECT count(*) FROM deletion d JOIN event e ON e.id = d.target_id"), "1");
+    assert_int_equal(
+        number("SELECT count(*) FROM deletion WHERE target_tag = (tag('a', '30023:abc:d'))[1]"), 1);
 }
 
 struct counted {
@@ -251,7 +286,8 @@ static void on_counted(struct store_write *w, const struct err *err)
     ++*c->done;
 }
 
-/* Four writers, two connections of two daemons each, offer the same rows at the same time, each in another order. */
+/* Four writers, two connections of two daemons each, offer the same rows at the same time, each in
+ * another order. */
 static void test_four_writers_store_nothing_twice(void **state)
 {
     enum { N = 2000, WRITERS = 4 };
@@ -274,10 +310,14 @@ static void test_four_writers_store_nothing_twice(void **state)
             uint32_t j = (wr % 2 ? N - 1 - i : i + wr * 100) % N;
 
             events[wr * N + i].event = &made[j].event;
-            sightings[wr * N + i] = (struct store_sighting){made[j].event.id, made[j].event.created_at, 1800000000000 + wr,
-                                                            (int32_t)(1 + j % 10), false};
+            sightings[wr * N + i] =
+                (struct store_sighting){made[j].event.id, made[j].event.created_at,
+                                        1800000000000 + wr, (int32_t)(1 + j % 10), false};
         }
-        c[wr] = (struct counted){.w = {.events = events + wr * N, .events_n = N, .sightings = sightings + wr * N, .sightings_n = N,
+        c[wr] = (struct counted){.w = {.events = events + wr * N,
+                                       .events_n = N,
+                                       .sightings = sightings + wr * N,
+                                       .sightings_n = N,
                                        .done = on_counted},
                                  .done = &done};
         store_write(wr < 2 ? first : second, wr % 2 ? DB_LIVE : DB_BACKFILL, &c[wr].w);
@@ -290,10 +330,16 @@ static void test_four_writers_store_nothing_twice(void **state)
     }
     assert_int_equal(inserted, N);
     assert_int_equal(seen, N);
-    assert_int_equal(number("SELECT count(*) FROM events WHERE created_at BETWEEN 1700005000 AND 1700006999"), N);
-    assert_int_equal(number("SELECT count(*) FROM (SELECT event_id, relay_url FROM events_relays GROUP BY 1, 2 HAVING count(*) > 1) x"), 0);
-    assert_int_equal(number("SELECT count(*) FROM events_relays r JOIN events e ON e.id = r.event_id "
-                            "WHERE e.created_at BETWEEN 1700005000 AND 1700006999"), N);
+    assert_int_equal(
+        number("SELECT count(*) FROM events WHERE created_at BETWEEN 1700005000 AND 1700006999"),
+        N);
+    assert_int_equal(number("SELECT count(*) FROM (SELECT event_id, relay_url FROM events_relays "
+                            "GROUP BY 1, 2 HAVING count(*) > 1) x"),
+                     0);
+    assert_int_equal(
+        number("SELECT count(*) FROM events_relays r JOIN events e ON e.id = r.event_id "
+               "WHERE e.created_at BETWEEN 1700005000 AND 1700006999"),
+        N);
     db_close(second);
     F->db = first;
     free(made);
@@ -317,7 +363,8 @@ static void test_look_up(void **state)
     struct id32 ids[3];
     int64_t at[3] = {1700005000, 1700005001, 1700005001};
     bool known[3] = {false, true, false};
-    struct looked l = {.l = {.ids = ids, .created_at = at, .n = 3, .known = known, .done = on_looked}};
+    struct looked l = {
+        .l = {.ids = ids, .created_at = at, .n = 3, .known = known, .done = on_looked}};
 
     (void)state;
     made_id(&ids[0], 50000);
@@ -339,26 +386,38 @@ static void test_times_of_sightings(void **state)
     (void)state;
     for (uint32_t i = 0; i < N; i++) { /* live: each in a transaction of its own, some ms apart */
         struct store_event event = {.event = &made[i].event};
-        struct store_sighting s = {.created_at = now + i, .seen_at_ms = (now + i) * 1000 + 1 + i % 977, .relay_id = 7};
+        struct store_sighting s = {
+            .created_at = now + i, .seen_at_ms = (now + i) * 1000 + 1 + i % 977, .relay_id = 7};
         struct store_write w = {.events = &event, .events_n = 1, .sightings = &s, .sightings_n = 1};
 
         made_event(&made[i], 60000 + i, now + i, 1);
         s.id = made[i].event.id;
         assert_int_equal(fixture_write(F, DB_LIVE, &w), ERR_NONE);
     }
-    assert_int_equal(number("SELECT count(*) FROM events_relays r JOIN events e ON e.id = r.event_id JOIN relays x "
-                            "ON x.url = r.relay_url WHERE x.relay_id = 7 AND e.created_at >= 1760000000 AND r.seen_at_ms = e.created_at * 1000 + 1 + (e.created_at - 1760000000) % 977 "
-                            "AND r.seen_at = r.seen_at_ms / 1000"), N);
-    snprintf(before, sizeof(before), "%s", fixture_sql(F, "SELECT md5(string_agg(event_id || relay_url || seen_at_ms, ',' ORDER BY event_id, relay_url)) FROM events_relays"));
-    snprintf(count, sizeof(count), "%s", fixture_sql(F, "SELECT count(*) FROM sighting WHERE relay_id = 7"));
+    assert_int_equal(
+        number(
+            "SELECT count(*) FROM events_relays r JOIN events e ON e.id = r.event_id JOIN relays x "
+            "ON x.url = r.relay_url WHERE x.relay_id = 7 AND e.created_at >= 1760000000 AND "
+            "r.seen_at_ms = e.created_at * 1000 + 1 + (e.created_at - 1760000000) % 977 "
+            "AND r.seen_at = r.seen_at_ms / 1000"),
+        N);
+    snprintf(before, sizeof(before), "%s",
+             fixture_sql(F, "SELECT md5(string_agg(event_id || relay_url || seen_at_ms, ',' ORDER "
+                            "BY event_id, relay_url)) FROM events_relays"));
+    snprintf(count, sizeof(count), "%s",
+             fixture_sql(F, "SELECT count(*) FROM sighting WHERE relay_id = 7"));
     assert_true(atoi(count) >= N);
     assert_true(atoll(fixture_sql(F, "SELECT sighting_compact(1760200000, 100)")) > N - 20);
-    snprintf(after, sizeof(after), "%s", fixture_sql(F, "SELECT md5(string_agg(event_id || relay_url || seen_at_ms, ',' ORDER BY event_id, relay_url)) FROM events_relays"));
+    snprintf(after, sizeof(after), "%s",
+             fixture_sql(F, "SELECT md5(string_agg(event_id || relay_url || seen_at_ms, ',' ORDER "
+                            "BY event_id, relay_url)) FROM events_relays"));
     assert_string_equal(before, after);
-    assert_int_equal(number("SELECT count(*) FROM sighting WHERE relay_id = 7 AND seen_at < 1760100000"), 0);
+    assert_int_equal(
+        number("SELECT count(*) FROM sighting WHERE relay_id = 7 AND seen_at < 1760100000"), 0);
     assert_string_equal(fixture_sql(F, "SELECT sighting_compact(1760200000, 100)"), "0");
 
-    struct store_event event = {.event = &made[5].event}; /* seen again: known from the packed rows */
+    struct store_event event = {.event =
+                                    &made[5].event}; /* seen again: known from the packed rows */
     struct store_sighting s = {made[5].event.id, now + 5, 1770000000000, 7, false};
     struct store_write w = {.events = &event, .events_n = 1, .sightings = &s, .sightings_n = 1};
 

@@ -1,0 +1,59 @@
+/* What one store_write() is while it runs; between store_event.c (the order of things) and
+ * store_event_send.c (the rows). */
+#ifndef DB_STORE_WRITE_H
+#define DB_STORE_WRITE_H
+
+#include "db/op.h"
+#include "db/store_event.h"
+
+enum { RANGES_MAX = 64, DETAIL_BYTES = 160 };
+
+enum write_phase { WRITE_ASK, WRITE_EVENTS, WRITE_REST };
+
+/* Which statement a result of an exchange belongs to. */
+enum write_step {
+    STEP_OTHER,
+    STEP_TOMBSTONES,
+    STEP_RECIPIENTS,
+    STEP_MISSING,
+    STEP_EVENTS,
+    STEP_SIGHTINGS
+};
+
+struct range {
+    uint32_t from, to;
+};
+
+struct write {
+    struct op op;
+    struct db *db;
+    struct store_write *w;
+    enum db_lane lane;
+    enum write_phase phase;
+    enum write_step steps[16];
+    int steps_n;
+
+    uint32_t *order;              /* events by id: positions in w->events */
+    char (*detail)[DETAIL_BYTES]; /* by position in `order`: why it was refused; made when needed */
+    bool careful;
+    struct range ranges[RANGES_MAX]; /* careful: still to be written, the next one last */
+    uint32_t ranges_n;
+    struct range now; /* what the running exchange writes */
+    uint32_t missing;
+};
+
+struct store_event *write_event_at(const struct write *op, uint32_t i);
+void write_add_step(struct write *op, enum write_step step);
+
+/* The first exchange: who else must wait, what is excluded, are the known ones there? */
+void write_send_locks(struct write *op, struct conn *conn);
+void write_send_tombstones(struct write *op, struct conn *conn);
+void write_send_known(struct write *op, struct conn *conn);
+
+/* The second. */
+void write_send_events(struct write *op, struct conn *conn); /* those of op->now */
+void write_send_notes(struct write *op, struct conn *conn);  /* expirations, deletions, rejects */
+void write_send_sightings(struct write *op, struct conn *conn);
+void write_send_spans(struct write *op, struct conn *conn);
+
+#endif
