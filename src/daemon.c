@@ -40,7 +40,8 @@ static const struct cluster_ops cluster_ops = {.on_progress = on_cluster_progres
                                                .on_down = on_cluster_down,
                                                .on_failed = on_cluster_failed,
                                                .on_stopped = on_cluster_stopped};
-static const struct db_ops db_ops = {.on_up = on_db_up, .on_down = on_db_down, .on_refused = on_db_refused};
+static const struct db_ops db_ops = {
+    .on_up = on_db_up, .on_down = on_db_down, .on_refused = on_db_refused};
 
 static void enter(struct daemon *d, enum daemon_phase phase, const char *text)
 {
@@ -59,7 +60,7 @@ static void say(struct daemon *d, const struct err *err)
 int daemon_run(struct config *cfg, const struct daemon_args *args)
 {
     struct daemon *d = calloc(1, sizeof(*d));
-    struct err err;
+    struct err err = {0};
 
     if (d == NULL)
         abort();
@@ -139,7 +140,8 @@ static int make_parts(struct daemon *d, struct err *err)
 
 static void start_cluster(struct daemon *d)
 {
-    const struct cluster_options options = {.state_dir = d->state_dir, .bin_dir = d->cfg->database_bin_dir};
+    const struct cluster_options options = {.state_dir = d->state_dir,
+                                            .bin_dir = d->cfg->database_bin_dir};
 
     (void)snprintf(d->database_text, sizeof(d->database_text), "private, starting");
     enter(d, PHASE_CLUSTER, "starting the private database");
@@ -193,7 +195,8 @@ static void connect_database(struct daemon *d, const char *conninfo, const char 
 {
     const struct db_options options = {.conninfo = conninfo,
                                        .password = password,
-                                       .statement_timeout_ms = (uint32_t)d->cfg->database_statement_timeout};
+                                       .statement_timeout_ms =
+                                           (uint32_t)d->cfg->database_statement_timeout};
 
     enter(d, PHASE_DATABASE, "connecting to the database");
     d->db = db_open(loop_uv(d->loop), &options, &db_ops, d);
@@ -225,8 +228,10 @@ static void on_db_up(void *owner, bool restarted)
     int version = db_server_version(d->db);
 
     (void)snprintf(d->database_text, sizeof(d->database_text), "%s, PostgreSQL %d.%d",
-                   d->cluster != NULL ? "private" : "your server", version / 10000, version % 10000);
-    log_info("database", "ready: %s%s", d->database_text, restarted ? ", restarted since we last saw it" : "");
+                   d->cluster != NULL ? "private" : "your server", version / 10000,
+                   version % 10000);
+    log_info("database", "ready: %s%s", d->database_text,
+             restarted ? ", restarted since we last saw it" : "");
     if (d->stopping)
         return;
     if (d->ingest == NULL)
@@ -287,7 +292,8 @@ static char *read_file(const char *path, size_t *n, struct err *err)
     return data;
 }
 
-static struct initializer_list *load_list(struct daemon *d, const char *path, struct str builtin, struct err *err)
+static struct initializer_list *load_list(struct daemon *d, const char *path, struct str builtin,
+                                          struct err *err)
 {
     const struct url_policy policy = {.address_allowed = address_allowed, .owner = d->net};
     struct initializer_list *list;
@@ -357,8 +363,10 @@ static void mark_relays(struct daemon *d)
                                   ? roster_find(&d->roster, url->text)
                                   : NULL;
         if (relay == NULL) {
-            log_warning("daemon", "[relay %s] is not among the relays that are known; add it to the seed file",
-                        settings->url);
+            log_warning(
+                "daemon",
+                "[relay %s] is not among the relays that are known; add it to the seed file",
+                settings->url);
             continue;
         }
         relay->settings = settings;
@@ -401,7 +409,8 @@ static void on_signal(void *owner, int signum)
     }
     if (d->stopping)
         _exit(1); /* a second one: at once; the private database is ended by the kernel */
-    log_info("daemon", "%s: finishing what is in flight", signum == SIGINT ? "interrupted" : "asked to stop");
+    log_info("daemon", "%s: finishing what is in flight",
+             signum == SIGINT ? "interrupted" : "asked to stop");
     daemon_stop(d, 0);
 }
 
@@ -460,7 +469,8 @@ static char *answer_status(void *owner)
     return text;
 }
 
-/* Stopping: no new work; what is in flight is written; then everything is closed in reverse order. */
+/* Stopping: no new work; what is in flight is written; then everything is closed in reverse order.
+ */
 
 void daemon_stop(struct daemon *d, int exit_code)
 {
@@ -490,7 +500,8 @@ static void on_drain(uv_timer_t *timer)
     if (!done && clock_mono_ms() < d->stop_until_ms)
         return;
     if (!done)
-        log_warning("daemon", "not everything could be written in time; it will be asked for again");
+        log_warning("daemon",
+                    "not everything could be written in time; it will be asked for again");
     take_apart(d);
 }
 

@@ -1,9 +1,12 @@
-/* daemon: the composition.  Everything is made here, in order, and unmade in reverse; nothing else in the tree knows all rooms.
+/* daemon: the composition.  Everything is made here, in order, and unmade in reverse; nothing else
+ * in the tree knows all rooms.
  *
- *     CLUSTER (private database starts) -> DATABASE (connects, migrates) -> SEEDING -> ARCHIVING -> STOPPING -> gone
+ *     CLUSTER (private database starts) -> DATABASE (connects, migrates) -> SEEDING -> ARCHIVING ->
+ * STOPPING -> gone
  *
- * daemon.c runs the phases, daemon_options.c turns the configuration into options, daemon_user.c chooses the state directory
- * and drops root, daemon_watch.c looks at the running parts once a second: status, terminal, disk. */
+ * daemon.c runs the phases, daemon_options.c turns the configuration into options, daemon_user.c
+ * chooses the state directory and drops root, daemon_watch.c looks at the running parts once a
+ * second: status, terminal, disk. */
 #ifndef DAEMON_H
 #define DAEMON_H
 
@@ -73,15 +76,18 @@ void options_net(const struct daemon *d, struct net_options *o);
 void options_ingest(const struct daemon *d, struct ingest_options *o);
 void options_synchronizer(const struct daemon *d, struct synchronizer_options *o);
 int options_filters(struct daemon *d, struct config_errors *errors); /* -1: errors were added */
-int options_check(const struct config *cfg, struct config_errors *errors); /* what only higher rooms can judge: filters, relay URLs, the key */
+int options_check(const struct config *cfg,
+                  struct config_errors
+                      *errors); /* what only higher rooms can judge: filters, relay URLs, the key */
 
 /* daemon_user.c */
-int user_prepare(struct daemon *d, struct err *err) MUST_USE; /* state directory, root dropped, limits raised */
+int user_prepare(struct daemon *d,
+                 struct err *err) MUST_USE; /* state directory, root dropped, limits raised */
 
 /* daemon_watch.c */
 struct watch *watch_open(struct daemon *d);
 void watch_now(struct watch *w); /* draws again at once: the phase has changed */
-void watch_status(const struct watch *w, struct status *out);
+void watch_status(const struct watch *w, struct status *s);
 void watch_summary(struct watch *w); /* the last words */
 void watch_close(struct watch *w);
 

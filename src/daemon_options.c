@@ -6,9 +6,15 @@
 #include "daemon.h"
 #include "nostr/sign.h"
 
-/* Shares of memory_max, in percent.  What the pools do not name (code, the roster of relays beyond its share, libpq's buffers) is
- * some 20 MiB more. */
-enum { SHARE_BATCHES = 40, SHARE_KNOWN = 22, SHARE_MESSAGES = 14, SHARE_CONNECTIONS = 20, SHARE_RELAYS = 4 };
+/* Shares of memory_max, in percent.  What the pools do not name (code, the roster of relays beyond
+ * its share, libpq's buffers) is some 20 MiB more. */
+enum {
+    SHARE_BATCHES = 40,
+    SHARE_KNOWN = 22,
+    SHARE_MESSAGES = 14,
+    SHARE_CONNECTIONS = 20,
+    SHARE_RELAYS = 4
+};
 
 /* What an idle TLS connection holds: 24 KiB in mbedTLS (out buffer of 2 KiB), and ours. */
 enum { CONNECTION_BYTES = 25 * 1024 };
@@ -90,7 +96,8 @@ void options_synchronizer(const struct daemon *d, struct synchronizer_options *o
                    .dials_per_second = (uint32_t)cfg->network_connects_per_second}};
 }
 
-static struct filter_spec *make_filter(const struct config *cfg, const struct config_filter *section,
+static struct filter_spec *make_filter(const struct config *cfg,
+                                       const struct config_filter *section,
                                        struct config_errors *errors)
 {
     struct filter_spec *f = filter_spec_new(section->name);
@@ -99,7 +106,8 @@ static struct filter_spec *make_filter(const struct config *cfg, const struct co
     for (size_t i = 0; i < section->n_pairs; i++) {
         const struct config_pair *pair = &section->pairs[i];
         if (filter_spec_set(f, pair->key, pair->value, &err) < 0)
-            config_errors_add(errors, cfg->path, pair->line, "[filter %s] %s", section->name, err.detail);
+            config_errors_add(errors, cfg->path, pair->line, "[filter %s] %s", section->name,
+                              err.detail);
     }
     return f;
 }
@@ -109,7 +117,7 @@ int options_filters(struct daemon *d, struct config_errors *errors)
     size_t before = errors->n;
 
     d->filters_n = d->cfg->n_filters > 0 ? d->cfg->n_filters : 1;
-    d->filters = calloc(d->filters_n, sizeof(*d->filters));
+    d->filters = calloc(d->filters_n, sizeof(struct filter_spec *));
     if (d->filters == NULL)
         abort();
     for (size_t i = 0; i < d->cfg->n_filters; i++)
@@ -136,8 +144,8 @@ static void check_relays(const struct config *cfg, struct config_errors *errors)
     for (size_t i = 0; i < cfg->n_relays; i++) {
         enum url_refusal why = url_parse(str_z(cfg->relays[i].url), &policy, url);
         if (why != URL_OK)
-            config_errors_add(errors, cfg->path, cfg->relays[i].line, "[relay %s] %s", cfg->relays[i].url,
-                              url_refusal_text(why));
+            config_errors_add(errors, cfg->path, cfg->relays[i].line, "[relay %s] %s",
+                              cfg->relays[i].url, url_refusal_text(why));
     }
     free(url);
 }

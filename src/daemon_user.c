@@ -1,7 +1,7 @@
 /* daemon_user: the state directory, and who we are on this machine.
  *
- * As root the daemon becomes the user that [daemon] user names, which is made when it is missing; PostgreSQL would not run as
- * root, and nothing here needs it. */
+ * As root the daemon becomes the user that [daemon] user names, which is made when it is missing;
+ * PostgreSQL would not run as root, and nothing here needs it. */
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -27,14 +27,16 @@ static int make_user(const char *name, struct err *err)
     if (pid < 0)
         return err_set(err, ERR_IO, "fork: %s", strerror(errno));
     if (pid == 0) {
-        (void)execlp("useradd", "useradd", "--system", "--user-group", "--no-create-home", "--home-dir",
-                     STATE_DIR_SYSTEM, "--shell", "/usr/sbin/nologin", name, (char *)NULL);
+        (void)execlp("useradd", "useradd", "--system", "--user-group", "--no-create-home",
+                     "--home-dir", STATE_DIR_SYSTEM, "--shell", "/usr/sbin/nologin", name,
+                     (char *)NULL);
         _exit(127);
     }
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        return err_set(err, ERR_CONFIG, "the user %s does not exist and could not be made with useradd", name);
+        return err_set(err, ERR_CONFIG,
+                       "the user %s does not exist and could not be made with useradd", name);
     log_info("daemon", "made the system user %s", name);
     return 0;
 }
@@ -58,7 +60,8 @@ static int make_dirs(char *path, struct err *err)
 
 static int choose_state_dir(struct daemon *d, struct err *err)
 {
-    const char *state = getenv("STATE_DIRECTORY"), *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    const char *state = getenv("STATE_DIRECTORY"), *xdg = getenv("XDG_STATE_HOME"),
+               *home = getenv("HOME");
     char *dir = d->state_dir;
     size_t size = sizeof(d->state_dir);
 
@@ -92,8 +95,10 @@ static int drop_root(struct daemon *d, struct err *err)
     if (user == NULL || user->pw_uid == 0)
         return err_set(err, ERR_CONFIG, "[daemon] user %s cannot be used", name);
     if (chown(d->state_dir, user->pw_uid, user->pw_gid) < 0)
-        return err_set(err, ERR_IO, "cannot give %s to %s: %s", d->state_dir, name, strerror(errno));
-    if (initgroups(user->pw_name, user->pw_gid) < 0 || setresgid(user->pw_gid, user->pw_gid, user->pw_gid) < 0 ||
+        return err_set(err, ERR_IO, "cannot give %s to %s: %s", d->state_dir, name,
+                       strerror(errno));
+    if (initgroups(user->pw_name, user->pw_gid) < 0 ||
+        setresgid(user->pw_gid, user->pw_gid, user->pw_gid) < 0 ||
         setresuid(user->pw_uid, user->pw_uid, user->pw_uid) < 0)
         return err_set(err, ERR_IO, "cannot become %s: %s", name, strerror(errno));
     if (setuid(0) == 0)
@@ -113,8 +118,10 @@ int user_prepare(struct daemon *d, struct err *err)
     if (geteuid() == 0 && drop_root(d, err) < 0)
         return -1;
     if (access(d->state_dir, R_OK | W_OK | X_OK) < 0)
-        return err_set(err, ERR_IO, "%s cannot be used: %s. Give it to this user, or choose another [daemon] state_dir",
-                       d->state_dir, strerror(errno));
+        return err_set(
+            err, ERR_IO,
+            "%s cannot be used: %s. Give it to this user, or choose another [daemon] state_dir",
+            d->state_dir, strerror(errno));
     (void)umask(0077);
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     /* Thousands of connections: as many files as we may have. */

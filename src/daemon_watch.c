@@ -1,9 +1,11 @@
 /* daemon_watch: looks at the running parts once a second.
  *
- *     parts --> struct status --> the block on a terminal, or a line every 10 s; the control socket; gauges
+ *     parts --> struct status --> the block on a terminal, or a line every 10 s; the control
+ * socket; gauges
  *           \-> disk: is there room for history?
  *
- * Everything here only reads, but for one thing: it pauses history when the disk or the archive is full. */
+ * Everything here only reads, but for one thing: it pauses history when the disk or the archive is
+ * full. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -19,8 +21,8 @@ enum {
     TICK_MS = 1000,
     LINE_EVERY_MS = 10 * 1000,
     STATS_EVERY_MS = 5 * 1000,
-    RATE_TICKS = 10,           /* rates are means over so many seconds */
-    GROWTH_SAMPLES = 60,       /* of the database's size, a minute apart */
+    RATE_TICKS = 10,     /* rates are means over so many seconds */
+    GROWTH_SAMPLES = 60, /* of the database's size, a minute apart */
     GROWTH_EVERY_MS = 60 * 1000,
     BLOCK_MAX = 8192
 };
@@ -63,12 +65,13 @@ static void redraw(void *owner);
 struct watch *watch_open(struct daemon *d)
 {
     struct watch *w = calloc(1, sizeof(*w));
+    const char *term = getenv("TERM");
 
     if (w == NULL)
         abort();
     w->d = d;
     w->disk_free = w->disk_total = -1;
-    w->terminal = isatty(STDERR_FILENO) == 1 && getenv("TERM") != NULL && strcmp(getenv("TERM"), "dumb") != 0;
+    w->terminal = isatty(STDERR_FILENO) == 1 && term != NULL && strcmp(term, "dumb") != 0;
     w->line_ms = clock_mono_ms();
     (void)uv_timer_init(loop_uv(d->loop), &w->timer);
     w->timer.data = w;
@@ -141,9 +144,12 @@ void watch_summary(struct watch *w)
         w->block_n = 0;
         w->terminal = false;
     }
-    log_info("daemon", "archived %lld new events in %s; %lld duplicates, %lld refused; %u of %u answering relays complete; archive %s",
+    log_info("daemon",
+             "archived %lld new events in %s; %lld duplicates, %lld refused; %u of %u answering "
+             "relays complete; archive %s",
              (long long)status.archived, human_duration(up, sizeof(up), (double)status.uptime_s),
-             (long long)status.duplicates, (long long)status.rejected, status.relays_synced, status.relays_ever_ready,
+             (long long)status.duplicates, (long long)status.rejected, status.relays_synced,
+             status.relays_ever_ready,
              human_bytes(bytes, sizeof(bytes), (double)status.database_bytes));
 }
 
@@ -187,12 +193,15 @@ static double growth_per_hour(const struct watch *w)
     uint32_t newest = (w->sizes_n - 1) % GROWTH_SAMPLES;
     uint32_t oldest = w->sizes_n > GROWTH_SAMPLES ? w->sizes_n % GROWTH_SAMPLES : 0;
     int64_t ms = w->sizes[newest].at_ms - w->sizes[oldest].at_ms;
-    return ms <= 0 ? 0 : (double)(w->sizes[newest].bytes - w->sizes[oldest].bytes) * 3600000.0 / (double)ms;
+    return ms <= 0
+               ? 0
+               : (double)(w->sizes[newest].bytes - w->sizes[oldest].bytes) * 3600000.0 / (double)ms;
 }
 
 /* The disk */
 
-/* Full until there is clearly more room than needed, so that history does not start and stop every second. */
+/* Full until there is clearly more room than needed, so that history does not start and stop every
+ * second. */
 static bool too_little(double value, double limit, bool paused)
 {
     return value < (paused ? limit * 1.05 : limit);
@@ -203,13 +212,15 @@ static void look_at_disk(struct watch *w)
     struct daemon *d = w->d;
     struct statvfs fs;
     char text[STATUS_TEXT_MAX] = "", limit[32];
-    double free_min = (double)d->cfg->archive_disk_free_min / 1000, size_max = (double)d->cfg->archive_size_max;
+    double free_min = (double)d->cfg->archive_disk_free_min / 1000,
+           size_max = (double)d->cfg->archive_size_max;
 
     if (d->cluster != NULL && statvfs(d->state_dir, &fs) == 0 && fs.f_blocks > 0) {
         w->disk_free = (int64_t)(fs.f_bavail * fs.f_frsize);
         w->disk_total = (int64_t)(fs.f_blocks * fs.f_frsize);
         if (too_little((double)w->disk_free / (double)w->disk_total, free_min, w->paused))
-            (void)snprintf(text, sizeof(text), "less than %.0f %% of the disk is free ([archive] disk_free_min)",
+            (void)snprintf(text, sizeof(text),
+                           "less than %.0f %% of the disk is free ([archive] disk_free_min)",
                            free_min * 100);
     }
     if (text[0] == '\0' && size_max > 0 && w->stats_known &&
@@ -248,10 +259,13 @@ static void proxy_text(const struct daemon *d, enum network network, char *to, s
             (void)snprintf(to, size, "looking for a proxy");
             return;
         }
-        (void)snprintf(to, size, "waiting for a proxy: none answers on 127.0.0.1:9050 or 9150; `apt install tor` starts one");
+        (void)snprintf(to, size,
+                       "waiting for a proxy: none answers on 127.0.0.1:9050 or 9150; `apt install "
+                       "tor` starts one");
         return;
     case NET_PROXY_NONE:
-        (void)snprintf(to, size, "waiting for a proxy: set [network] proxy_%s", network_name(network));
+        (void)snprintf(to, size, "waiting for a proxy: set [network] proxy_%s",
+                       network_name(network));
         return;
     }
 }
@@ -261,7 +275,8 @@ static void status_rates(const struct watch *w, struct status *s)
     if (w->samples_n < 2)
         return;
     const struct sample *newest = &w->samples[(w->samples_n - 1) % RATE_TICKS];
-    const struct sample *oldest = &w->samples[w->samples_n > RATE_TICKS ? w->samples_n % RATE_TICKS : 0];
+    const struct sample *oldest =
+        &w->samples[w->samples_n > RATE_TICKS ? w->samples_n % RATE_TICKS : 0];
     double seconds = (double)(newest->at_ms - oldest->at_ms) / 1000;
     if (seconds <= 0)
         return;

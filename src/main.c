@@ -19,10 +19,12 @@ static const char usage[] =
     "\n"
     "usage: bigbrotrd [-c FILE] [--init | --check-config | --print-config]\n"
     "\n"
-    "  -c, --config FILE   the configuration; without it a private database and the built-in relays are used\n"
+    "  -c, --config FILE   the configuration; without it a private database and the built-in "
+    "relays are used\n"
     "      --init          prepare the database, load the relays, and exit\n"
     "      --check-config  say what is wrong with the configuration, all at once, and exit\n"
-    "      --print-config  print the configuration in force, what differs from the default marked, and exit\n"
+    "      --print-config  print the configuration in force, what differs from the default marked, "
+    "and exit\n"
     "      --example       print a commented example of a configuration file, and exit\n"
     "      --version       print versions and exit\n"
     "  -h, --help          print this and exit\n"
@@ -31,8 +33,8 @@ static const char usage[] =
 
 static int print_version(void)
 {
-    (void)printf("bigbrotrd %s\nlibuv %s, %s, libpq %d\n", BIGBROTR_VERSION, uv_version_string(), tls_library_version(),
-                 conn_library_version());
+    (void)printf("bigbrotrd %s\nlibuv %s, %s, libpq %d\n", BIGBROTR_VERSION, uv_version_string(),
+                 tls_library_version(), conn_library_version());
     return EXIT_SUCCESS;
 }
 
@@ -47,8 +49,10 @@ static int load(const struct daemon_args *args, enum mode mode)
     }
     config_errors_print(&errors, stderr);
     if (cfg == NULL)
-        (void)fprintf(stderr, "bigbrotrd: %zu error%s in the configuration; `bigbrotrd --example` shows every key\n",
-                      errors.n, errors.n == 1 ? "" : "s");
+        (void)fprintf(
+            stderr,
+            "bigbrotrd: %zu error%s in the configuration; `bigbrotrd --example` shows every key\n",
+            errors.n, errors.n == 1 ? "" : "s");
     config_errors_free(&errors);
     if (cfg == NULL)
         return EXIT_USAGE;

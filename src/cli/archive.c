@@ -72,7 +72,9 @@ int archive_state_dir(const struct config *cfg, char *to, size_t size, struct er
         (void)snprintf(to, size, "/var/lib/bigbrotr"); /* the service's */
     if (access(to, X_OK) == 0)
         return 0;
-    return err_set(err, ERR_CONFIG, "no archive that this user may see in %s: start bigbrotrd first, name its configuration with -c, or use sudo",
+    return err_set(err, ERR_CONFIG,
+                   "no archive that this user may see in %s: start bigbrotrd first, name its "
+                   "configuration with -c, or use sudo",
                    to);
 }
 
@@ -108,7 +110,8 @@ struct archive *archive_open(const struct config *cfg, struct err *err)
     if (a->ready)
         return a;
     (void)err_set(err, ERR_DB_AWAY, "%s%s", a->err.detail,
-                  cfg->database_url[0] == '\0' ? " (the private database runs while bigbrotrd runs)" : "");
+                  cfg->database_url[0] == '\0' ? " (the private database runs while bigbrotrd runs)"
+                                               : "");
     archive_close(a);
     return NULL;
 }
@@ -121,8 +124,8 @@ void archive_close(struct archive *a)
     free(a);
 }
 
-int archive_query(struct archive *a, const char *sql, const struct params *params, archive_row *row, void *owner,
-                  struct err *err)
+int archive_query(struct archive *a, const char *sql, const struct params *params, archive_row *row,
+                  void *owner, struct err *err)
 {
     a->settled = false;
     a->err.code = ERR_NONE;

@@ -1,4 +1,5 @@
-/* archive: the database as the `bigbrotr` command sees it: one connection, one statement after the other, waiting for each.
+/* archive: the database as the `bigbrotr` command sees it: one connection, one statement after the
+ * other, waiting for each.
  *
  * Found as the daemon finds it: [database] url, or the private cluster in the state directory. */
 #ifndef CLI_ARCHIVE_H
@@ -23,7 +24,7 @@ void archive_close(struct archive *a);
 
 /* Runs one statement; `row` is called for each row while it lasts.  params may be NULL. */
 typedef void archive_row(void *owner, const struct result *res, int row);
-int archive_query(struct archive *a, const char *sql, const struct params *params, archive_row *row, void *owner,
-                  struct err *err) MUST_USE;
+int archive_query(struct archive *a, const char *sql, const struct params *params, archive_row *row,
+                  void *owner, struct err *err) MUST_USE;
 
 #endif

@@ -1,7 +1,8 @@
 /* command: what the sub-commands of `bigbrotr` share.
  *
- * Results go to standard output, progress and errors to standard error.  Exit codes: 0 done, 1 failed, 2 bad usage or
- * configuration, 3 done but something was wrong with the data (verify, import).
+ * Results go to standard output, progress and errors to standard error.  Exit codes: 0 done, 1
+ * failed, 2 bad usage or configuration, 3 done but something was wrong with the data (verify,
+ * import).
  *
  * To add a command: one file with its run function, one row in commands[] of main.c. */
 #ifndef CLI_COMMAND_H
@@ -27,10 +28,12 @@ int command_export(const struct command *c);
 int command_import(const struct command *c);
 int command_verify(const struct command *c);
 
-/* "bigbrotr: TEXT: DETAIL" on standard error; returns COMMAND_FAILED, or COMMAND_USAGE when the person is to blame. */
+/* "bigbrotr: TEXT: DETAIL" on standard error; returns COMMAND_FAILED, or COMMAND_USAGE when the
+ * person is to blame. */
 int command_fail(const struct err *err);
 
-/* Progress: at most a line a second on standard error, only when that is a terminal; `done` ends it. */
+/* Progress: at most a line a second on standard error, only when that is a terminal; `done` ends
+ * it. */
 struct progress {
     const char *what;
     int64_t shown_ms, started_ms;
@@ -41,9 +44,10 @@ void progress_start(struct progress *p, const char *what);
 void progress_add(struct progress *p, uint64_t n);
 void progress_done(struct progress *p);
 
-/* Calls `each` for every event of the archive as NIP-01 JSON, ordered by created_at, then id.  `sample` > 0: about one event in so
- * many.  `each` returns false to stop. */
+/* Calls `each` for every event of the archive as NIP-01 JSON, ordered by created_at, then id.
+ * `sample` > 0: about one event in so many.  `each` returns false to stop. */
 typedef bool each_event(void *owner, struct str json);
-int command_each_event(struct archive *a, uint32_t sample, each_event *each, void *owner, struct err *err) MUST_USE;
+int command_each_event(struct archive *a, uint32_t sample, each_event *each, void *owner,
+                       struct err *err) MUST_USE;
 
 #endif

@@ -1,7 +1,8 @@
 /* events: export and verify: every event of the archive, in order, a few thousand at a time.
  *
- * The archive is read in windows of whole seconds along the index on `key` (created_at above, a hash below): each window is small
- * enough to be sorted in memory, and no transaction is held open while the reader is slow. */
+ * The archive is read in windows of whole seconds along the index on `key` (created_at above, a
+ * hash below): each window is small enough to be sorted in memory, and no transaction is held open
+ * while the reader is slow. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +37,8 @@ static void on_event_row(void *owner, const struct result *res, int row)
     w->stop = !w->each(w->owner, result_str(res, row, 0));
 }
 
-/* The first second that is no longer part of the window which begins at `from`; INT64_MAX when it is the last one. */
+/* The first second that is no longer part of the window which begins at `from`; INT64_MAX when it
+ * is the last one. */
 static int window_end(struct archive *a, int64_t from, int64_t *end, struct err *err)
 {
     struct params p;
@@ -45,7 +47,8 @@ static int window_end(struct archive *a, int64_t from, int64_t *end, struct err 
     params_init(&p);
     params_int8(&p, from);
     params_int8(&p, WINDOW_EVENTS);
-    if (archive_query(a, "SELECT key FROM event WHERE key >= $1 ORDER BY key LIMIT 1 OFFSET $2", &p, on_key, &key, err) < 0)
+    if (archive_query(a, "SELECT key FROM event WHERE key >= $1 ORDER BY key LIMIT 1 OFFSET $2", &p,
+                      on_key, &key, err) < 0)
         return -1;
     if (key < 0) {
         *end = INT64_MAX;
@@ -57,7 +60,8 @@ static int window_end(struct archive *a, int64_t from, int64_t *end, struct err 
     return 0;
 }
 
-int command_each_event(struct archive *a, uint32_t sample, each_event *each, void *owner, struct err *err)
+int command_each_event(struct archive *a, uint32_t sample, each_event *each, void *owner,
+                       struct err *err)
 {
     struct window w = {.each = each, .owner = owner, .sample = sample};
     int64_t from = 0, end = 0;
@@ -70,7 +74,8 @@ int command_each_event(struct archive *a, uint32_t sample, each_event *each, voi
         params_int8(&p, from);
         params_int8(&p, end);
         if (archive_query(a,
-                          "SELECT event_object(e) FROM event e WHERE key >= $1 AND (key < $2 OR $2 = 9223372036854775807)"
+                          "SELECT event_object(e) FROM event e WHERE key >= $1 AND (key < $2 OR $2 "
+                          "= 9223372036854775807)"
                           " ORDER BY created_at, id",
                           &p, on_event_row, &w, err) < 0)
             return -1;
@@ -121,8 +126,10 @@ struct check {
 static bool check_event(void *owner, struct str json)
 {
     struct check *check = owner;
-    const struct event_limits limits = {
-        .json_bytes_max = UINT32_MAX, .tags_max = UINT32_MAX, .tag_elements_max = UINT32_MAX, .depth_max = 8};
+    const struct event_limits limits = {.json_bytes_max = UINT32_MAX,
+                                        .tags_max = UINT32_MAX,
+                                        .tag_elements_max = UINT32_MAX,
+                                        .depth_max = 8};
     struct event e;
     enum reject why = REJECT_SIGNATURE;
 
@@ -130,7 +137,8 @@ static bool check_event(void *owner, struct str json)
     if (event_scan(json, &limits, &check->arena, &e, &why) < 0 ||
         !verifier_check(check->verifier, &e.id, &e.pubkey, &e.sig)) {
         check->bad++;
-        (void)printf("bad: %s: %.*s\n", reject_name(why), (int)(json.n < 200 ? json.n : 200), json.p);
+        (void)printf("bad: %s: %.*s\n", reject_name(why), (int)(json.n < 200 ? json.n : 200),
+                     json.p);
     }
     progress_add(&check->progress, 1);
     return true;
@@ -144,8 +152,9 @@ int command_verify(const struct command *c)
     uint64_t sample = 0;
     int rc;
 
-    if (c->argc > 0 && (c->argc != 2 || strcmp(c->argv[0], "--sample") != 0 || !str_u64(str_z(c->argv[1]), &sample) ||
-                        sample == 0 || sample > UINT32_MAX)) {
+    if (c->argc > 0 &&
+        (c->argc != 2 || strcmp(c->argv[0], "--sample") != 0 ||
+         !str_u64(str_z(c->argv[1]), &sample) || sample == 0 || sample > UINT32_MAX)) {
         (void)fputs("usage: bigbrotr verify [--sample N]    N: check one event in N\n", stderr);
         return COMMAND_USAGE;
     }
@@ -163,7 +172,8 @@ int command_verify(const struct command *c)
     if (rc < 0)
         return command_fail(&err);
     if (c->json)
-        (void)printf("{\"checked\":%" PRIu64 ",\"bad\":%" PRIu64 "}\n", check.progress.n, check.bad);
+        (void)printf("{\"checked\":%" PRIu64 ",\"bad\":%" PRIu64 "}\n", check.progress.n,
+                     check.bad);
     else
         (void)printf("%" PRIu64 " events checked, %" PRIu64 " bad\n", check.progress.n, check.bad);
     return check.bad > 0 ? COMMAND_FOUND : COMMAND_DONE;

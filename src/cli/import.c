@@ -1,6 +1,8 @@
-/* import: events as JSONL from standard input into the archive, each verified, by the same transaction as the daemon's.
+/* import: events as JSONL from standard input into the archive, each verified, by the same
+ * transaction as the daemon's.
  *
- * An imported event has no sighting: it was seen at no relay.  What is refused is reported with its line; the rest goes on. */
+ * An imported event has no sighting: it was seen at no relay.  What is refused is reported with its
+ * line; the rest goes on. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +68,8 @@ static void on_written(struct store_write *w, const struct err *err)
 static void refuse(struct import *im, enum reject why)
 {
     if (im->refused++ < REFUSALS_SHOWN)
-        (void)fprintf(stderr, "line %" PRIu64 ": %s: %s\n", im->line, reject_name(why), reject_text(why));
+        (void)fprintf(stderr, "line %" PRIu64 ": %s: %s\n", im->line, reject_name(why),
+                      reject_text(why));
 }
 
 /* Writes what has been gathered and waits for it. */
@@ -131,11 +134,13 @@ static int finish(const struct command *c, struct import *im, int rc)
     if (rc < 0)
         return command_fail(&im->err);
     if (c->json)
-        (void)printf("{\"read\":%" PRIu64 ",\"stored\":%" PRIu64 ",\"known\":%" PRIu64 ",\"refused\":%" PRIu64 "}\n", im->read,
-                     im->stored, im->read - im->stored - im->refused, im->refused);
+        (void)printf("{\"read\":%" PRIu64 ",\"stored\":%" PRIu64 ",\"known\":%" PRIu64
+                     ",\"refused\":%" PRIu64 "}\n",
+                     im->read, im->stored, im->read - im->stored - im->refused, im->refused);
     else
-        (void)printf("%" PRIu64 " events read, %" PRIu64 " stored, %" PRIu64 " known before, %" PRIu64 " refused\n", im->read,
-                     im->stored, im->read - im->stored - im->refused, im->refused);
+        (void)printf("%" PRIu64 " events read, %" PRIu64 " stored, %" PRIu64
+                     " known before, %" PRIu64 " refused\n",
+                     im->read, im->stored, im->read - im->stored - im->refused, im->refused);
     return im->refused > 0 ? COMMAND_FOUND : COMMAND_DONE;
 }
 
@@ -146,7 +151,8 @@ int command_import(const struct command *c)
     struct err err;
     int code;
 
-    if (im == NULL || (im->events = calloc(BATCH_EVENTS, sizeof(*im->events))) == NULL || uv_loop_init(&im->loop) != 0)
+    if (im == NULL || (im->events = calloc(BATCH_EVENTS, sizeof(*im->events))) == NULL ||
+        uv_loop_init(&im->loop) != 0)
         abort();
     if (archive_conninfo(c->cfg, conninfo, sizeof(conninfo), &err) < 0) {
         code = command_fail(&err);
@@ -157,7 +163,8 @@ int command_import(const struct command *c)
     }
     const struct db_options options = {.conninfo = conninfo,
                                        .password = config_secret(c->cfg, "database", "password"),
-                                       .statement_timeout_ms = (uint32_t)c->cfg->database_statement_timeout};
+                                       .statement_timeout_ms =
+                                           (uint32_t)c->cfg->database_statement_timeout};
     im->verifier = verifier_new();
     arena_init(&im->arena, 1 << 20);
     im->db = db_open(&im->loop, &options, &ops, im);

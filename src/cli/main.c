@@ -1,4 +1,5 @@
-/* bigbrotr: the command for people.  Finds the configuration, then hands over to one sub-command. */
+/* bigbrotr: the command for people.  Finds the configuration, then hands over to one sub-command.
+ */
 #include <getopt.h>
 #include <locale.h>
 #include <stdio.h>
@@ -14,20 +15,26 @@ static const struct {
     int (*run)(const struct command *c);
 } commands[] = {
     {"status", "", "what the running daemon does, and how the archive grows", command_status},
-    {"relay", "URL", "what the archive knows of one relay: coverage, gaps, last visit", command_relay},
-    {"export", "", "every event as JSONL on standard output, ordered by created_at, then id", command_export},
+    {"relay", "URL", "what the archive knows of one relay: coverage, gaps, last visit",
+     command_relay},
+    {"export", "", "every event as JSONL on standard output, ordered by created_at, then id",
+     command_export},
     {"import", "", "events as JSONL from standard input, each verified", command_import},
-    {"verify", "[--sample N]", "recompute ids and signatures of all events, or of one in N", command_verify},
+    {"verify", "[--sample N]", "recompute ids and signatures of all events, or of one in N",
+     command_verify},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
 static void usage(FILE *out)
 {
-    (void)fprintf(out, "bigbrotr %s: looks into the archive of bigbrotrd.\n\nusage: bigbrotr [-c FILE] [--json] COMMAND\n\n",
+    (void)fprintf(out,
+                  "bigbrotr %s: looks into the archive of bigbrotrd.\n\nusage: bigbrotr [-c FILE] "
+                  "[--json] COMMAND\n\n",
                   BIGBROTR_VERSION);
     for (int i = 0; i < COMMANDS; i++)
-        (void)fprintf(out, "  %-8s %-13s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+        (void)fprintf(out, "  %-8s %-13s %s\n", commands[i].name, commands[i].arguments,
+                      commands[i].help);
     (void)fputs("\n  -c, --config FILE   the daemon's configuration, when it has one\n"
                 "      --json          facts as JSON\n"
                 "      --version, -h, --help\n",
@@ -42,7 +49,8 @@ int command_fail(const struct err *err)
 
 void progress_start(struct progress *p, const char *what)
 {
-    *p = (struct progress){.what = what, .started_ms = clock_mono_ms(), .terminal = isatty(STDERR_FILENO) == 1};
+    *p = (struct progress){
+        .what = what, .started_ms = clock_mono_ms(), .terminal = isatty(STDERR_FILENO) == 1};
     p->shown_ms = p->started_ms;
 }
 

@@ -11,13 +11,18 @@
 /* Everything in one JSON text, made by the server: the same facts for people and for --json. */
 static const char sql[] =
     "SELECT json_build_object('url', r.url, 'network', r.network, 'known_since', r.inserted_at,"
-    " 'last_connected', s.last_ok_at_ms / 1000, 'last_in_sync', s.synced_at_ms / 1000, 'next_visit', s.next_at_ms / 1000,"
-    " 'failures', s.failures, 'error', nullif(s.error, ''), 'traits', nullif(s.traits, ''), 'event_messages', s.events,"
+    " 'last_connected', s.last_ok_at_ms / 1000, 'last_in_sync', s.synced_at_ms / 1000, "
+    "'next_visit', s.next_at_ms / 1000,"
+    " 'failures', s.failures, 'error', nullif(s.error, ''), 'traits', nullif(s.traits, ''), "
+    "'event_messages', s.events,"
     " 'bytes', s.bytes, 'events_new', s.events_new,"
-    " 'coverage', (SELECT coalesce(json_agg(json_build_object('filter', c.filter, 'lo', c.lo, 'hi', c.hi, 'grade', c.grade)"
+    " 'coverage', (SELECT coalesce(json_agg(json_build_object('filter', c.filter, 'lo', c.lo, "
+    "'hi', c.hi, 'grade', c.grade)"
     "   ORDER BY c.hi DESC), '[]') FROM relay_coverage c WHERE c.relay_url = r.url),"
-    " 'gaps', (SELECT coalesce(json_agg(json_build_object('filter', g.filter, 'lo', g.lo, 'hi', g.hi, 'reason', g.reason,"
-    "   'tries', g.tries) ORDER BY g.hi DESC), '[]') FROM relay_gap g WHERE g.relay_url = r.url))::text"
+    " 'gaps', (SELECT coalesce(json_agg(json_build_object('filter', g.filter, 'lo', g.lo, 'hi', "
+    "g.hi, 'reason', g.reason,"
+    "   'tries', g.tries) ORDER BY g.hi DESC), '[]') FROM relay_gap g WHERE g.relay_url = "
+    "r.url))::text"
     " FROM relays r LEFT JOIN relay_sync s USING (relay_id) WHERE r.url = $1";
 
 enum { ANSWER_MAX = 64 * 1024 * 1024, ANSWER_DEPTH = 8, SPANS_SHOWN = 12 };
@@ -58,7 +63,8 @@ static void print_spans(const struct js *spans, const char *label, const char *w
         const struct js *span = js_at(spans, i);
         (void)printf("%-14s %s to %s (" STR_FMT ")\n", i == 0 ? label : "",
                      date(lo, sizeof(lo), js_int(js_get(span, "lo"), 0)),
-                     date(hi, sizeof(hi), js_int(js_get(span, "hi"), 0)), STR_ARG(js_str(js_get(span, why), STR("?"))));
+                     date(hi, sizeof(hi), js_int(js_get(span, "hi"), 0)),
+                     STR_ARG(js_str(js_get(span, why), STR("?"))));
     }
     if (js_count(spans) > SPANS_SHOWN)
         (void)printf("%-14s and %zu more\n", "", js_count(spans) - SPANS_SHOWN);
@@ -70,7 +76,8 @@ static void print_relay(const struct js *root)
 {
     struct str error = js_str(js_get(root, "error"), STR(""));
 
-    (void)printf("%-14s " STR_FMT " (" STR_FMT ")\n", "relay", STR_ARG(js_str(js_get(root, "url"), STR(""))),
+    (void)printf("%-14s " STR_FMT " (" STR_FMT ")\n", "relay",
+                 STR_ARG(js_str(js_get(root, "url"), STR(""))),
                  STR_ARG(js_str(js_get(root, "network"), STR(""))));
     print_time(root, "known_since", "known since");
     print_time(root, "last_connected", "last connected");
@@ -79,10 +86,12 @@ static void print_relay(const struct js *root)
     if (error.n > 0)
         (void)printf("%-14s " STR_FMT ", %" PRId64 " in a row\n", "last failure", STR_ARG(error),
                      js_int(js_get(root, "failures"), 0));
-    (void)printf("%-14s %" PRId64 " EVENT messages, %" PRId64 " bytes, %" PRId64 " events first from here\n", "read",
-                 js_int(js_get(root, "event_messages"), 0), js_int(js_get(root, "bytes"), 0),
-                 js_int(js_get(root, "events_new"), 0));
-    (void)printf("%-14s " STR_FMT "\n", "learnt", STR_ARG(js_str(js_get(root, "traits"), STR("nothing yet"))));
+    (void)printf("%-14s %" PRId64 " EVENT messages, %" PRId64 " bytes, %" PRId64
+                 " events first from here\n",
+                 "read", js_int(js_get(root, "event_messages"), 0),
+                 js_int(js_get(root, "bytes"), 0), js_int(js_get(root, "events_new"), 0));
+    (void)printf("%-14s " STR_FMT "\n", "learnt",
+                 STR_ARG(js_str(js_get(root, "traits"), STR("nothing yet"))));
     print_spans(js_get(root, "coverage"), "proven", "grade");
     print_spans(js_get(root, "gaps"), "gaps", "reason");
 }

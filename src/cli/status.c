@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "cli/command.h"
-#include "db/cluster.h"
 #include "core/human.h"
+#include "db/cluster.h"
 
 enum { STATUS_BYTES_MAX = 1024 * 1024, STATUS_DEPTH_MAX = 16 };
 
@@ -26,7 +26,8 @@ static int connect_control(const struct config *cfg, struct err *err)
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (n < 0 || (size_t)n >= sizeof(addr.sun_path) || fd < 0 ||
         connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-        (void)err_set(err, ERR_CONFIG, "no daemon answers on %s/control.sock (%s): start one with bigbrotrd", dir,
+        (void)err_set(err, ERR_CONFIG,
+                      "no daemon answers on %s/control.sock (%s): start one with bigbrotrd", dir,
                       strerror(errno));
         if (fd >= 0)
             (void)close(fd);
@@ -70,7 +71,8 @@ static void print_members(const struct js *object, const char *separator)
     bool first = true;
 
     for (void *at = NULL; js_next(object, &at, &key, &value); first = false)
-        (void)printf("%s%" PRId64 " " STR_FMT, first ? "" : separator, js_int(value, 0), STR_ARG(key));
+        (void)printf("%s%" PRId64 " " STR_FMT, first ? "" : separator, js_int(value, 0),
+                     STR_ARG(key));
     (void)putchar('\n');
 }
 
@@ -81,14 +83,16 @@ static void print_archive(const struct js *root)
     int64_t disk_free = number(root, "archive", "disk_free_bytes");
 
     (void)printf("archive   %" PRId64 " events, %" PRId64 " sightings, %" PRId64 " gaps declared\n",
-                 number(root, "archive", "events"), number(root, "archive", "sightings"), number(root, "archive", "gaps"));
+                 number(root, "archive", "events"), number(root, "archive", "sightings"),
+                 number(root, "archive", "gaps"));
     (void)printf("disk      %s, %s/h",
                  human_bytes(size, sizeof(size), (double)number(root, "archive", "database_bytes")),
                  human_bytes(growth, sizeof(growth), per_hour));
     if (disk_free >= 0)
         (void)printf(", %s free", human_bytes(free_bytes, sizeof(free_bytes), (double)disk_free));
     if (disk_free >= 0 && per_hour >= 1024)
-        (void)printf(", lasts %s", human_duration(lasts, sizeof(lasts), (double)disk_free / per_hour * 3600));
+        (void)printf(", lasts %s",
+                     human_duration(lasts, sizeof(lasts), (double)disk_free / per_hour * 3600));
     (void)putchar('\n');
 }
 
@@ -99,9 +103,10 @@ static void print_memory(const struct js *root)
     char used[32], most[32];
 
     for (void *at = NULL; js_next(js_get(root, "memory"), &at, &key, &value);)
-        (void)printf("memory    %-12.*s %s of %s\n", STR_ARG(key),
-                     human_bytes(used, sizeof(used), (double)js_int(js_get(value, "used_bytes"), 0)),
-                     human_bytes(most, sizeof(most), (double)js_int(js_get(value, "max_bytes"), 0)));
+        (void)printf(
+            "memory    %-12.*s %s of %s\n", STR_ARG(key),
+            human_bytes(used, sizeof(used), (double)js_int(js_get(value, "used_bytes"), 0)),
+            human_bytes(most, sizeof(most), (double)js_int(js_get(value, "max_bytes"), 0)));
 }
 
 static void print_settings(void)
@@ -121,20 +126,24 @@ static void print_status(const struct js *root, bool private_database)
     struct str key;
     struct js *value;
 
-    (void)printf("bigbrotrd " STR_FMT ": " STR_FMT " for %s\n", STR_ARG(js_str(js_get(root, "version"), STR("?"))),
+    (void)printf("bigbrotrd " STR_FMT ": " STR_FMT " for %s\n",
+                 STR_ARG(js_str(js_get(root, "version"), STR("?"))),
                  STR_ARG(js_str(js_get(root, "phase"), STR("?"))),
                  human_duration(up, sizeof(up), (double)number(root, NULL, "uptime_seconds")));
-    (void)printf("database  " STR_FMT ", in " STR_FMT "\n", STR_ARG(js_str(js_get(root, "database"), STR("?"))),
+    (void)printf("database  " STR_FMT ", in " STR_FMT "\n",
+                 STR_ARG(js_str(js_get(root, "database"), STR("?"))),
                  STR_ARG(js_str(js_get(root, "state_dir"), STR("?"))));
-    (void)printf("relays    %" PRId64 " known, %" PRId64 " connected: ", number(root, "relays", "known"),
-                 number(root, "relays", "connected"));
+    (void)printf("relays    %" PRId64 " known, %" PRId64 " connected: ",
+                 number(root, "relays", "known"), number(root, "relays", "connected"));
     print_members(js_get(js_get(root, "relays"), "by_network"), ", ");
     (void)printf("          ");
     print_members(js_get(js_get(root, "relays"), "by_state"), ", ");
     (void)printf("coverage  %" PRId64 " of %" PRId64 " answering relays complete\n",
                  number(root, "relays", "ever_in_sync"), number(root, "relays", "ever_ready"));
-    (void)printf("this run  %" PRId64 " archived (%.0f/s), %" PRId64 " duplicates, %" PRId64 " refused\n",
-                 number(root, "run", "archived"), js_real(js_get(js_get(root, "run"), "archived_per_second"), 0),
+    (void)printf("this run  %" PRId64 " archived (%.0f/s), %" PRId64 " duplicates, %" PRId64
+                 " refused\n",
+                 number(root, "run", "archived"),
+                 js_real(js_get(js_get(root, "run"), "archived_per_second"), 0),
                  number(root, "run", "duplicates"), number(root, "run", "rejected"));
     print_archive(root);
     if (paused.n > 0)

@@ -13,7 +13,8 @@ const char *human_bytes(char *to, size_t size, double bytes)
         bytes /= 1024;
         unit++;
     }
-    (void)snprintf(to, size, unit == 0 || fabs(bytes) >= 100 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
+    (void)snprintf(to, size, unit == 0 || fabs(bytes) >= 100 ? "%.0f %s" : "%.1f %s", bytes,
+                   units[unit]);
     return to;
 }
 

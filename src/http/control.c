@@ -139,14 +139,16 @@ static bool alive(const char *path)
     return yes;
 }
 
-struct control *control_open(uv_loop_t *loop, const char *path, const struct control_ops *ops, void *owner,
-                             struct err *err)
+struct control *control_open(uv_loop_t *loop, const char *path, const struct control_ops *ops,
+                             void *owner, struct err *err)
 {
     struct control *c;
     int rc;
 
     if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path)) {
-        (void)err_set(err, ERR_CONFIG, "the path of the control socket is too long: %s (choose a shorter state_dir)", path);
+        (void)err_set(err, ERR_CONFIG,
+                      "the path of the control socket is too long: %s (choose a shorter state_dir)",
+                      path);
         return NULL;
     }
     if (alive(path)) {
@@ -180,8 +182,8 @@ void control_close(struct control *c)
 {
     assert(!c->closed);
     c->closed = true;
-    LIST_FOR_EACH (l, &c->clients)
-        client_close(CONTAINER_OF(l, struct client, link));
+    LIST_FOR_EACH(l, &c->clients)
+    client_close(CONTAINER_OF(l, struct client, link));
     (void)unlink(c->path);
     uv_close((uv_handle_t *)&c->pipe, on_pipe_closed);
 }

@@ -96,8 +96,10 @@ static struct js *run_json(const struct status *s)
     js_set_int(run, "transactions_repeated", metrics.batch_retries_total[0]);
     js_set_real(run, "archived_per_second", s->archived_per_s);
     js_set_real(run, "received_bytes_per_second", s->received_per_s);
-    js_set(run, "rejected_by_reason", reasons(metrics.events_rejected_total, REJECT__COUNT, name_of_reject));
-    js_set(run, "connections_ended_by_reason", reasons(metrics.dial_failures_total, ERR__COUNT, name_of_error));
+    js_set(run, "rejected_by_reason",
+           reasons(metrics.events_rejected_total, REJECT__COUNT, name_of_reject));
+    js_set(run, "connections_ended_by_reason",
+           reasons(metrics.dial_failures_total, ERR__COUNT, name_of_error));
     return run;
 }
 
@@ -186,11 +188,11 @@ static void put_relays(struct block *b, const struct status *s)
     const uint32_t *in = s->relays_in;
 
     put(b, " relays    %u known (%u clearnet, %u tor, %u i2p, %u loki), %u connected", s->relays,
-        s->relays_on[NETWORK_CLEARNET], s->relays_on[NETWORK_TOR], s->relays_on[NETWORK_I2P], s->relays_on[NETWORK_LOKI],
-        s->connections);
-    put(b, "           %u reading, %u live, %u in sync, %u failing, %u waiting, %u without a proxy", in[RELAY_WALKING],
-        in[RELAY_LIVE], in[RELAY_IN_SYNC], in[RELAY_FAILING], in[RELAY_WAITING] + in[RELAY_CONNECTING],
-        in[RELAY_NO_PROXY]);
+        s->relays_on[NETWORK_CLEARNET], s->relays_on[NETWORK_TOR], s->relays_on[NETWORK_I2P],
+        s->relays_on[NETWORK_LOKI], s->connections);
+    put(b, "           %u reading, %u live, %u in sync, %u failing, %u waiting, %u without a proxy",
+        in[RELAY_WALKING], in[RELAY_LIVE], in[RELAY_IN_SYNC], in[RELAY_FAILING],
+        in[RELAY_WAITING] + in[RELAY_CONNECTING], in[RELAY_NO_PROXY]);
 }
 
 static void put_archive(struct block *b, const struct status *s)
@@ -198,12 +200,15 @@ static void put_archive(struct block *b, const struct status *s)
     char size[32], growth[32], lasts[32], traffic[32], free_bytes[32];
 
     put(b, " events    %lld archived (%+.0f/s), %lld duplicates, %lld refused; %s/s received",
-        (long long)(s->events > s->archived ? s->events : s->archived), s->archived_per_s, (long long)s->duplicates,
-        (long long)s->rejected, human_bytes(traffic, sizeof(traffic), s->received_per_s));
-    put(b, " coverage  %u of %u answering relays complete (%.1f %%), %lld gaps declared", s->relays_synced,
-        s->relays_ever_ready, percent(s->relays_synced, s->relays_ever_ready), (long long)s->gaps);
+        (long long)(s->events > s->archived ? s->events : s->archived), s->archived_per_s,
+        (long long)s->duplicates, (long long)s->rejected,
+        human_bytes(traffic, sizeof(traffic), s->received_per_s));
+    put(b, " coverage  %u of %u answering relays complete (%.1f %%), %lld gaps declared",
+        s->relays_synced, s->relays_ever_ready, percent(s->relays_synced, s->relays_ever_ready),
+        (long long)s->gaps);
     if (s->disk_free_bytes < 0)
-        put(b, " disk      archive %s, %s/h", human_bytes(size, sizeof(size), (double)s->database_bytes),
+        put(b, " disk      archive %s, %s/h",
+            human_bytes(size, sizeof(size), (double)s->database_bytes),
             human_bytes(growth, sizeof(growth), s->growth_bytes_per_h));
     else
         put(b, " disk      archive %s, %s/h, %s free%s%s",
@@ -234,12 +239,14 @@ void status_line(const struct status *s, char *to, size_t size)
 {
     char bytes[32];
 
-    (void)snprintf(to, size,
-                   "%s: relays=%u connected=%u reading=%u live=%u in_sync=%u failing=%u archived=%lld per_second=%.0f "
-                   "duplicates=%lld complete=%u/%u gaps=%lld size=\"%s\"%s%s%s",
-                   s->phase, s->relays, s->connections, s->relays_in[RELAY_WALKING], s->relays_in[RELAY_LIVE],
-                   s->relays_in[RELAY_IN_SYNC], s->relays_in[RELAY_FAILING], (long long)s->archived, s->archived_per_s,
-                   (long long)s->duplicates, s->relays_synced, s->relays_ever_ready, (long long)s->gaps,
-                   human_bytes(bytes, sizeof(bytes), (double)s->database_bytes), s->paused[0] != '\0' ? " paused=\"" : "",
-                   s->paused, s->paused[0] != '\0' ? "\"" : "");
+    (void)snprintf(
+        to, size,
+        "%s: relays=%u connected=%u reading=%u live=%u in_sync=%u failing=%u archived=%lld "
+        "per_second=%.0f "
+        "duplicates=%lld complete=%u/%u gaps=%lld size=\"%s\"%s%s%s",
+        s->phase, s->relays, s->connections, s->relays_in[RELAY_WALKING], s->relays_in[RELAY_LIVE],
+        s->relays_in[RELAY_IN_SYNC], s->relays_in[RELAY_FAILING], (long long)s->archived,
+        s->archived_per_s, (long long)s->duplicates, s->relays_synced, s->relays_ever_ready,
+        (long long)s->gaps, human_bytes(bytes, sizeof(bytes), (double)s->database_bytes),
+        s->paused[0] != '\0' ? " paused=\"" : "", s->paused, s->paused[0] != '\0' ? "\"" : "");
 }

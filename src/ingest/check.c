@@ -1,7 +1,7 @@
 /* check: what a worker does with a chunk.
  *
- * Two jobs, because between them the loop sorts out which ids are known: a known event costs a scan and a hash
- * (1 us), a new one a signature check more (32 us). */
+ * Two jobs, because between them the loop sorts out which ids are known: a known event costs a scan
+ * and a hash (1 us), a new one a signature check more (32 us). */
 #include "ingest/pipeline.h"
 
 enum { KIND_AUTH = 22242 };
@@ -15,8 +15,9 @@ static void reject(struct chunk *c, struct item *item, enum reject why)
     c->rejects[why]++;
 }
 
-/* A reason that lies in what we want, not in the event; REJECT_NONE when the archive wants it.  A relay that ignores
- * `until`, or sends more than was asked, still shows real events: only the filters count here, not the page. */
+/* A reason that lies in what we want, not in the event; REJECT_NONE when the archive wants it.  A
+ * relay that ignores `until`, or sends more than was asked, still shows real events: only the
+ * filters count here, not the page. */
 static enum reject unwanted(const struct chunk *c, const struct event *e)
 {
     bool asked = false;

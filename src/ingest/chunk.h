@@ -1,7 +1,8 @@
 /* chunk: some events of one page, with the arena they live in and their verdicts.
  *
- * One owner at a time: the loop while it fills and after each step, a worker while a job runs.  A worker sees nothing
- * but the chunk and the immutable filter of its page; it leaves its counts in the chunk. */
+ * One owner at a time: the loop while it fills and after each step, a worker while a job runs.  A
+ * worker sees nothing but the chunk and the immutable filter of its page; it leaves its counts in
+ * the chunk. */
 #ifndef INGEST_CHUNK_H
 #define INGEST_CHUNK_H
 
@@ -31,7 +32,15 @@ struct item {
     bool in_flight; /* this item holds the entry in the table of ids in flight */
 };
 
-enum chunk_state { CHUNK_FILLING, CHUNK_SCANNING, CHUNK_LOOKUP, CHUNK_VERIFYING, CHUNK_WAITING, CHUNK_READY, CHUNK_WRITING };
+enum chunk_state {
+    CHUNK_FILLING,
+    CHUNK_SCANNING,
+    CHUNK_LOOKUP,
+    CHUNK_VERIFYING,
+    CHUNK_WAITING,
+    CHUNK_READY,
+    CHUNK_WRITING
+};
 
 struct chunk {
     struct ingest *ingest;
@@ -44,8 +53,8 @@ struct chunk {
     struct arena arena;
     struct item *items; /* grows while it fills; fixed once it is scanned */
     uint32_t n, room;
-    uint32_t first; /* index of items[0] among the messages of the page */
-    uint64_t bytes; /* raw bytes added */
+    uint32_t first;   /* index of items[0] among the messages of the page */
+    uint64_t bytes;   /* raw bytes added */
     uint64_t charged; /* what the pool was charged */
 
     struct worker_job job;
@@ -68,7 +77,7 @@ struct chunk *chunk_new(struct ingest *in, struct ingest_page *page);
 void chunk_free(struct chunk *c);
 bool chunk_full(const struct chunk *c, size_t next_bytes);
 void chunk_add(struct chunk *c, struct str raw, int64_t seen_at_ms); /* copies */
-uint64_t chunk_held(const struct chunk *c); /* bytes of memory */
+uint64_t chunk_held(const struct chunk *c);                          /* bytes of memory */
 
 /* The worker's two jobs (check.c). */
 void chunk_scan(struct chunk *c);   /* VERDICT_NEW -> UNKNOWN or REJECTED */

@@ -10,9 +10,9 @@
 #include "ingest/lane.h"
 #include "ingest/pipeline.h"
 
-/* How often known ids are asked for in the database before signatures are checked: while more than this share of them is found
- * the question (2 us) is cheaper than the checks (32 us) it saves. */
-static const double LOOKUP_WORTH = 0.06;
+/* How often known ids are asked for in the database before signatures are checked: while more than
+ * this share of them is found the question (2 us) is cheaper than the checks (32 us) it saves. */
+static const double lookup_worth = 0.06;
 enum { LOOKUP_SAMPLE = 16, FIRST_EVENT_BYTES = 1200, HELD_PER_RAW = 3 };
 
 /* In the order in which they run. */
@@ -67,8 +67,8 @@ void ingest_close(struct ingest *in)
     assert(in->closing);
     for (int i = 0; i < INGEST_LANE__COUNT; i++)
         lane_close(&in->lanes[i]);
-    LIST_FOR_EACH (l, &in->pages)
-        page_free(CONTAINER_OF(l, struct ingest_page, link));
+    LIST_FOR_EACH(l, &in->pages)
+    page_free(CONTAINER_OF(l, struct ingest_page, link));
     assert(list_empty(&in->chunks));
     seen_free(in->seen);
     verifier_free(in->verifier);
@@ -83,7 +83,8 @@ bool ingest_may_open(const struct ingest *in, uint32_t expected_events)
 
     if (in->stalled || !db_is_up(in->db))
         return false; /* nothing can be written: what is held waits, more would only fill memory */
-    /* An empty pipeline takes any page: a pool that is small beside one page still makes progress. */
+    /* An empty pipeline takes any page: a pool that is small beside one page still makes progress.
+     */
     if (in->held + in->reserved == 0)
         return true;
     return in->held + in->reserved + expected <= in->options.pool_bytes_max;
@@ -218,8 +219,8 @@ void page_free(struct ingest_page *p)
     unreserve(p);
     list_remove(&p->link);
     list_remove(&p->lane_link);
-    LIST_FOR_EACH (l, &p->chunks)
-        chunk_drop(CONTAINER_OF(l, struct chunk, page_link));
+    LIST_FOR_EACH(l, &p->chunks)
+    chunk_drop(CONTAINER_OF(l, struct chunk, page_link));
     free(p->facts);
     free(p->kinds);
     free(p->spans);
@@ -327,7 +328,7 @@ static bool worth_asking(struct ingest *in, const struct chunk *c)
 {
     if (c->page->lane == INGEST_LIVE || !db_is_up(in->db))
         return false; /* what is new on a live tail is new */
-    return in->found_share > LOOKUP_WORTH || ++in->not_asked % LOOKUP_SAMPLE == 0;
+    return in->found_share > lookup_worth || ++in->not_asked % LOOKUP_SAMPLE == 0;
 }
 
 static void ask_database(struct chunk *c)
@@ -408,7 +409,8 @@ static void on_verified(struct worker_job *job)
     wake_waiting(c->ingest);
 }
 
-/* No check of its own is left: are there copies whose first one is still being checked elsewhere? */
+/* No check of its own is left: are there copies whose first one is still being checked elsewhere?
+ */
 static void settle(struct chunk *c)
 {
     struct seen *seen = c->ingest->seen;
@@ -440,7 +442,8 @@ static void settle(struct chunk *c)
 
 static void wake_waiting(struct ingest *in)
 {
-    LIST_FOR_EACH (l, &in->chunks) {
+    LIST_FOR_EACH(l, &in->chunks)
+    {
         struct chunk *c = CONTAINER_OF(l, struct chunk, link);
         if (c->state == CHUNK_WAITING)
             settle(c);

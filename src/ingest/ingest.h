@@ -2,22 +2,23 @@
  *
  *     page: open -> add, add, .. -> seal -> on_scanned -> prove -> on_done
  *
- *     chunk of a page:   FILLING -> SCANNING -> LOOKUP -> VERIFYING -> WAITING -> READY -> WRITING -> gone
- *                          loop      worker    database    worker       (1)       (2)      (3)
+ *     chunk of a page:   FILLING -> SCANNING -> LOOKUP -> VERIFYING -> WAITING -> READY -> WRITING
+ * -> gone loop      worker    database    worker       (1)       (2)      (3)
  *
- * (1) a copy of an event that another chunk is verifying waits for that verdict; (2) waits for the lane's
- * writer and for the page to be proven; (3) one transaction: events, sightings, coverage.
+ * (1) a copy of an event that another chunk is verifying waits for that verdict; (2) waits for the
+ * lane's writer and for the page to be proven; (3) one transaction: events, sightings, coverage.
  *
- * A proof may rest on earlier pages of the same relay and lane too (services/walk.h): it is written in, or after, the transaction
- * of the last of them.
+ * A proof may rest on earlier pages of the same relay and lane too (services/walk.h): it is written
+ * in, or after, the transaction of the last of them.
  *
- * A page is what one request brought (or a slice of a live stream).  It is cut into chunks so that no
- * transaction is huge.  What the page proves is written in the transaction that holds its last chunk, never
- * earlier.  Chunks of a lane are committed in order of readiness; nothing is lost while the database is away.
+ * A page is what one request brought (or a slice of a live stream).  It is cut into chunks so that
+ * no transaction is huge.  What the page proves is written in the transaction that holds its last
+ * chunk, never earlier.  Chunks of a lane are committed in order of readiness; nothing is lost
+ * while the database is away.
  *
- * Memory: ingest_may_open() says whether another page may be asked for: what is held plus what open pages
- * are expected to bring stays below the pool.  A page that is open is read to its end, unless the
- * pool is really full: then ingest_page_add() refuses and the caller ends the session. */
+ * Memory: ingest_may_open() says whether another page may be asked for: what is held plus what open
+ * pages are expected to bring stays below the pool.  A page that is open is read to its end, unless
+ * the pool is really full: then ingest_page_add() refuses and the caller ends the session. */
 #ifndef INGEST_INGEST_H
 #define INGEST_INGEST_H
 
@@ -37,7 +38,8 @@ struct ingest_options {
     uint32_t batch_events;    /* in one transaction, at most (a chunk is never cut) */
     uint32_t batch_age_ms;    /* how long a ready chunk may wait for company */
     bool keep_ephemeral;
-    const struct filter_spec *const *filters; /* what the archive wants: any of these; they outlive the ingest */
+    const struct filter_spec *const
+        *filters; /* what the archive wants: any of these; they outlive the ingest */
     size_t filters_n;
 };
 
@@ -57,8 +59,9 @@ struct ingest_page_result {
 };
 
 struct ingest_page_ops {
-    /* All events of the sealed page are scanned; facts of the schema-valid ones in order of arrival, a view for the
-     * time of the call.  The owner answers, now or later, with ingest_page_prove() or ingest_page_release(). */
+    /* All events of the sealed page are scanned; facts of the schema-valid ones in order of
+     * arrival, a view for the time of the call.  The owner answers, now or later, with
+     * ingest_page_prove() or ingest_page_release(). */
     void (*on_scanned)(void *owner, const struct ingest_fact *facts, size_t n);
     /* Everything is committed, the proof too.  The page is gone after this call. */
     void (*on_done)(void *owner, const struct ingest_page_result *result);
@@ -67,19 +70,24 @@ struct ingest_page_ops {
 struct ingest_page_options {
     enum ingest_lane lane;
     int32_t relay_id;
-    const struct filter_spec *filter;  /* that was asked; NULL: all of them (a live request). Outlives the page */
-    struct filter_ask ask;             /* what was asked; kinds are copied */
-    uint32_t expected_events;          /* for the memory reservation */
+    const struct filter_spec
+        *filter; /* that was asked; NULL: all of them (a live request). Outlives the page */
+    struct filter_ask ask;    /* what was asked; kinds are copied */
+    uint32_t expected_events; /* for the memory reservation */
 };
 
-struct ingest *ingest_open(uv_loop_t *loop, struct workers *workers, struct db *db, const struct ingest_options *options);
-void ingest_reconfigure(struct ingest *in, const struct ingest_options *options); /* batch_*, keep_ephemeral */
+struct ingest *ingest_open(uv_loop_t *loop, struct workers *workers, struct db *db,
+                           const struct ingest_options *options);
+void ingest_reconfigure(struct ingest *in,
+                        const struct ingest_options *options); /* batch_*, keep_ephemeral */
 
-/* Writes what is sealed and ready at once, without waiting for company; true when nothing is left. */
+/* Writes what is sealed and ready at once, without waiting for company; true when nothing is left.
+ */
 bool ingest_flush(struct ingest *in);
 
-/* Two steps, since jobs and statements under way still hold chunks: stop, then close the workers and the database, then
- * close.  What is not committed is dropped; no page calls back after ingest_stop(). */
+/* Two steps, since jobs and statements under way still hold chunks: stop, then close the workers
+ * and the database, then close.  What is not committed is dropped; no page calls back after
+ * ingest_stop(). */
 void ingest_stop(struct ingest *in);
 void ingest_close(struct ingest *in);
 
@@ -101,7 +109,8 @@ void ingest_page_seal(struct ingest_page *p);
 /* What the page proves, to be written with its last chunk; copied.  n may be 0. */
 void ingest_page_prove(struct ingest_page *p, const struct store_span *spans, size_t n);
 
-/* The owner is no longer interested: what was added is stored, nothing is proven, no further call. At any time. */
+/* The owner is no longer interested: what was added is stored, nothing is proven, no further call.
+ * At any time. */
 void ingest_page_release(struct ingest_page *p);
 
 #endif

@@ -16,7 +16,8 @@ static void start_write(struct lane *lane);
 static void take(struct lane *lane, uint32_t *events, uint32_t *spans);
 static void fill(struct lane *lane, uint32_t events, uint32_t spans);
 static void on_written(struct store_write *w, const struct err *err);
-static void commit_chunk(struct lane *lane, struct chunk *c, const struct store_event *results, uint32_t *at);
+static void commit_chunk(struct lane *lane, struct chunk *c, const struct store_event *results,
+                         uint32_t *at);
 static void finish_page(struct ingest_page *p);
 static void put_back(struct lane *lane);
 
@@ -92,7 +93,8 @@ void page_soon(struct ingest_page *p)
     (void)uv_timer_start(&lane->timer, on_timer, 0, 0);
 }
 
-/* Decides only when; the transaction is always put together from the loop, never from inside a caller. */
+/* Decides only when; the transaction is always put together from the loop, never from inside a
+ * caller. */
 void lane_kick(struct lane *lane)
 {
     const struct ingest *in = lane->ingest;
@@ -105,7 +107,8 @@ void lane_kick(struct lane *lane)
     bool enough = lane->hurry || lane->ready_events >= in->options.batch_events ||
                   in->held > in->options.pool_bytes_max / 2;
     if (!enough && !list_empty(&lane->ready))
-        due = CONTAINER_OF(lane->ready.next, struct chunk, link)->ready_at_ms + in->options.batch_age_ms;
+        due = CONTAINER_OF(lane->ready.next, struct chunk, link)->ready_at_ms +
+              in->options.batch_age_ms;
     else if (!enough)
         due = now + in->options.batch_age_ms;
     if (due < lane->not_before_ms)
@@ -147,7 +150,8 @@ static bool may_prove(struct lane *lane, const struct ingest_page *p)
 
     for (struct list *l = p->link.prev; l != head; l = l->prev) {
         const struct ingest_page *earlier = CONTAINER_OF(l, struct ingest_page, link);
-        if (earlier->relay_id == p->relay_id && earlier->lane == p->lane && earlier->chunks_open > 0)
+        if (earlier->relay_id == p->relay_id && earlier->lane == p->lane &&
+            earlier->chunks_open > 0)
             return false;
     }
     return true;
@@ -179,7 +183,8 @@ static void take(struct lane *lane, uint32_t *events, uint32_t *spans)
             list_add_tail(&lane->pages, &c->page->lane_link);
         }
     }
-    LIST_FOR_EACH (l, &lane->pages) {
+    LIST_FOR_EACH(l, &lane->pages)
+    {
         struct ingest_page *p = CONTAINER_OF(l, struct ingest_page, lane_link);
         if (may_prove(lane, p))
             take_proof(lane, p, spans);
@@ -195,7 +200,8 @@ static void fill(struct lane *lane, uint32_t events, uint32_t spans)
     lane->spans = calloc((size_t)spans + 1, sizeof(*lane->spans));
     if (lane->events == NULL || lane->sightings == NULL || lane->spans == NULL)
         abort();
-    LIST_FOR_EACH (l, &lane->taken) {
+    LIST_FOR_EACH(l, &lane->taken)
+    {
         const struct chunk *c = CONTAINER_OF(l, struct chunk, link);
         for (uint32_t i = 0; i < c->n; i++) {
             const struct item *item = &c->items[i];
@@ -210,7 +216,8 @@ static void fill(struct lane *lane, uint32_t events, uint32_t spans)
                                                            .known = item->verdict == VERDICT_KNOWN};
         }
     }
-    LIST_FOR_EACH (l, &lane->taken_pages) {
+    LIST_FOR_EACH(l, &lane->taken_pages)
+    {
         const struct ingest_page *page = CONTAINER_OF(l, struct ingest_page, lane_link);
         for (size_t i = 0; i < page->spans_n; i++)
             lane->spans[p++] = page->spans[i];
@@ -224,15 +231,18 @@ static void fill(struct lane *lane, uint32_t events, uint32_t spans)
                                        .done = on_written};
 }
 
-/* What is not a lost race or a lost connection will not pass by itself soon (a full disk): nothing more is asked for meanwhile. */
+/* What is not a lost race or a lost connection will not pass by itself soon (a full disk): nothing
+ * more is asked for meanwhile. */
 static void wait_and_retry(struct lane *lane, const struct err *err)
 {
-    lane->not_before_ms = clock_mono_ms() + (err->code == ERR_DB_RETRY ? RETRY_SOON_MS : RETRY_LATER_MS);
+    lane->not_before_ms =
+        clock_mono_ms() + (err->code == ERR_DB_RETRY ? RETRY_SOON_MS : RETRY_LATER_MS);
     if (err->code == ERR_DB_UNKNOWN_ID) {
         lane_forget(lane);
     } else if (err->code != ERR_DB_AWAY && err->code != ERR_DB_RETRY) {
         lane->ingest->stalled = true;
-        log_error_limited("ingest", "a transaction failed and will be tried again error=%s detail=\"%s\"",
+        log_error_limited("ingest",
+                          "a transaction failed and will be tried again error=%s detail=\"%s\"",
                           err_name(err->code), err->detail);
     }
     lane_kick(lane);
@@ -265,13 +275,16 @@ static void on_written(struct store_write *w, const struct err *err)
     lane_kick(lane);
 }
 
-/* Some id was not in the database although it should be: somebody deleted events under us.  Nothing known is trusted any more. */
+/* Some id was not in the database although it should be: somebody deleted events under us.  Nothing
+ * known is trusted any more. */
 void lane_forget(struct lane *lane)
 {
     struct ingest *in = lane->ingest;
     struct list again;
 
-    log_warning("ingest", "events were deleted from the archive while it was written to; known ids are forgotten");
+    log_warning(
+        "ingest",
+        "events were deleted from the archive while it was written to; known ids are forgotten");
     seen_forget_all(in->seen);
     list_init(&again);
     while (!list_empty(&lane->ready)) {
@@ -297,7 +310,8 @@ static void count_rejects(const struct chunk *c)
 }
 
 /* `results` runs in step with the verified items of all chunks, in the order of fill(). */
-static void commit_chunk(struct lane *lane, struct chunk *c, const struct store_event *results, uint32_t *at)
+static void commit_chunk(struct lane *lane, struct chunk *c, const struct store_event *results,
+                         uint32_t *at)
 {
     struct seen *seen = lane->ingest->seen;
 

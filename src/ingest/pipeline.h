@@ -8,8 +8,8 @@
 #include "ingest/lane.h"
 #include "ingest/seen.h"
 
-/* A page in flight is read to its end even when the pool has just become full: this much more is let in before sessions
- * are ended. */
+/* A page in flight is read to its end even when the pool has just become full: this much more is
+ * let in before sessions are ended. */
 #define INGEST_OVERDRAFT_BYTES ((uint64_t)8 * 1024 * 1024)
 
 struct ingest {
@@ -76,7 +76,8 @@ void chunk_drop(struct chunk *c);  /* frees it, its ids leave the table of ids i
 /* Could its creation time be read, so that it counts for the page? */
 bool item_is_event(const struct item *item);
 
-/* VERDICT_UNKNOWN item: someone else has it in flight (its verdict is set: WAITING or VERIFIED; true), or it takes the entry. */
+/* VERDICT_UNKNOWN item: someone else has it in flight (its verdict is set: WAITING or VERIFIED;
+ * true), or it takes the entry. */
 bool item_meets_flight(struct seen *seen, struct item *item);
 void item_leave_flight(struct seen *seen, struct item *item);
 

@@ -85,7 +85,8 @@ static struct entry **find(const struct seen *s, const struct id32 *id, uint64_t
 {
     struct entry **at = &s->buckets[fingerprint & (s->buckets_n - 1)];
 
-    while (*at != NULL && ((*at)->fingerprint != fingerprint || memcmp(&(*at)->id, id, sizeof(*id)) != 0))
+    while (*at != NULL &&
+           ((*at)->fingerprint != fingerprint || memcmp(&(*at)->id, id, sizeof(*id)) != 0))
         at = &(*at)->next;
     return at;
 }
@@ -118,7 +119,8 @@ enum flight seen_flight(const struct seen *s, const struct id32 *id, uint64_t fi
     return e->state;
 }
 
-bool seen_flight_take(struct seen *s, const struct id32 *id, uint64_t fingerprint, const struct sig64 *sig)
+bool seen_flight_take(struct seen *s, const struct id32 *id, uint64_t fingerprint,
+                      const struct sig64 *sig)
 {
     struct entry **at = find(s, id, fingerprint), *e;
 
@@ -127,7 +129,8 @@ bool seen_flight_take(struct seen *s, const struct id32 *id, uint64_t fingerprin
     e = malloc(sizeof(*e));
     if (e == NULL)
         abort();
-    *e = (struct entry){.fingerprint = fingerprint, .id = *id, .sig = *sig, .state = FLIGHT_PENDING};
+    *e =
+        (struct entry){.fingerprint = fingerprint, .id = *id, .sig = *sig, .state = FLIGHT_PENDING};
     *at = e;
     if (++s->entries > s->buckets_n)
         grow(s);
@@ -154,7 +157,8 @@ void seen_flight_drop(struct seen *s, const struct id32 *id, uint64_t fingerprin
 
 uint64_t seen_bytes(const struct seen *s)
 {
-    return s->known.bytes + s->buckets_n * sizeof(struct entry *) + s->entries * sizeof(struct entry);
+    return s->known.bytes + s->buckets_n * sizeof(struct entry *) +
+           s->entries * sizeof(struct entry);
 }
 
 size_t seen_in_flight(const struct seen *s)

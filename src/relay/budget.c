@@ -1,5 +1,6 @@
-/* budget: see budget.h.  A chained hash table of hosts; a host is forgotten when it has no connection and its interval has
- * passed, so the table is as large as what is open, not as what is known. */
+/* budget: see budget.h.  A chained hash table of hosts; a host is forgotten when it has no
+ * connection and its interval has passed, so the table is as large as what is open, not as what is
+ * known. */
 #include "relay/budget.h"
 
 #include <assert.h>
@@ -50,7 +51,8 @@ void budget_free(struct budget *b)
     free(b);
 }
 
-/* FNV-1a: the table holds hosts that we chose to dial, two thousand at once; a collision costs one step. */
+/* FNV-1a: the table holds hosts that we chose to dial, two thousand at once; a collision costs one
+ * step. */
 static struct host **find(struct budget *b, const char *name)
 {
     uint32_t hash = 2166136261U;

@@ -1,8 +1,8 @@
 /* budget: how many connections a host and a network may have, and how fast new ones may come.
  *
- * Every dial asks first.  (Requests: each session gets an equal part of what a host may have open, so that no
- * account of them is needed here.)   A host is a name or address without port: many relays may live on one.  Pure but for
- * memory: time is passed in (monotonic milliseconds). */
+ * Every dial asks first.  (Requests: each session gets an equal part of what a host may have open,
+ * so that no account of them is needed here.)   A host is a name or address without port: many
+ * relays may live on one.  Pure but for memory: time is passed in (monotonic milliseconds). */
 #ifndef RELAY_BUDGET_H
 #define RELAY_BUDGET_H
 
@@ -12,10 +12,10 @@
 #include "core/network.h"
 
 struct budget_limits {
-    uint32_t connections_max;       /* all networks together */
+    uint32_t connections_max; /* all networks together */
     uint32_t host_connections_max;
-    uint32_t host_interval_ms;      /* between two dials to one host */
-    uint32_t dials_per_second;      /* all hosts together: a token bucket of one second */
+    uint32_t host_interval_ms; /* between two dials to one host */
+    uint32_t dials_per_second; /* all hosts together: a token bucket of one second */
 };
 
 struct budget;
@@ -24,11 +24,13 @@ struct budget *budget_new(const struct budget_limits *limits);
 void budget_set_limits(struct budget *b, const struct budget_limits *limits);
 void budget_free(struct budget *b);
 
-/* 0: go, and a place is taken until budget_release().  >0: not now, ask again after so many milliseconds. */
+/* 0: go, and a place is taken until budget_release().  >0: not now, ask again after so many
+ * milliseconds. */
 int64_t budget_take(struct budget *b, const char *host, int64_t now_ms);
 
-/* The dial has ended, well or badly: the interval to the next one begins now (a name may take seconds to resolve, so the
- * start of a dial says little about when the host saw it).  Before budget_release(). */
+/* The dial has ended, well or badly: the interval to the next one begins now (a name may take
+ * seconds to resolve, so the start of a dial says little about when the host saw it).  Before
+ * budget_release(). */
 void budget_dialled(struct budget *b, const char *host, int64_t now_ms);
 void budget_release(struct budget *b, const char *host, int64_t now_ms);
 

@@ -1,4 +1,5 @@
-/* session: see session.h.  Reading order: opening, what the relay says, how a request ends, time, closing. */
+/* session: see session.h.  Reading order: opening, what the relay says, how a request ends, time,
+ * closing. */
 #include "relay/session.h"
 
 #include <assert.h>
@@ -12,7 +13,13 @@
 #include "core/log.h"
 #include "nostr/sign.h"
 
-enum { SUB_ID_MAX = 16, GARBAGE_MAX = 20, AUTH_EVENT_MAX = 4096, CHALLENGE_MAX = 512, AUTH_TIMEOUT_MS = 15000 };
+enum {
+    SUB_ID_MAX = 16,
+    GARBAGE_MAX = 20,
+    AUTH_EVENT_MAX = 4096,
+    CHALLENGE_MAX = 512,
+    AUTH_TIMEOUT_MS = 15000
+};
 
 enum session_state {
     SESSION_CONNECTING,
@@ -53,8 +60,8 @@ struct session {
     struct wsconn *conn;
     uv_timer_t timer; /* the nearest deadline of any request */
     struct list requests;
-    uint32_t open;     /* requests on the wire */
-    uint32_t garbage;  /* messages that made no sense */
+    uint32_t open;    /* requests on the wire */
+    uint32_t garbage; /* messages that made no sense */
     int64_t alive_at_ms;
 
     bool asked_auth;
@@ -86,7 +93,8 @@ static const struct wsconn_ops conn_ops = {
     .on_open = on_open, .on_message = on_message, .on_pong = on_pong, .on_closed = on_closed};
 
 struct session *session_open(struct net *net, const struct wsconn_target *target,
-                             const struct session_options *options, const struct session_ops *ops, void *owner)
+                             const struct session_options *options, const struct session_ops *ops,
+                             void *owner)
 {
     struct session *s = calloc(1, sizeof(*s));
 
@@ -126,8 +134,8 @@ void session_close(struct session *s)
 {
     assert(s->state != SESSION_CLOSED);
     s->state = SESSION_CLOSED;
-    LIST_FOR_EACH (l, &s->requests)
-        request_free(CONTAINER_OF(l, struct request, link));
+    LIST_FOR_EACH(l, &s->requests)
+    request_free(CONTAINER_OF(l, struct request, link));
     wsconn_close(s->conn);
     uv_close((uv_handle_t *)&s->timer, on_timer_closed);
 }
@@ -143,7 +151,8 @@ static void on_open(void *owner, const struct wsconn_report *report)
 
 /* Requests */
 
-struct request *session_request(struct session *s, struct str filters, const struct request_options *options,
+struct request *session_request(struct session *s, struct str filters,
+                                const struct request_options *options,
                                 const struct request_ops *ops, void *owner)
 {
     struct request *r = calloc(1, sizeof(*r) + filters.n + 1);
@@ -164,8 +173,8 @@ struct request *session_request(struct session *s, struct str filters, const str
     return r;
 }
 
-/* Ids are never used twice in the life of the process: a late EOSE can then not be taken for another's
- * (PROTOCOL 1.2). */
+/* Ids are never used twice in the life of the process: a late EOSE can then not be taken for
+ * another's (PROTOCOL 1.2). */
 static void name_request(struct request *r)
 {
     static uint64_t counter;
@@ -182,7 +191,8 @@ static int send_text(struct session *s, const char *head, const char *id, struct
 
     if (text == NULL)
         abort();
-    int n = snprintf(text, room, "[\"%s\",\"%s\"%s%.*s]", head, id, tail.n > 0 ? "," : "", (int)tail.n, tail.p);
+    int n = snprintf(text, room, "[\"%s\",\"%s\"%s%.*s]", head, id, tail.n > 0 ? "," : "",
+                     (int)tail.n, tail.p);
     int rc = wsconn_send(s->conn, (struct str){text, (size_t)n}, &err);
     if (text != small)
         free(text);
@@ -205,7 +215,8 @@ static void send_request(struct request *r)
 static void send_waiting(struct session *s)
 {
     if (s->state == SESSION_READY && s->auth != AUTH_SENT) {
-        LIST_FOR_EACH (l, &s->requests) {
+        LIST_FOR_EACH(l, &s->requests)
+        {
             struct request *r = CONTAINER_OF(l, struct request, link);
             if (s->open >= s->options.subscriptions_max)
                 break;
@@ -230,7 +241,8 @@ void request_close(struct request *r)
 
 static struct request *find(struct session *s, struct str id)
 {
-    LIST_FOR_EACH (l, &s->requests) {
+    LIST_FOR_EACH(l, &s->requests)
+    {
         struct request *r = CONTAINER_OF(l, struct request, link);
         if (r->state != REQUEST_QUEUED && str_eq(id, str_z(r->id)))
             return r;
@@ -238,12 +250,14 @@ static struct request *find(struct session *s, struct str id)
     return NULL;
 }
 
-/* The one request whose stored events are still coming; NULL when there is none or more than one. */
+/* The one request whose stored events are still coming; NULL when there is none or more than one.
+ */
 static struct request *only_open(struct session *s)
 {
     struct request *only = NULL;
 
-    LIST_FOR_EACH (l, &s->requests) {
+    LIST_FOR_EACH(l, &s->requests)
+    {
         struct request *r = CONTAINER_OF(l, struct request, link);
         if (r->state != REQUEST_OPEN)
             continue;
@@ -308,7 +322,8 @@ static void on_event_message(struct session *s, const struct message *m, size_t 
         r->idle_at_ms = clock_mono_ms() + r->options.idle_ms;
         if (r->result.events > r->options.events_max) {
             struct err err;
-            (void)err_set(&err, ERR_FLOOD, "more than %u events for one request", r->options.events_max);
+            (void)err_set(&err, ERR_FLOOD, "more than %u events for one request",
+                          r->options.events_max);
             settle(r, SETTLE_FLOOD);
             if (s->state != SESSION_CLOSED)
                 fail(s, &err);
@@ -350,8 +365,8 @@ static void refuse(struct request *r, struct str text, enum message_prefix prefi
     r->result.prefix = prefix;
     (void)str_escape(r->result.text, sizeof(r->result.text), text);
     /* Asked to authenticate: once, then the same question under a new id. */
-    if (prefix == PREFIX_AUTH_REQUIRED && s->options.signer != NULL && !r->auth_tried && s->asked_auth &&
-        s->auth != AUTH_REFUSED) {
+    if (prefix == PREFIX_AUTH_REQUIRED && s->options.signer != NULL && !r->auth_tried &&
+        s->asked_auth && s->auth != AUTH_REFUSED) {
         r->auth_tried = true;
         s->open--;
         r->state = REQUEST_QUEUED;
@@ -389,8 +404,8 @@ static void on_notice(struct session *s, const struct message *m)
 static void on_auth_challenge(struct session *s, const struct message *m)
 {
     s->asked_auth = true;
-    /* The challenge goes back inside a JSON string: as it stands between its quotes, escapes and all, it is
-     * decoded by the signer. */
+    /* The challenge goes back inside a JSON string: as it stands between its quotes, escapes and
+     * all, it is decoded by the signer. */
     if (!str_copy(s->challenge, sizeof(s->challenge), m->text))
         s->challenge[0] = '\0';
 }
@@ -403,8 +418,8 @@ static void send_auth(struct session *s)
     int n;
 
     if (s->challenge[0] == '\0' ||
-        (n = signer_auth_event(s->options.signer, s->url, s->challenge, clock_wall_ms() / 1000, event,
-                               sizeof(event), &id)) < 0) {
+        (n = signer_auth_event(s->options.signer, s->url, s->challenge, clock_wall_ms() / 1000,
+                               event, sizeof(event), &id)) < 0) {
         s->auth = AUTH_REFUSED;
         return;
     }
@@ -413,7 +428,8 @@ static void send_auth(struct session *s)
     if (text == NULL)
         abort();
     int len = snprintf(text, (size_t)n + 16, "[\"AUTH\",%s]", event);
-    s->auth = wsconn_send(s->conn, (struct str){text, (size_t)len}, &err) < 0 ? AUTH_REFUSED : AUTH_SENT;
+    s->auth =
+        wsconn_send(s->conn, (struct str){text, (size_t)len}, &err) < 0 ? AUTH_REFUSED : AUTH_SENT;
     s->auth_until_ms = clock_mono_ms() + AUTH_TIMEOUT_MS;
     free(text);
 }
@@ -455,7 +471,8 @@ static void arm(struct session *s)
 
     if (s->state != SESSION_READY)
         return;
-    LIST_FOR_EACH (l, &s->requests) {
+    LIST_FOR_EACH(l, &s->requests)
+    {
         const struct request *r = CONTAINER_OF(l, struct request, link);
         if (r->idle_at_ms < next)
             next = r->idle_at_ms;
@@ -477,7 +494,8 @@ static void on_timer(uv_timer_t *timer)
 
     if (s->auth == AUTH_SENT && now >= s->auth_until_ms)
         end_auth(s, AUTH_REFUSED);
-    LIST_FOR_EACH (l, &s->requests) {
+    LIST_FOR_EACH(l, &s->requests)
+    {
         struct request *r = CONTAINER_OF(l, struct request, link);
         if (now < r->idle_at_ms && now < r->total_at_ms)
             continue;
@@ -498,9 +516,11 @@ static void fail(struct session *s, const struct err *err)
 
     if (s->state == SESSION_READY)
         s->state = SESSION_BROKEN;
-    enum settle how = err->code == ERR_MESSAGE_TOO_LARGE || err->code == ERR_NOMEM ? SETTLE_OVERSIZE : SETTLE_DISCONNECT;
+    enum settle how = err->code == ERR_MESSAGE_TOO_LARGE || err->code == ERR_NOMEM
+                          ? SETTLE_OVERSIZE
+                          : SETTLE_DISCONNECT;
 
-    while (s->state != SESSION_CLOSED && (l = s->requests.next) != &s->requests)
+    while (s->state != SESSION_CLOSED && (l = list_take_first(&s->requests)) != NULL)
         settle(CONTAINER_OF(l, struct request, link), how);
     if (s->state != SESSION_CLOSED)
         s->ops->on_closed(s->owner, &copy);

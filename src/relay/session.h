@@ -2,12 +2,13 @@
  *
  *     CONNECTING -> READY -> CLOSED          requests live and end inside READY
  *
- * A request (REQ) has an id of its own that is never used again, is settled exactly once, and is closed on the wire only after
- * EOSE.  NIP-42: when a key is configured and a request is refused with auth-required, the session authenticates and asks again
- * under a new id, once.  NOTICE, CLOSED, malformed EOSE and the rest: PROTOCOL 1.3.
+ * A request (REQ) has an id of its own that is never used again, is settled exactly once, and is
+ * closed on the wire only after EOSE.  NIP-42: when a key is configured and a request is refused
+ * with auth-required, the session authenticates and asks again under a new id, once.  NOTICE,
+ * CLOSED, malformed EOSE and the rest: PROTOCOL 1.3.
  *
- * Ownership as wsconn: session_close() once, from anywhere; requests die with it without a further call.  Callbacks run on the
- * loop, never from inside session_open() or session_request(). */
+ * Ownership as wsconn: session_close() once, from anywhere; requests die with it without a further
+ * call.  Callbacks run on the loop, never from inside session_open() or session_request(). */
 #ifndef RELAY_SESSION_H
 #define RELAY_SESSION_H
 
@@ -23,12 +24,15 @@ struct signer; /* nostr/sign.h */
 struct session_options {
     const struct signer *signer; /* NULL: never authenticate */
     const char *url;             /* the relay's normal form, for logs and the AUTH event; copied */
-    uint32_t subscriptions_max;  /* requests open at once; more wait inside the session. Its part of the host's share */
+    uint32_t subscriptions_max;  /* requests open at once; more wait inside the session. Its part of
+                                    the host's share */
 };
 
 struct session_ops {
     void (*on_ready)(void *owner, const struct wsconn_report *report);
-    void (*on_closed)(void *owner, const struct err *err); /* once, last; every open request was settled before it */
+    void (*on_closed)(
+        void *owner,
+        const struct err *err); /* once, last; every open request was settled before it */
 };
 
 struct settlement {
@@ -44,23 +48,26 @@ struct settlement {
 struct request_ops {
     /* The raw JSON of one event, a view for the time of the call. */
     void (*on_event)(void *owner, struct str event);
-    void (*on_eose)(void *owner); /* live requests only */
+    void (*on_eose)(void *owner);                                /* live requests only */
     void (*on_settled)(void *owner, const struct settlement *s); /* once, last */
 };
 
 struct request_options {
-    bool live;             /* stays open after EOSE until request_close() */
-    uint32_t idle_ms;      /* no message for it in this time: SETTLE_TIMEOUT (not after EOSE of a live one) */
-    uint32_t total_ms;     /* absolute, until EOSE */
-    uint32_t events_max;   /* more than this before EOSE: SETTLE_FLOOD, and the session is closed */
+    bool live; /* stays open after EOSE until request_close() */
+    uint32_t
+        idle_ms; /* no message for it in this time: SETTLE_TIMEOUT (not after EOSE of a live one) */
+    uint32_t total_ms;   /* absolute, until EOSE */
+    uint32_t events_max; /* more than this before EOSE: SETTLE_FLOOD, and the session is closed */
 };
 
-struct session *session_open(struct net *net, const struct wsconn_target *target, const struct session_options *options,
-                             const struct session_ops *ops, void *owner);
+struct session *session_open(struct net *net, const struct wsconn_target *target,
+                             const struct session_options *options, const struct session_ops *ops,
+                             void *owner);
 void session_close(struct session *s);
 
 /* `filters` is one or more filter objects as JSON, separated by commas; copied.  */
-struct request *session_request(struct session *s, struct str filters, const struct request_options *options,
+struct request *session_request(struct session *s, struct str filters,
+                                const struct request_options *options,
                                 const struct request_ops *ops, void *owner);
 void request_close(struct request *r); /* before it is settled: CLOSE is sent, no further call */
 

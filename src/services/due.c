@@ -22,7 +22,8 @@ static int64_t jitter(int64_t ms, uint32_t lot, int64_t salt)
     return ms / 1000 * permille + ms % 1000 * permille / 1000;
 }
 
-int64_t due_first(int64_t next_at, int64_t now, uint32_t lot, uint32_t relays, uint32_t dials_per_second)
+int64_t due_first(int64_t next_at, int64_t now, uint32_t lot, uint32_t relays,
+                  uint32_t dials_per_second)
 {
     int64_t spread = (int64_t)relays * 1000 / (dials_per_second > 0 ? dials_per_second : 1);
 
@@ -46,7 +47,8 @@ static int64_t policy_wait(enum err_code code)
     return 0;
 }
 
-int64_t due_after_failure(enum err_code code, int64_t now, uint32_t lot, uint32_t *failures, const struct due_limits *limits)
+int64_t due_after_failure(enum err_code code, int64_t now, uint32_t lot, uint32_t *failures,
+                          const struct due_limits *limits)
 {
     int64_t wait = limits->retry_min_ms, policy = policy_wait(code);
 
@@ -55,7 +57,8 @@ int64_t due_after_failure(enum err_code code, int64_t now, uint32_t lot, uint32_
     if (*failures < UINT32_MAX)
         ++*failures;
     if (policy > 0)
-        return now + jitter(policy < limits->retry_max_ms * 7 ? policy : limits->retry_max_ms * 7, lot, now);
+        return now + jitter(policy < limits->retry_max_ms * 7 ? policy : limits->retry_max_ms * 7,
+                            lot, now);
     for (uint32_t i = 1; i < *failures && i < DOUBLINGS_MAX && wait < limits->retry_max_ms; i++)
         wait *= 2;
     return now + jitter(wait < limits->retry_max_ms ? wait : limits->retry_max_ms, lot, now);

@@ -1,7 +1,9 @@
-/* due: when a relay is visited next, and which relays are followed live.  Pure: facts and times in, times out.
+/* due: when a relay is visited next, and which relays are followed live.  Pure: facts and times in,
+ * times out.
  *
- * Blame decides (core/err.def): what is the relay's fault doubles its wait; what is the path's or ours is tried again soon and never
- * counted against it; a refusal by policy is not asked again for days.  Times are UNIX milliseconds. */
+ * Blame decides (core/err.def): what is the relay's fault doubles its wait; what is the path's or
+ * ours is tried again soon and never counted against it; a refusal by policy is not asked again for
+ * days.  Times are UNIX milliseconds. */
 #ifndef SERVICES_DUE_H
 #define SERVICES_DUE_H
 
@@ -15,15 +17,19 @@ struct due_limits {
     int64_t poll_interval_ms;
 };
 
-/* Where in the first minutes after a start a relay begins that is due already: relays are spread over as long as it takes to
- * dial them all, so that they do not stand in one queue.  `next_at` is what is remembered; `lot` any number that is its own. */
-int64_t due_first(int64_t next_at, int64_t now, uint32_t lot, uint32_t relays, uint32_t dials_per_second);
+/* Where in the first minutes after a start a relay begins that is due already: relays are spread
+ * over as long as it takes to dial them all, so that they do not stand in one queue.  `next_at` is
+ * what is remembered; `lot` any number that is its own. */
+int64_t due_first(int64_t next_at, int64_t now, uint32_t lot, uint32_t relays,
+                  uint32_t dials_per_second);
 
 /* After it was in sync: the interval, a tenth earlier or later, so that bursts dissolve. */
 int64_t due_after_sync(int64_t now, uint32_t lot, const struct due_limits *limits);
 
-/* After a failure.  `failures` in a row of the relay's own is counted up here, or left alone when it was not to blame. */
-int64_t due_after_failure(enum err_code code, int64_t now, uint32_t lot, uint32_t *failures, const struct due_limits *limits);
+/* After a failure.  `failures` in a row of the relay's own is counted up here, or left alone when
+ * it was not to blame. */
+int64_t due_after_failure(enum err_code code, int64_t now, uint32_t lot, uint32_t *failures,
+                          const struct due_limits *limits);
 
 /* Live places: one relay's claim.  Larger goes first. */
 struct due_claim {
@@ -32,12 +38,14 @@ struct due_claim {
     uint32_t lot;
 };
 
-/* Is this one of the tenth that are drawn by lot in this round, whatever they bring?  So that a relay that has become busy is
- * noticed. */
+/* Is this one of the tenth that are drawn by lot in this round, whatever they bring?  So that a
+ * relay that has become busy is noticed. */
 bool due_drawn(const struct due_claim *claim, uint32_t round);
 
-/* May `newcomer` have the place of `holder`?  Only if it is clearly better: twice as busy, or priority against none. */
-bool due_displaces(const struct due_claim *newcomer, const struct due_claim *holder, uint32_t round);
+/* May `newcomer` have the place of `holder`?  Only if it is clearly better: twice as busy, or
+ * priority against none. */
+bool due_displaces(const struct due_claim *newcomer, const struct due_claim *holder,
+                   uint32_t round);
 
 /* A sliding mean over hours: `events` new ones in `ms`. */
 double due_rate(double before, int64_t events, int64_t ms);

@@ -29,14 +29,14 @@ static int by_url(const void *a, const void *b)
 /* Takes out what is there already under another spelling, keeping the order of the lines. */
 static void drop_repeated(struct initializer_list *list)
 {
-    struct store_new_relay **sorted = calloc(list->n + 1, sizeof(*sorted));
+    struct store_new_relay **sorted = calloc(list->n + 1, sizeof(struct store_new_relay *));
     uint32_t kept = 0;
 
     if (sorted == NULL)
         abort();
     for (uint32_t i = 0; i < list->n; i++)
         sorted[i] = &list->relays[i];
-    qsort(sorted, list->n, sizeof(*sorted), by_url);
+    qsort(sorted, list->n, sizeof(struct store_new_relay *), by_url);
     for (uint32_t i = list->n; i-- > 1;)
         if (strcmp(sorted[i]->url, sorted[i - 1]->url) == 0) {
             list->report.accepted[sorted[i]->network]--;
@@ -51,19 +51,21 @@ static void drop_repeated(struct initializer_list *list)
     list->n = kept;
 }
 
-static void note_refusal(struct initializer_report *report, enum url_refusal why, uint32_t line, struct str text)
+static void note_refusal(struct initializer_report *report, enum url_refusal why, uint32_t line,
+                         struct str text)
 {
     uint32_t nth = report->refused[why]++;
 
     log_debug("initializer", "line %u refused: %s", line, url_refusal_text(why));
     if (nth < INITIALIZER_EXAMPLES) {
         report->examples[why][nth].line = line;
-        (void)str_escape(report->examples[why][nth].text, sizeof(report->examples[why][nth].text), text);
+        (void)str_escape(report->examples[why][nth].text, sizeof(report->examples[why][nth].text),
+                         text);
     }
 }
 
-static void add_line(struct initializer_list *list, struct str line, uint32_t number, const struct url_policy *policy,
-                     struct relay_url *url)
+static void add_line(struct initializer_list *list, struct str line, uint32_t number,
+                     const struct url_policy *policy, struct relay_url *url)
 {
     struct str text = line;
 
@@ -94,7 +96,8 @@ struct initializer_list *initializer_parse(struct str text, const struct url_pol
 
     for (size_t i = 0; i < text.n; i++)
         lines += text.p[i] == '\n';
-    if (list == NULL || url == NULL || (list->relays = calloc(lines, sizeof(*list->relays))) == NULL)
+    if (list == NULL || url == NULL ||
+        (list->relays = calloc(lines, sizeof(*list->relays))) == NULL)
         abort();
     while (str_cut(&rest, '\n', &line))
         add_line(list, line, ++number, policy, url);
@@ -135,7 +138,8 @@ static void store_next(struct store_step *step)
     store_relays_add(step->db, step->list->relays + from, n, on_added, step);
 }
 
-void initializer_store(struct db *db, struct initializer_list *list, initializer_done *done, void *owner)
+void initializer_store(struct db *db, struct initializer_list *list, initializer_done *done,
+                       void *owner)
 {
     struct store_step *step = malloc(sizeof(*step));
 
@@ -154,13 +158,15 @@ void initializer_log(const struct initializer_report *r, const char *source)
     for (int i = 0; i < URL_REFUSAL__COUNT; i++)
         refused += r->refused[i];
     log_info("initializer",
-             "%u relays accepted from %s: %u clearnet, %u tor, %u i2p, %u loki; %u refused, %u repeated, %u new to the archive",
-             accepted, source, r->accepted[NETWORK_CLEARNET], r->accepted[NETWORK_TOR], r->accepted[NETWORK_I2P],
-             r->accepted[NETWORK_LOKI], refused, r->repeated, r->added);
+             "%u relays accepted from %s: %u clearnet, %u tor, %u i2p, %u loki; %u refused, %u "
+             "repeated, %u new to the archive",
+             accepted, source, r->accepted[NETWORK_CLEARNET], r->accepted[NETWORK_TOR],
+             r->accepted[NETWORK_I2P], r->accepted[NETWORK_LOKI], refused, r->repeated, r->added);
     for (int why = 1; why < URL_REFUSAL__COUNT; why++) {
         if (r->refused[why] == 0)
             continue;
-        log_info("initializer", "refused: %u lines, because each %s; as line %u: %s", r->refused[why],
-                 url_refusal_text((enum url_refusal)why), r->examples[why][0].line, r->examples[why][0].text);
+        log_info("initializer", "refused: %u lines, because each %s; as line %u: %s",
+                 r->refused[why], url_refusal_text((enum url_refusal)why), r->examples[why][0].line,
+                 r->examples[why][0].text);
     }
 }

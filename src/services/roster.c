@@ -81,7 +81,8 @@ static void on_row(void *owner, const struct store_relay *row)
     struct roster *r = load->roster;
     struct relay *relay;
 
-    if (row->relay_id >= 0 && (uint32_t)row->relay_id < r->by_id_n && r->by_id[row->relay_id] != NULL)
+    if (row->relay_id >= 0 && (uint32_t)row->relay_id < r->by_id_n &&
+        r->by_id[row->relay_id] != NULL)
         return;
     relay = calloc(1, sizeof(*relay));
     if (relay == NULL || (relay->url = strdup(row->url)) == NULL)
@@ -179,18 +180,19 @@ static void start_save(struct roster *r)
         struct relay *relay = CONTAINER_OF(l, struct relay, dirty_link);
         relay->dirty = false;
         (void)walk_traits_write(&relay->traits, traits[save->n], WALK_TRAITS_TEXT);
-        rows[save->n] = (struct store_relay){.relay_id = relay->id,
-                                             .url = relay->url,
-                                             .network = relay->network,
-                                             .next_at = relay->next_at_ms,
-                                             .last_ok_at = relay->last_ok_at_ms,
-                                             .synced_at = relay->synced_at_ms,
-                                             .failures = (int32_t)relay->failures,
-                                             .error = relay->error == ERR_NONE ? "" : err_name(relay->error),
-                                             .traits = traits[save->n],
-                                             .events = relay->events,
-                                             .bytes = relay->bytes,
-                                             .events_new = relay->events_new};
+        rows[save->n] =
+            (struct store_relay){.relay_id = relay->id,
+                                 .url = relay->url,
+                                 .network = relay->network,
+                                 .next_at = relay->next_at_ms,
+                                 .last_ok_at = relay->last_ok_at_ms,
+                                 .synced_at = relay->synced_at_ms,
+                                 .failures = (int32_t)relay->failures,
+                                 .error = relay->error == ERR_NONE ? "" : err_name(relay->error),
+                                 .traits = traits[save->n],
+                                 .events = relay->events,
+                                 .bytes = relay->bytes,
+                                 .events_new = relay->events_new};
         save->relays[save->n++] = relay;
     }
     r->saving = true;

@@ -1,7 +1,9 @@
-/* roster: every relay that is known, in memory: what the database remembers of it and what is being done with it now.
+/* roster: every relay that is known, in memory: what the database remembers of it and what is being
+ * done with it now.
  *
- * Made from the database at start and extended when relays are added; relays are never removed while the daemon runs, so
- * pointers stay valid.  What changes is marked dirty and written back in bunches.  Loop thread only. */
+ * Made from the database at start and extended when relays are added; relays are never removed
+ * while the daemon runs, so pointers stay valid.  What changes is marked dirty and written back in
+ * bunches.  Loop thread only. */
 #ifndef SERVICES_ROSTER_H
 #define SERVICES_ROSTER_H
 
@@ -27,8 +29,8 @@ struct relay {
     int64_t next_at_ms;
     int64_t last_ok_at_ms;
     int64_t synced_at_ms; /* when it was last proven complete, without a gap */
-    uint32_t failures;   /* in a row, the relay's own fault */
-    enum err_code error; /* of the last visit; ERR_NONE when it was good */
+    uint32_t failures;    /* in a row, the relay's own fault */
+    enum err_code error;  /* of the last visit; ERR_NONE when it was good */
     struct walk_traits traits;
     int64_t events, bytes, events_new;
 
@@ -42,12 +44,12 @@ struct relay {
     int64_t rate_events_new; /* since the rate was last taken */
     double news_per_hour;    /* new events it brings, a sliding mean */
     uint32_t bad_signatures, checked;
-    uint32_t lot;            /* for the tenth of the live places that is drawn */
-    struct heap_node due;    /* when nothing is being done with it */
-    uint32_t lane;           /* where it waits, and whose place it takes */
+    uint32_t lot;         /* for the tenth of the live places that is drawn */
+    struct heap_node due; /* when nothing is being done with it */
+    uint32_t lane;        /* where it waits, and whose place it takes */
     bool scheduled, following, dialled;
     bool incomplete; /* the visit under way has found something that stays unproven */
-    char *host;              /* while a visit holds a place in the budget */
+    char *host;      /* while a visit holds a place in the budget */
     struct list visit_link, starved_link;
     struct list dirty_link;
     bool dirty;
@@ -75,8 +77,10 @@ void roster_open(struct roster *r, uv_loop_t *loop, struct db *db);
 /* Reads all relays; those already known keep what this run knows of them. `added` may be NULL. */
 void roster_load(struct roster *r, roster_loaded *done, void *owner);
 void roster_dirty(struct roster *r, struct relay *relay);
-void roster_set_state(struct roster *r, struct relay *relay, enum relay_state state); /* logs old -> new at debug */
-struct relay *roster_find(const struct roster *r, const char *url); /* linear; for people and reloads */
+void roster_set_state(struct roster *r, struct relay *relay,
+                      enum relay_state state); /* logs old -> new at debug */
+struct relay *roster_find(const struct roster *r,
+                          const char *url); /* linear; for people and reloads */
 
 /* Writes what is dirty now; true when nothing is left or under way. */
 bool roster_flush(struct roster *r);

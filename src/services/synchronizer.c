@@ -1,4 +1,5 @@
-/* synchronizer: see synchronizer.h.  Reading order: start, the tick, how a visit goes, how it ends. */
+/* synchronizer: see synchronizer.h.  Reading order: start, the tick, how a visit goes, how it ends.
+ */
 #include "services/synchronizer.h"
 
 #include <assert.h>
@@ -52,7 +53,8 @@ static void start_due(struct synchronizer *s);
 static bool start_visit(struct synchronizer *s, struct relay *relay, int64_t now);
 static void every_second(struct synchronizer *s, int64_t now);
 
-static void finish(struct synchronizer *s, struct relay *relay, enum relay_state state, int64_t next_at_ms);
+static void finish(struct synchronizer *s, struct relay *relay, enum relay_state state,
+                   int64_t next_at_ms);
 static void end_all(struct synchronizer *s);
 static void on_ready(void *owner, struct relay *relay, const struct wsconn_report *report);
 static void on_starved(void *owner, struct relay *relay);
@@ -139,7 +141,9 @@ void synchronizer_start(struct synchronizer *s)
         relay->lot = s->lot++;
         if (relay->settings != NULL && !relay->settings->enabled)
             continue;
-        schedule(s, relay, due_first(relay->next_at_ms, now, relay->lot, r->n, s->options.budget.dials_per_second));
+        schedule(s, relay,
+                 due_first(relay->next_at_ms, now, relay->lot, r->n,
+                           s->options.budget.dials_per_second));
     }
     if (!uv_is_active((uv_handle_t *)&s->tick))
         (void)uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
@@ -232,7 +236,8 @@ static uint32_t places(const struct synchronizer *s, int lane)
 
 static void start_due(struct synchronizer *s)
 {
-    static const int order[LANES] = {LANE_PRIORITY, NETWORK_CLEARNET, NETWORK_TOR, NETWORK_I2P, NETWORK_LOKI};
+    static const int order[LANES] = {LANE_PRIORITY, NETWORK_CLEARNET, NETWORK_TOR, NETWORK_I2P,
+                                     NETWORK_LOKI};
     int64_t now = clock_wall_ms();
     bool crowded = false;
 
@@ -263,7 +268,8 @@ static bool start_visit(struct synchronizer *s, struct relay *relay, int64_t now
     struct relay_url *url;
     int64_t wait;
 
-    if (relay->network != NETWORK_CLEARNET && net_proxy_state(s->parts.net, relay->network) != NET_PROXY_UP) {
+    if (relay->network != NETWORK_CLEARNET &&
+        net_proxy_state(s->parts.net, relay->network) != NET_PROXY_UP) {
         roster_set_state(s->parts.roster, relay, RELAY_NO_PROXY);
         schedule(s, relay, now + NO_PROXY_MS + relay->lot % 1000);
         return true;
@@ -293,7 +299,8 @@ static void every_second(struct synchronizer *s, int64_t now)
 {
     bool rates = now - s->rates_ms >= RATE_EVERY_MS;
 
-    LIST_FOR_EACH (l, &s->visits) {
+    LIST_FOR_EACH(l, &s->visits)
+    {
         struct relay *relay = CONTAINER_OF(l, struct relay, visit_link);
         visit_account(relay->visit);
         visit_tick(relay->visit, now);
@@ -302,7 +309,8 @@ static void every_second(struct synchronizer *s, int64_t now)
         s->rates_ms = now;
         for (uint32_t i = 0; i < s->parts.roster->n; i++) {
             struct relay *relay = s->parts.roster->relays[i];
-            relay->news_per_hour = due_rate(relay->news_per_hour, relay->rate_events_new, RATE_EVERY_MS);
+            relay->news_per_hour =
+                due_rate(relay->news_per_hour, relay->rate_events_new, RATE_EVERY_MS);
             relay->rate_events_new = 0;
         }
     }
@@ -321,7 +329,8 @@ static void on_ready(void *owner, struct relay *relay, const struct wsconn_repor
     relay->last_ok_at_ms = clock_wall_ms();
     roster_set_state(s->parts.roster, relay, RELAY_WALKING);
     roster_dirty(s->parts.roster, relay);
-    log_debug("relay", "%s: connected address=%s tls=%s", relay->url, report->address, report->tls_version);
+    log_debug("relay", "%s: connected address=%s tls=%s", relay->url, report->address,
+              report->tls_version);
 }
 
 static void on_starved(void *owner, struct relay *relay)
@@ -333,7 +342,8 @@ static void on_starved(void *owner, struct relay *relay)
 
 static struct due_claim claim_of(const struct relay *relay)
 {
-    return (struct due_claim){.new_per_hour = relay->news_per_hour, .priority = relay->priority, .lot = relay->lot};
+    return (struct due_claim){
+        .new_per_hour = relay->news_per_hour, .priority = relay->priority, .lot = relay->lot};
 }
 
 /* Makes room among the live ones if this relay has a better claim than the weakest of them. */
@@ -345,7 +355,8 @@ static bool win_live_place(struct synchronizer *s, const struct relay *relay)
 
     if (s->live < s->options.live_max)
         return true;
-    LIST_FOR_EACH (l, &s->visits) {
+    LIST_FOR_EACH(l, &s->visits)
+    {
         struct relay *other = CONTAINER_OF(l, struct relay, visit_link);
         struct due_claim theirs = claim_of(other);
         if (other->following && due_displaces(&claim, &theirs, round) &&
@@ -386,7 +397,8 @@ static void on_live(void *owner, struct relay *relay)
 
 /* How it ends */
 
-static void finish(struct synchronizer *s, struct relay *relay, enum relay_state state, int64_t next_at_ms)
+static void finish(struct synchronizer *s, struct relay *relay, enum relay_state state,
+                   int64_t next_at_ms)
 {
     struct visit *visit = relay->visit;
 
@@ -420,13 +432,17 @@ static void on_ended(void *owner, struct relay *relay, const struct err *err)
         finish(s, relay, RELAY_WAITING, now);
         return;
     }
-    log_debug("relay", "%s: ended error=%s detail=\"%s\"", relay->url, err_name(err->code), err->detail);
+    log_debug("relay", "%s: ended error=%s detail=\"%s\"", relay->url, err_name(err->code),
+              err->detail);
     relay->error = err->code;
-    /* A live connection that ended was good: what came meanwhile is asked for soon, with the overlap. */
+    /* A live connection that ended was good: what came meanwhile is asked for soon, with the
+     * overlap. */
     if (was_live)
         relay->failures = 0;
     next = due_after_failure(err->code, now, relay->lot, &relay->failures, &s->limits);
-    finish(s, relay, err_blame(err->code) == ERR_BLAME_PEER && !was_live ? RELAY_FAILING : RELAY_WAITING, next);
+    finish(s, relay,
+           err_blame(err->code) == ERR_BLAME_PEER && !was_live ? RELAY_FAILING : RELAY_WAITING,
+           next);
 }
 
 void synchronizer_pause(struct synchronizer *s, bool paused)
@@ -446,8 +462,8 @@ static void end_all(struct synchronizer *s)
 {
     int64_t now = clock_wall_ms();
 
-    LIST_FOR_EACH (l, &s->visits)
-        finish(s, CONTAINER_OF(l, struct relay, visit_link), RELAY_WAITING, now);
+    LIST_FOR_EACH(l, &s->visits)
+    finish(s, CONTAINER_OF(l, struct relay, visit_link), RELAY_WAITING, now);
 }
 
 void synchronizer_stop(struct synchronizer *s)

@@ -3,8 +3,8 @@
  *     due -> (proxy? place? host's budget?) -> visit -> in sync: live, or polled later
  *                                                    -> failed: back-off by blame
  *
- * Places: so many per network, and a lane of its own for priority relays.  What is due is decided by due.c, what is asked by
- * walk.c; this file only moves relays between lists. */
+ * Places: so many per network, and a lane of its own for priority relays.  What is due is decided
+ * by due.c, what is asked by walk.c; this file only moves relays between lists. */
 #ifndef SERVICES_SYNCHRONIZER_H
 #define SERVICES_SYNCHRONIZER_H
 
@@ -36,18 +36,21 @@ struct synchronizer_parts {
     size_t filters_n;
 };
 
-struct synchronizer *synchronizer_open(const struct synchronizer_parts *parts, const struct synchronizer_options *options);
+struct synchronizer *synchronizer_open(const struct synchronizer_parts *parts,
+                                       const struct synchronizer_options *options);
 void synchronizer_reconfigure(struct synchronizer *s, const struct synchronizer_options *options);
 
-/* Everything in the roster that is not yet scheduled gets its place.  Call after the roster was loaded, and again when relays were
- * added. Registers the filters the first time. */
+/* Everything in the roster that is not yet scheduled gets its place.  Call after the roster was
+ * loaded, and again when relays were added. Registers the filters the first time. */
 void synchronizer_start(struct synchronizer *s);
 
-/* The database went away: visits go on as long as there is memory.  It came back as another process: they begin anew. */
+/* The database went away: visits go on as long as there is memory.  It came back as another
+ * process: they begin anew. */
 void synchronizer_database_restarted(struct synchronizer *s);
 void synchronizer_pause(struct synchronizer *s, bool paused); /* only what is new */
 
-/* No new visits, the ones under way end; what they brought is still written.  Pages are sealed at once. */
+/* No new visits, the ones under way end; what they brought is still written.  Pages are sealed at
+ * once. */
 void synchronizer_stop(struct synchronizer *s);
 void synchronizer_close(struct synchronizer *s);
 

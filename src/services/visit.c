@@ -10,15 +10,21 @@
 #include "core/log.h"
 #include "services/visit_internal.h"
 
-enum { FILTER_JSON_MAX = 256 * 1024, PAUSED_LOOKBACK_S = 3600, BACKDATED_EVERY_MS = 24 * 3600 * 1000 };
+enum {
+    FILTER_JSON_MAX = 256 * 1024,
+    PAUSED_LOOKBACK_S = 3600,
+    BACKDATED_EVERY_MS = 24 * 3600 * 1000
+};
 
-/* Kinds that are backdated by design (NIP-59 and kin): new ones keep appearing with old dates (PROTOCOL 1.14). */
+/* Kinds that are backdated by design (NIP-59 and kin): new ones keep appearing with old dates
+ * (PROTOCOL 1.14). */
 static const int32_t backdated[] = {13, 1059, 1060, 21059};
 
 /* In the order in which they run. */
 static void on_ready(void *owner, const struct wsconn_report *report);
 static void on_session_closed(void *owner, const struct err *err);
-static void on_coverage(void *owner, const struct store_span *spans, uint32_t n, const struct err *err);
+static void on_coverage(void *owner, const struct store_span *spans, uint32_t n,
+                        const struct err *err);
 static void next_span(struct visit *v);
 static bool next_backdated(struct visit *v);
 static void next_question(struct visit *v);
@@ -28,10 +34,12 @@ static void on_settled(void *owner, const struct settlement *s);
 static void on_walk_done(struct visit *v);
 static void retry_later(struct visit *v);
 
-static const struct session_ops session_ops = {.on_ready = on_ready, .on_closed = on_session_closed};
+static const struct session_ops session_ops = {.on_ready = on_ready,
+                                               .on_closed = on_session_closed};
 static const struct request_ops page_request_ops = {.on_event = on_event, .on_settled = on_settled};
 
-/* The normal form parses to itself: its address was judged when it was taken in, and is again when it is dialled. */
+/* The normal form parses to itself: its address was judged when it was taken in, and is again when
+ * it is dialled. */
 static bool any_address(void *owner, const char *host)
 {
     (void)owner;
@@ -114,7 +122,8 @@ void visit_abused(struct visit *v)
 {
     struct err err;
 
-    (void)err_set(&err, ERR_INVALID_EVENTS, "%u of %u events", v->relay->bad_signatures, v->relay->checked);
+    (void)err_set(&err, ERR_INVALID_EVENTS, "%u of %u events", v->relay->bad_signatures,
+                  v->relay->checked);
     v->relay->bad_signatures = v->relay->checked = 0;
     visit_end(v, &err);
 }
@@ -149,7 +158,8 @@ static void on_session_closed(void *owner, const struct err *err)
         visit_end(v, err);
         return;
     }
-    v->session_gone = true; /* the walk hears of it when the page is scanned: it may ask for less next time */
+    v->session_gone =
+        true; /* the walk hears of it when the page is scanned: it may ask for less next time */
     v->session_err = *err;
 }
 
@@ -164,10 +174,12 @@ void visit_load_coverage(struct visit *v)
         v->state = VISIT_LOADING;
     loading->visit = v;
     v->loading = loading;
-    store_coverage_load(v->env->db, v->relay->id, v->env->filter_ids[v->filter], on_coverage, loading);
+    store_coverage_load(v->env->db, v->relay->id, v->env->filter_ids[v->filter], on_coverage,
+                        loading);
 }
 
-static void on_coverage(void *owner, const struct store_span *spans, uint32_t n, const struct err *err)
+static void on_coverage(void *owner, const struct store_span *spans, uint32_t n,
+                        const struct err *err)
 {
     struct visit_loading *loading = owner;
     struct visit *v = loading->visit;
@@ -212,13 +224,14 @@ void visit_start_walk(struct visit *v, int64_t lo, int64_t hi)
         v->walk = relay->unfinished;
         relay->unfinished = NULL;
     } else {
-        v->walk = walk_start(lo, hi, v->env->page, &relay->traits, &kinds);
+        v->walk = walk_start(lo, hi, (int32_t)v->env->page, &relay->traits, &kinds);
     }
     v->proves = true;
     next_question(v);
 }
 
-/* Is everything proven up to the first question of this visit?  Not so with declared gaps, or while history waits. */
+/* Is everything proven up to the first question of this visit?  Not so with declared gaps, or while
+ * history waits. */
 static bool is_complete(const struct visit *v, int64_t lo)
 {
     int64_t until = filter_spec_until(v->env->filters[v->filter]);
@@ -232,8 +245,10 @@ static void next_span(struct visit *v)
 {
     const struct filter_spec *filter = v->env->filters[v->filter];
     int64_t now = clock_wall_s(), lo, hi;
-    struct coverage_query query = {
-        .lo = filter_spec_since(filter), .hi = v->hi, .now = now, .gap_retry_s = v->env->gap_retry_s};
+    struct coverage_query query = {.lo = filter_spec_since(filter),
+                                   .hi = v->hi,
+                                   .now = now,
+                                   .gap_retry_s = v->env->gap_retry_s};
 
     v->state = VISIT_ASKING;
     while (coverage_next(v->coverage, &query, &lo, &hi)) {
@@ -274,9 +289,11 @@ static bool next_backdated(struct visit *v)
     if (v->top < 0 || only_n > 0 || v->env->paused || v->filter != 0 ||
         now_ms - v->relay->backdated_at_ms < BACKDATED_EVERY_MS || v->env->overlap_backdated_s == 0)
         return false;
-    struct walk_kinds kinds = {.only = backdated, .only_n = sizeof(backdated) / sizeof(backdated[0])};
+    struct walk_kinds kinds = {.only = backdated,
+                               .only_n = sizeof(backdated) / sizeof(backdated[0])};
     v->relay->backdated_at_ms = now_ms;
-    v->walk = walk_start(now - v->env->overlap_backdated_s, now, v->env->page, &v->relay->traits, &kinds);
+    v->walk =
+        walk_start(now - v->env->overlap_backdated_s, now, (int32_t)v->env->page, &v->relay->traits, &kinds);
     v->proves = false;
     v->walking_news = false;
     next_question(v);
@@ -289,7 +306,8 @@ static void next_question(struct visit *v)
 {
     switch (walk_next(v->walk, &v->ask)) {
     case WALK_ASK:
-        if (v->state == VISIT_ASKING && v->env->crowded && !v->relay->priority && clock_mono_ms() - v->started_ms > v->env->slice_ms) {
+        if (v->state == VISIT_ASKING && v->env->crowded && !v->relay->priority &&
+            clock_mono_ms() - v->started_ms > v->env->slice_ms) {
             visit_end(v, NULL);
             return;
         }
@@ -306,7 +324,8 @@ static void next_question(struct visit *v)
     abort();
 }
 
-/* The walk is kept: it counts its failures, and asks for less, or declares a gap, when they are many. */
+/* The walk is kept: it counts its failures, and asks for less, or declares a gap, when they are
+ * many. */
 static void keep_walk(struct visit *v)
 {
     struct relay *relay = v->relay;
@@ -335,7 +354,8 @@ static void on_walk_done(struct visit *v)
     walk_free(v->walk);
     v->walk = NULL;
     if (v->walking_news) {
-        /* Above this lies only what has come since the first question; the next visit, or the live request, has that. */
+        /* Above this lies only what has come since the first question; the next visit, or the live
+         * request, has that. */
         v->topped = true;
         v->hi = coverage_top(v->coverage);
         if (v->hi < 0)
@@ -376,7 +396,8 @@ static void ask(struct visit *v)
     if (n < 0)
         abort(); /* the configuration bounds filters so that they fit */
     bool overlay = v->relay->network != NETWORK_CLEARNET;
-    struct request_options options = {.idle_ms = overlay ? v->env->idle_overlay_ms : v->env->idle_ms,
+    struct request_options options = {.idle_ms =
+                                          overlay ? v->env->idle_overlay_ms : v->env->idle_ms,
                                       .total_ms = v->env->total_ms,
                                       .events_max = 10 * (uint32_t)v->ask.limit + 10000};
     v->asked_at = clock_wall_s();
@@ -385,7 +406,8 @@ static void ask(struct visit *v)
     v->page = page_open(v, &q, false, expected_events(v, v->ask.limit));
     v->refusal = (struct settlement){0};
     metrics.requests_total[v->relay->network]++;
-    v->request = session_request(v->session, (struct str){json, (size_t)n}, &options, &page_request_ops, v);
+    v->request =
+        session_request(v->session, (struct str){json, (size_t)n}, &options, &page_request_ops, v);
     free(json);
 }
 
@@ -470,7 +492,8 @@ static enum err_code settlement_code(const struct settlement *s)
 }
 
 /* A page is scanned: what does it prove, and what next? */
-void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_fact *facts, size_t n)
+void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_fact *facts,
+                        size_t n)
 {
     struct walk_event *events = malloc((n + 1) * sizeof(*events));
     const struct settlement *s = &page->settlement;
@@ -484,7 +507,9 @@ void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_
                                         .kind = facts[i].kind,
                                         .matches = facts[i].matches};
     struct walk_page answer = {.how = s->how,
-                               .hint = s->finish ? WALK_HINT_FINISH : s->more ? WALK_HINT_MORE : WALK_HINT_NONE,
+                               .hint = s->finish ? WALK_HINT_FINISH
+                                       : s->more ? WALK_HINT_MORE
+                                                 : WALK_HINT_NONE,
                                .unproven = s->unproven,
                                .refused = s->how == SETTLE_CLOSED,
                                .auth = s->how == SETTLE_CLOSED && s->prefix == PREFIX_AUTH_REQUIRED,
@@ -503,7 +528,8 @@ void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_
     if (v->session_gone) {
         struct err err = v->session_err;
         struct walk_ask next;
-        enum walk_state state = walk_next(v->walk, &next); /* hears that it waits, or what it asks next time */
+        enum walk_state state =
+            walk_next(v->walk, &next); /* hears that it waits, or what it asks next time */
         if (state == WALK_RETRY || state == WALK_ASK)
             keep_walk(v);
         visit_end(v, &err);

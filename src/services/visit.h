@@ -1,4 +1,5 @@
-/* visit: one stay at one relay: connect, read what is proven, walk what is not, then perhaps follow it live.
+/* visit: one stay at one relay: connect, read what is proven, walk what is not, then perhaps follow
+ * it live.
  *
  *     CONNECTING -> LOADING -> ASKING <-> READING          (per filter, per unproven span)
  *                                |  \-> STARVED            no memory for a page: goes on when told
@@ -7,8 +8,9 @@
  *
  *     any state -> ENDED: on_ended, once, last; then the owner calls visit_close()
  *
- * Coverage is the only state (PROTOCOL 2.2): a visit can be cut off at any point; what was proven is in the database with its
- * events, the rest is asked again.  Pages that are on their way to the database outlive the visit. */
+ * Coverage is the only state (PROTOCOL 2.2): a visit can be cut off at any point; what was proven
+ * is in the database with its events, the rest is asked again.  Pages that are on their way to the
+ * database outlive the visit. */
 #ifndef SERVICES_VISIT_H
 #define SERVICES_VISIT_H
 
@@ -44,14 +46,18 @@ struct visit;
 
 struct visit_ops {
     void (*on_ready)(void *owner, struct relay *relay, const struct wsconn_report *report);
-    void (*on_starved)(void *owner, struct relay *relay); /* call visit_resume() when there is memory again */
-    void (*on_synced)(void *owner, struct relay *relay);  /* nothing is left to ask: visit_follow() or visit_close() */
+    void (*on_starved)(void *owner,
+                       struct relay *relay); /* call visit_resume() when there is memory again */
+    void (*on_synced)(
+        void *owner,
+        struct relay *relay); /* nothing is left to ask: visit_follow() or visit_close() */
     void (*on_live)(void *owner, struct relay *relay);
     /* err NULL: it gave its place to another relay after its slice and is due again at once. */
     void (*on_ended)(void *owner, struct relay *relay, const struct err *err);
 };
 
-/* The relay's normal form, taken apart.  Addresses are not judged here: they are when it is dialled. */
+/* The relay's normal form, taken apart.  Addresses are not judged here: they are when it is
+ * dialled. */
 void visit_parse_url(const struct relay *relay, struct relay_url *url);
 
 struct visit *visit_open(struct visit_env *env, struct relay *relay, const struct visit_ops *ops);

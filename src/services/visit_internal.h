@@ -1,4 +1,5 @@
-/* visit_internal: what visit.c, visit_live.c and visit_page.c know of each other.  Nobody else includes it. */
+/* visit_internal: what visit.c, visit_live.c and visit_page.c know of each other.  Nobody else
+ * includes it. */
 #ifndef SERVICES_VISIT_INTERNAL_H
 #define SERVICES_VISIT_INTERNAL_H
 
@@ -65,12 +66,13 @@ struct visit {
 
     /* Live */
     struct request *live_request;
-    struct page *slice;      /* events that came since the last one was sealed */
-    bool slice_writing;      /* the last one is not committed yet: the next waits, so that proofs never overtake events */
-    struct page *writing;    /* that one */
+    struct page *slice;   /* events that came since the last one was sealed */
+    bool slice_writing;   /* the last one is not committed yet: the next waits, so that proofs never
+                             overtake events */
+    struct page *writing; /* that one */
     bool was_live;
-    int64_t live_since;      /* the second of the live request's EOSE */
-    int64_t *live_from;      /* per filter: proven up to the second before */
+    int64_t live_since; /* the second of the live request's EOSE */
+    int64_t *live_from; /* per filter: proven up to the second before */
     int64_t proof_at_ms, ping_at_ms, slice_at_ms;
 };
 
@@ -83,7 +85,8 @@ void visit_load_coverage(struct visit *v);
 struct page *page_open(struct visit *v, const struct filter_ask *ask, bool live, uint32_t expected);
 void page_seal(struct page *page);
 void page_prove(struct page *page, const struct walk_spans *proofs, struct coverage *coverage);
-void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_fact *facts, size_t n);
+void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_fact *facts,
+                        size_t n);
 void visit_slice_done(struct visit *v);
 void visit_abused(struct visit *v); /* ends it: too many invalid events */
 

@@ -1,13 +1,14 @@
-/* visit_live: following a relay that is in sync, so that the archive is seconds behind and not hours.
+/* visit_live: following a relay that is in sync, so that the archive is seconds behind and not
+ * hours.
  *
  *     OPENING: the live request is sent; after its EOSE every new event comes by itself
  *     TOPPING: what came between the last page and that moment is walked once more, per filter
- *     LIVE:    slices of what comes are written about once a second; the proof moves up with the clock while the
- *              connection proves alive
+ *     LIVE:    slices of what comes are written about once a second; the proof moves up with the
+ * clock while the connection proves alive
  *
- * The request carries `since` three days back and limit 1: backdated arrivals come by themselves, and what is stored does not
- * come again (PROTOCOL 2.2).  A slice is sealed only when the one before is committed: the proof that it carries then never
- * stands before the events below it. */
+ * The request carries `since` three days back and limit 1: backdated arrivals come by themselves,
+ * and what is stored does not come again (PROTOCOL 2.2).  A slice is sealed only when the one
+ * before is committed: the proof that it carries then never stands before the events below it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,7 +30,8 @@ static void on_eose(void *owner);
 static void on_settled(void *owner, const struct settlement *s);
 static void seal_slice(struct visit *v, bool proof);
 
-static const struct request_ops live_ops = {.on_event = on_event, .on_eose = on_eose, .on_settled = on_settled};
+static const struct request_ops live_ops = {
+    .on_event = on_event, .on_eose = on_eose, .on_settled = on_settled};
 
 /* All filters in one request. */
 static size_t write_filters(const struct visit *v, char *json)
@@ -65,7 +67,8 @@ void visit_follow(struct visit *v)
     }
     bool overlay = v->relay->network != NETWORK_CLEARNET;
     struct request_options options = {.live = true,
-                                      .idle_ms = overlay ? v->env->idle_overlay_ms : v->env->idle_ms,
+                                      .idle_ms =
+                                          overlay ? v->env->idle_overlay_ms : v->env->idle_ms,
                                       .total_ms = v->env->total_ms,
                                       .events_max = 10000};
     v->state = VISIT_OPENING;
@@ -123,8 +126,9 @@ void live_coverage_loaded(struct visit *v)
 void live_topped(struct visit *v)
 {
     if (v->live_from[v->filter] != INT64_MAX) {
-        /* The walk began after the EOSE of the live request, so that second is complete if the walk proved what was before it.
-         * Otherwise the live proof begins behind it and leaves the hole open. */
+        /* The walk began after the EOSE of the live request, so that second is complete if the walk
+         * proved what was before it. Otherwise the live proof begins behind it and leaves the hole
+         * open. */
         int64_t next = coverage_top(v->coverage) + 1;
         v->live_from[v->filter] = next >= v->live_since ? next : v->live_since + 1;
     }
@@ -148,7 +152,8 @@ static void on_settled(void *owner, const struct settlement *s)
     struct err err;
 
     v->live_request = NULL;
-    (void)err_set(&err, s->how == SETTLE_TIMEOUT ? ERR_IDLE : ERR_DISCONNECTED, "live: %s", s->text);
+    (void)err_set(&err, s->how == SETTLE_TIMEOUT ? ERR_IDLE : ERR_DISCONNECTED, "live: %s",
+                  s->text);
     if (s->how == SETTLE_CLOSED || s->how == SETTLE_TIMEOUT)
         visit_end(v, &err);
 }
@@ -174,7 +179,8 @@ void visit_tick(struct visit *v, int64_t now_ms)
         session_ping(v->session);
     }
     bool proof = v->state == VISIT_LIVE && now_ms - v->proof_at_ms >= PROOF_EVERY_MS;
-    if (!v->slice_writing && (proof || (v->slice != NULL && now_ms - v->slice_at_ms >= SLICE_EVERY_MS)))
+    if (!v->slice_writing &&
+        (proof || (v->slice != NULL && now_ms - v->slice_at_ms >= SLICE_EVERY_MS)))
         seal_slice(v, proof);
 }
 
@@ -227,7 +233,8 @@ void visit_slice_done(struct visit *v)
     v->writing = NULL;
 }
 
-/* What has come is stored.  It is proven only when nothing that came before it is still on its way. */
+/* What has come is stored.  It is proven only when nothing that came before it is still on its way.
+ */
 void live_end(struct visit *v)
 {
     if (v->writing != NULL)

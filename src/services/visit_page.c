@@ -1,6 +1,7 @@
 /* visit_page: a page between the relay and the database.
  *
- * It belongs to the ingest until it is committed, whatever becomes of the visit: only the pointer to the visit is taken out. */
+ * It belongs to the ingest until it is committed, whatever becomes of the visit: only the pointer
+ * to the visit is taken out. */
 #include <stdlib.h>
 
 #include "core/clock.h"

@@ -1,4 +1,5 @@
-/* Known ids: committed, in flight, unknown; and that a copy with another signature is never taken for checked. */
+/* Known ids: committed, in flight, unknown; and that a copy with another signature is never taken
+ * for checked. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,7 +54,8 @@ static void test_another_signature_is_not_checked(void **state)
     assert_true(seen_flight_take(s, &id, f, &good));
     seen_flight_good(s, &id, f);
     assert_int_equal(seen_flight(s, &id, f, &other), FLIGHT_NONE);
-    assert_false(seen_flight_take(s, &id, f, &other)); /* the entry stays with the one that was checked */
+    assert_false(
+        seen_flight_take(s, &id, f, &other)); /* the entry stays with the one that was checked */
     assert_int_equal(seen_flight(s, &id, f, &good), FLIGHT_GOOD);
     seen_free(s);
 }

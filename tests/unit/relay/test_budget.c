@@ -9,8 +9,10 @@
 
 #include "relay/budget.h"
 
-static const struct budget_limits limits = {
-    .connections_max = 5, .host_connections_max = 2, .host_interval_ms = 1000, .dials_per_second = 100};
+static const struct budget_limits limits = {.connections_max = 5,
+                                            .host_connections_max = 2,
+                                            .host_interval_ms = 1000,
+                                            .dials_per_second = 100};
 
 static void test_interval_begins_when_the_dial_has_ended(void **state)
 {
@@ -32,8 +34,8 @@ static void test_a_host_has_two_connections(void **state)
 
     (void)state;
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(budget_take(b, "a", i * 2000), 0);
-        budget_dialled(b, "a", i * 2000);
+        assert_int_equal(budget_take(b, "a", (int64_t)i * 2000), 0);
+        budget_dialled(b, "a", (int64_t)i * 2000);
     }
     assert_true(budget_take(b, "a", 10000) > 0);
     assert_int_equal(budget_take(b, "b", 10000), 0); /* another host is not concerned */
@@ -49,7 +51,7 @@ static void test_all_hosts_together(void **state)
 
     (void)state;
     for (int i = 0; i < 5; i++) {
-        snprintf(name, sizeof(name), "h%d", i);
+        (void)snprintf(name, sizeof(name), "h%d", i);
         assert_int_equal(budget_take(b, name, 0), 0);
     }
     assert_true(budget_take(b, "one more", 0) > 0);
@@ -72,12 +74,12 @@ static void test_dials_a_second(void **state)
     many.connections_max = 1000;
     b = budget_new(&many);
     for (int i = 0; i < 300; i++) {
-        snprintf(name, sizeof(name), "h%d", i);
+        (void)snprintf(name, sizeof(name), "h%d", i);
         went += budget_take(b, name, 1) == 0;
     }
     assert_int_equal(went, 100); /* a second's worth at once */
     for (int i = 300; i < 600; i++) {
-        snprintf(name, sizeof(name), "h%d", i);
+        (void)snprintf(name, sizeof(name), "h%d", i);
         went += budget_take(b, name, 501) == 0;
     }
     assert_int_equal(went, 150);
