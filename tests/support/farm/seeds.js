@@ -6,7 +6,8 @@
  * it come none to two habits of the catalogue of misbehaviour.  A relay that hides kinds also sends AUTH: without any sign no
  * client can tell, which the protocol notes admit, so it would be no fair test.
  *
- * `tame` says that nothing keeps a patient client from getting everything; such a relay must end complete. */
+ * `tame` says that nothing keeps a patient client from getting everything and knowing it; such a relay must end complete.  (An empty
+ * relay cannot be told from one that refuses, nor a page of one event from a limit of one.) */
 const { Random } = require('./random.js');
 
 const KINDS = [1, 7, 0, 3, 6, 5, 30023, 10002, 1984, 9735, 16, 40, 42, 1063, 1111, 8, 30000, 10000, 30078, 9734, 1311, 30311, 31990,
@@ -86,7 +87,7 @@ function profileOf(seed) {
     const { mint, kinds } = dataOf(random, seed, cap);
     const orders = ['oldest', 'random', 'shuffled', ...new Array(12).fill('newest')];
     const order = random.pick(orders);
-    const profile = { seed, cap, order, habits: [], tame: order === 'newest' };
+    const profile = { seed, cap, order, habits: [], tame: order === 'newest' && mint.n >= 30 };
     const hidden = random.pick([0, 0, 0, 0, 0, 0, 1, 2]);
     if (hidden > 0) {
         profile.hidden_kinds = RESTRICTED.slice(0, 2).slice(0, hidden);

@@ -66,7 +66,8 @@ class Archive:
             return cursor.fetchall()
 
     def value(self, sql: str, *values: Any) -> Any:
-        return self.query(sql, *values)[0][0]
+        """The first column of the first row; None when there is none."""
+        return next((row[0] for row in self.query(sql, *values)), None)
 
     def execute(self, sql: str, *values: Any) -> None:
         connection = self.connect()
