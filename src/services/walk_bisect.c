@@ -171,6 +171,12 @@ static void push_range(struct walk *w, size_t from, size_t n)
         w->second_failed = true;
 }
 
+static void push_ranges(struct walk *w, size_t from, size_t end)
+{
+    for (; from < end; from += w->chunk_max)
+        push_range(w, from, end - from < w->chunk_max ? end - from : w->chunk_max);
+}
+
 static void second_done(struct walk *w)
 {
     int64_t t = walk_top(w)->lo;
@@ -193,10 +199,11 @@ void walk_second_start(struct walk *w, int64_t t)
     w->second_asks = 0;
     w->second_most = 0;
     w->second_failed = false;
-    for (size_t from = w->served_n; from < w->list_n; from += w->chunk_max)
-        push_range(w, from, w->list_n - from < w->chunk_max ? w->list_n - from : w->chunk_max);
-    for (size_t from = 0; from < w->served_n; from += w->chunk_max)
-        push_range(w, from, w->served_n - from < w->chunk_max ? w->served_n - from : w->chunk_max);
+    /* Asked in the opposite order.  What may be hidden is asked for apart: it takes no places from
+     * the rest. */
+    push_ranges(w, w->open_n, w->list_n);
+    push_ranges(w, w->served_n, w->open_n);
+    push_ranges(w, 0, w->served_n);
     if (w->ranges_n == 0) {
         w->second_failed = true;
         second_done(w);

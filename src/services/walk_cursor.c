@@ -108,7 +108,7 @@ static void check(struct walk *w, bool suspect)
         walk_push(w, TASK_RECHECK, f->min + 1, t->hi);
         return;
     }
-    if (first && !known && f->max < t->hi) {
+    if (first && !known) {
         check_top(w);
         return;
     }
@@ -187,7 +187,14 @@ void walk_top_answer(struct walk *w, const struct facts *f)
             walk_to_bisect(w); /* nothing new is dated like that */
             return;
         }
-        t->at = f->max;
+        if (f->max > w->held.max) {
+            t->at = f->max;
+        } else if (++w->rechecks >= 3) {
+            walk_to_bisect(w);
+        } else { /* more in its newest second: the whole page again */
+            w->depth = 1;
+            w->cursor_pages = 0;
+        }
         return;
     }
     if (t->at < 0 && f->below > 0) { /* it ignores `since`: does `until` show the same order? */
@@ -197,7 +204,17 @@ void walk_top_answer(struct walk *w, const struct facts *f)
         }
         w->unproven = true;
     }
-    if (t->at >= 0 && (f->in == 0 || f->max < t->at)) {
+    if (t->at >= 0 && f->in == 0) { /* its newest are hidden: begin again, with kinds */
+        w->traits->restricts = true;
+        if (++w->rechecks >= 3) {
+            walk_windows(w);
+            return;
+        }
+        w->depth = 1;
+        w->cursor_pages = 0;
+        return;
+    }
+    if (t->at >= 0 && f->max < t->at) {
         walk_to_bisect(w);
         return;
     }
@@ -220,7 +237,7 @@ void walk_recheck_answer(struct walk *w, const struct facts *f)
     if (unseen == 0) {
         w->shuffled_passed += !w->held.sorted && w->held.in > SMALL_PAGE;
         w->small_passed += w->held.full && w->held.in <= SMALL_PAGE;
-        if (w->first_page && w->traits->newest_first != TRI_YES && w->held.max < cursor(w)->hi &&
+        if (w->first_page && w->traits->newest_first != TRI_YES &&
             (w->traits->restricts || f->below > 0 || f->invalid > 0 || w->held.invalid > 0)) {
             /* what was left out may have been hidden or invalid just now, or `since` been ignored
              */

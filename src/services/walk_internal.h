@@ -80,6 +80,7 @@ struct kind {
     int64_t short_min; /* a page that asked for it was not full, and nothing of it should be older.
                           -1: unknown */
     bool served;       /* this relay has sent it */
+    bool restricted;   /* relays keep it for those it concerns */
 };
 struct mark {
     uint64_t fingerprint;
@@ -119,6 +120,7 @@ struct walk {
     int32_t *list;
     size_t list_n, list_room;
     size_t served_n; /* list[0 .. served_n) are known to be served */
+    size_t open_n;   /* list[open_n ..) are those that relays restrict */
     bool only;       /* base is the filter's own: asked for where others ask without kinds */
     int32_t *only_kinds;
     size_t only_n;

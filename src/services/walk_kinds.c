@@ -61,7 +61,8 @@ static struct kind *add(struct walk *w, int32_t kind)
     w->base = base;
     size_t at = place(w, kind);
     memmove(w->base + at + 1, w->base + at, (w->base_n - at) * sizeof(*w->base));
-    w->base[at] = (struct kind){.kind = kind, .rank = (uint32_t)w->base_n, .short_min = -1};
+    w->base[at] = (struct kind){
+        .kind = kind, .rank = (uint32_t)w->base_n, .short_min = -1, .restricted = restricted(kind)};
     w->base_n++;
     return &w->base[at];
 }
@@ -113,6 +114,8 @@ static int by_use(const void *a, const void *b)
 
     if (x->served != y->served)
         return x->served ? -1 : 1;
+    if (!x->served && x->restricted != y->restricted)
+        return x->restricted ? 1 : -1;
     return x->rank < y->rank ? -1 : x->rank > y->rank;
 }
 
@@ -127,7 +130,7 @@ void walk_kinds_order(struct walk *w, bool all)
     for (size_t i = 0; i < w->base_n; i++) {
         const struct kind *k = &w->base[i];
         /* Where kinds are hidden, one that is would take the places of those that are not. */
-        if (all || w->only || k->served || !restricted(k->kind))
+        if (all || w->only || k->served || !k->restricted)
             sorted[n++] = *k;
     }
     qsort(sorted, n, sizeof(*sorted), by_use);
@@ -135,10 +138,11 @@ void walk_kinds_order(struct walk *w, bool all)
     walk_grow(&grown, &w->list_room, n + 1, sizeof(*w->list));
     w->list = grown;
     w->list_n = n;
-    w->served_n = 0;
+    w->served_n = w->open_n = 0;
     for (size_t i = 0; i < n; i++) {
         w->list[i] = sorted[i].kind;
         w->served_n += sorted[i].served;
+        w->open_n += sorted[i].served || !sorted[i].restricted;
     }
     free(sorted);
 }

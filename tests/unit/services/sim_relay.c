@@ -103,7 +103,7 @@ void sim_config_random(struct sim_config *c, uint64_t seed)
     bad_habits(c, s);
     /* Short windows are believed of a relay that is not known to hide anything (PROTOCOL 2.1, the
      * negative result). */
-    if (c->hidden_kinds && (c->flood || c->invalid))
+    if (c->hidden_kinds && (c->flood || c->invalid || c->hides_known))
         c->flagged = true;
 }
 
