@@ -412,8 +412,16 @@ static void making_ended(struct cluster *c)
 static void stopping(struct cluster *c)
 {
     int64_t waited = clock_mono_ms() - c->since_ms;
+    pid_t pids[SERVERS_MAX];
+    size_t left;
 
     if (c->child == 0) {
+        /* Of a postmaster that was killed some may still be on their way. */
+        left = child_find_servers(c->data, pids, SERVERS_MAX);
+        for (size_t i = 0; i < left && c->lock_fd >= 0; i++)
+            kill(pids[i], waited >= STOP_KILL_MS ? SIGKILL : SIGQUIT);
+        if (left > 0 && c->lock_fd >= 0)
+            return;
         enter(c, CLUSTER_STOPPED);
         c->ops->on_stopped(c->owner);
     } else if (waited >= STOP_KILL_MS) {
@@ -462,8 +470,8 @@ static void cluster_step(struct cluster *c)
         if (ended)
             making_ended(c);
         return;
-    case CLUSTER_WAITING:
-        start_server(c);
+    case CLUSTER_WAITING: /* a server that was killed may have left processes behind */
+        enter(c, CLUSTER_OLD);
         return;
     case CLUSTER_STARTING:
         if (ended) {
