@@ -436,7 +436,7 @@ class Relay {
         }
         conn.sent++;
         this.counted(e, payload.length);
-        conn.send(p.fragment ? fragmented(payload, p.fragment) : frame(payload));
+        conn.send(p.fragment ? fragmented(payload, p.fragment, conn.sent % 100 === 1) : frame(payload));
     }
 
     cut(conn, payload) {

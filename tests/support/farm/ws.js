@@ -34,15 +34,15 @@ function frame(payload, opcode = OP.TEXT, fin = true) {
     return Buffer.concat([frameHeader(bytes.length, opcode, fin), bytes]);
 }
 
-/* One message in `pieces` frames, a ping between the first two as the standard allows. */
-function fragmented(payload, pieces) {
+/* One message in `pieces` frames; with `ping`, a ping between the first two as the standard allows. */
+function fragmented(payload, pieces, ping) {
     const bytes = Buffer.isBuffer(payload) ? payload : Buffer.from(payload);
     const size = Math.max(1, Math.ceil(bytes.length / pieces));
     const out = [];
     for (let at = 0; at < bytes.length; at += size) {
         const end = Math.min(bytes.length, at + size);
         out.push(frame(bytes.subarray(at, end), at === 0 ? OP.TEXT : OP.CONTINUATION, end === bytes.length));
-        if (at === 0 && end < bytes.length)
+        if (ping && at === 0 && end < bytes.length)
             out.push(frame('between', OP.PING));
     }
     return Buffer.concat(out);
