@@ -1,7 +1,13 @@
 /* due: see due.h. */
 #include "services/due.h"
 
-enum { MINUTE_MS = 60 * 1000, DAY_MS = 24 * 60 * MINUTE_MS, DRAWN_OF = 10, DOUBLINGS_MAX = 30 };
+enum {
+    MINUTE_MS = 60 * 1000,
+    DAY_MS = 24 * 60 * MINUTE_MS,
+    DRAWN_OF = 10,
+    DOUBLINGS_MAX = 30,
+    FURTHEST_DAYS = 31
+};
 
 /* A number that looks random and is the same each time it is asked for. */
 static uint32_t mix(uint32_t a, uint32_t b)
@@ -27,7 +33,7 @@ int64_t due_first(int64_t next_at, int64_t now, uint32_t lot, uint32_t relays,
 {
     int64_t spread = (int64_t)relays * 1000 / (dials_per_second > 0 ? dials_per_second : 1);
 
-    if (next_at > now)
+    if (next_at > now && next_at - now <= (int64_t)FURTHEST_DAYS * DAY_MS)
         return next_at;
     return now + (spread > 1000 ? mix(lot, 0) % spread : 0);
 }
@@ -64,9 +70,17 @@ int64_t due_after_failure(enum err_code code, int64_t now, uint32_t lot, uint32_
     return now + jitter(wait < limits->retry_max_ms ? wait : limits->retry_max_ms, lot, now);
 }
 
+uint32_t due_drawn_of(uint32_t relays, uint32_t places)
+{
+    if (places == 0 || relays <= places)
+        return DRAWN_OF;
+    uint64_t of = (uint64_t)relays * DRAWN_OF / places;
+    return of < UINT32_MAX ? (uint32_t)of : UINT32_MAX;
+}
+
 bool due_drawn(const struct due_claim *claim, uint32_t round)
 {
-    return mix(claim->lot, round) % DRAWN_OF == 0;
+    return mix(claim->lot, round) % (claim->drawn_of ? claim->drawn_of : DRAWN_OF) == 0;
 }
 
 bool due_displaces(const struct due_claim *newcomer, const struct due_claim *holder, uint32_t round)

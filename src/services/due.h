@@ -19,7 +19,8 @@ struct due_limits {
 
 /* Where in the first minutes after a start a relay begins that is due already: relays are spread
  * over as long as it takes to dial them all, so that they do not stand in one queue.  `next_at` is
- * what is remembered; `lot` any number that is its own. */
+ * what is remembered (when it is further away than anything that is ever scheduled, a clock was
+ * wrong, and it counts as due); `lot` any number that is its own. */
 int64_t due_first(int64_t next_at, int64_t now, uint32_t lot, uint32_t relays,
                   uint32_t dials_per_second);
 
@@ -36,9 +37,13 @@ struct due_claim {
     double new_per_hour; /* events it brings that the archive did not have */
     bool priority;
     uint32_t lot;
+    uint32_t drawn_of; /* one in so many is drawn by lot: due_drawn_of().  0: one in ten */
 };
 
-/* Is this one of the tenth that are drawn by lot in this round, whatever they bring?  So that a
+/* One relay in how many has to be drawn so that the drawn fill a tenth of the places. */
+uint32_t due_drawn_of(uint32_t relays, uint32_t places);
+
+/* Is this one of those that are drawn by lot in this round, whatever they bring?  So that a
  * relay that has become busy is noticed. */
 bool due_drawn(const struct due_claim *claim, uint32_t round);
 

@@ -71,6 +71,59 @@ static void test_a_start_is_spread(void **state)
     assert_int_equal(due_first(70000, 500, 1, 9000, 100), 70000); /* what is remembered holds */
 }
 
+/* However many relays there are, those that are drawn fill a tenth of the places, and others each
+ * round. */
+static void test_the_lot_fills_a_tenth_of_the_places(void **state)
+{
+    uint32_t drawn = 0, again = 0, of = due_drawn_of(9000, 150);
+
+    (void)state;
+    for (uint32_t round = 0; round < 100; round++)
+        for (uint32_t lot = 0; lot < 9000; lot++) {
+            const struct due_claim claim = {.lot = lot, .drawn_of = of};
+            drawn += due_drawn(&claim, round);
+            again += due_drawn(&claim, round) && due_drawn(&claim, round + 1);
+        }
+    assert_in_range(drawn, 1300, 1700); /* 15 a round */
+    assert_in_range(again, 0, 20);
+    assert_int_equal(due_drawn_of(100, 150), 10);
+    assert_int_equal(due_drawn_of(100, 0), 10);
+}
+
+static void test_a_wrong_clock_postpones_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(due_first(1000 * (int64_t)DAY, 500, 1, 3, 100), 500);
+    assert_int_equal(due_first(7 * (int64_t)DAY, 500, 1, 3, 100), 7 * (int64_t)DAY);
+}
+
+static void test_polls_do_not_march_in_step(void **state)
+{
+    int64_t first = due_after_sync(0, 0, &limits), earliest = first, latest = first;
+
+    (void)state;
+    for (uint32_t lot = 1; lot < 1000; lot++) {
+        int64_t at = due_after_sync(0, lot, &limits);
+        earliest = at < earliest ? at : earliest;
+        latest = at > latest ? at : latest;
+    }
+    assert_in_range(earliest, HOUR - HOUR / 10, HOUR - HOUR / 12);
+    assert_in_range(latest, HOUR + HOUR / 12, HOUR + HOUR / 10);
+}
+
+static void test_rates_follow_what_comes(void **state)
+{
+    double rate = 0;
+
+    (void)state;
+    for (int i = 0; i < 30; i++)
+        rate = due_rate(rate, 100, HOUR);
+    assert_true(rate > 99 && rate <= 100);
+    rate = due_rate(rate, 0, HOUR);
+    assert_true(rate > 70 && rate < 80);
+    assert_true(due_rate(5, 100, 0) == 5);
+}
+
 static void test_live_places(void **state)
 {
     struct due_claim busy = {.new_per_hour = 100, .lot = 1}, quiet = {.new_per_hour = 10, .lot = 2};
@@ -98,6 +151,10 @@ int main(void)
         cmocka_unit_test(test_a_refusal_is_not_asked_again_for_days),
         cmocka_unit_test(test_a_start_is_spread),
         cmocka_unit_test(test_live_places),
+        cmocka_unit_test(test_the_lot_fills_a_tenth_of_the_places),
+        cmocka_unit_test(test_a_wrong_clock_postpones_nothing),
+        cmocka_unit_test(test_polls_do_not_march_in_step),
+        cmocka_unit_test(test_rates_follow_what_comes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
