@@ -84,27 +84,12 @@ CREATE TABLE sighting (
 ) PARTITION BY RANGE (bucket);
 COMMENT ON TABLE sighting IS 'Where events were seen, in chunks. People read the view events_relays.';
 COMMENT ON COLUMN sighting.bucket IS 'key >> 47: created_at in units of 2^15 seconds (9.1 hours).';
-COMMENT ON COLUMN sighting.seen_at IS 'The second in which these keys were first seen at the relay. For events older than an hour at that time (history) that of the batch they came with.';
+COMMENT ON COLUMN sighting.seen_at IS 'The second in which these keys were first seen at the relay. For events older than an hour at that time (history) that of the batch they came with, after compaction to the hour.';
 COMMENT ON COLUMN sighting.lags IS 'Milliseconds after seen_at for each key; NULL: not kept (history).';
 COMMENT ON COLUMN sighting.relay_url IS 'As relays.url: with it the newest sightings of a relay are read off an index.';
 CREATE INDEX sighting_bucket ON sighting (relay_id, bucket, tmax, tmin);
 CREATE INDEX sighting_seen ON sighting (relay_url, seen_at);
 CREATE INDEX sighting_keys ON sighting USING gin (keys) WITH (gin_pending_list_limit = 8192);
-
--- The same after compaction: keys of many seconds in one row.
-CREATE TABLE sighting_packed (
-  seen_at_ms int8 NOT NULL,
-  relay_id int4 NOT NULL,
-  bucket int4 NOT NULL,
-  tmax int4 NOT NULL,
-  tmin int4 NOT NULL,
-  keys int8[] NOT NULL,
-  lags int4[] NOT NULL
-);
-COMMENT ON TABLE sighting_packed IS 'Sightings of buckets that are closed, repacked by sighting_compact().';
-COMMENT ON COLUMN sighting_packed.lags IS 'Milliseconds after seen_at_ms for each key.';
-CREATE INDEX sighting_packed_bucket ON sighting_packed (relay_id, bucket, tmax, tmin);
-CREATE INDEX sighting_packed_keys ON sighting_packed USING gin (keys) WITH (gin_pending_list_limit = 8192);
 
 -- Counts that would cost a scan, kept by the transactions that change them; one row for each write lane, so that lanes do not wait
 -- for each other.

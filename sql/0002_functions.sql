@@ -302,8 +302,7 @@ BEGIN
     EXECUTE format('SELECT min(key) >> 47, max(key) >> 47 FROM %s', part) INTO lo, hi;
     CONTINUE WHEN lo IS NULL;
     EXECUTE format('DELETE FROM %s e WHERE NOT EXISTS (SELECT FROM (
-        SELECT unnest(s.keys) AS key FROM sighting s WHERE s.bucket BETWEEN $1 AND $2
-        UNION ALL SELECT unnest(s.keys) FROM sighting_packed s WHERE s.bucket BETWEEN $1 AND $2) k WHERE k.key = e.key)', part)
+        SELECT unnest(s.keys) AS key FROM sighting s WHERE s.bucket BETWEEN $1 AND $2) k WHERE k.key = e.key)', part)
       USING lo, hi;
     GET DIAGNOSTICS n = ROW_COUNT;
     total := total + n;
@@ -333,9 +332,10 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION exclude IS 'Writes a tombstone and deletes what it excludes; returns how many events went.';
 
--- Repacks sightings of closed buckets: everything of one relay and bucket that was first seen before `seen_before`, in rows of up to
--- 160 keys with a time for each.  Only where rows are small; at most `groups_max` (relay, bucket) pairs a call.  Returns how many
--- rows went, less those that came.  Loses nothing.
+-- Repacks sightings of closed buckets (first seen before `seen_before`, and of a time before it): small rows of one relay and bucket
+-- become rows of up to 240 keys.  What is exact stays exact, so only sightings of the same second meet; those of history, which say
+-- when we came by and not when an event spread, meet within the hour.  At most `groups_max` pairs of relay and bucket a call.
+-- Returns how many rows fewer there are.
 CREATE FUNCTION sighting_compact(seen_before int8, groups_max int4) RETURNS int8 LANGUAGE plpgsql AS $$
 DECLARE
   g record;
@@ -343,32 +343,30 @@ DECLARE
   rows_in int8;
   saved int8 := 0;
 BEGIN
-  FOR g IN SELECT s.relay_id, s.bucket FROM sighting s WHERE s.seen_at < seen_before AND s.bucket < (seen_before >> 15)
-      GROUP BY 1, 2 HAVING count(*) >= 8 AND sum(cardinality(s.keys)) < 60 * count(*) ORDER BY 1, 2 LIMIT groups_max
+  FOR g IN SELECT x.relay_id, x.bucket FROM (
+        SELECT s.relay_id, s.bucket, CASE WHEN s.lags IS NULL THEN s.seen_at / 3600 ELSE -s.seen_at END AS slot,
+          count(*) AS n, sum(cardinality(s.keys)) AS keys
+        FROM sighting s WHERE s.seen_at < seen_before AND s.bucket < (seen_before >> 15) GROUP BY 1, 2, 3) x
+      WHERE x.n >= 4 AND x.keys < 120 * x.n GROUP BY 1, 2 ORDER BY 1, 2 LIMIT groups_max
   LOOP
     PERFORM pg_advisory_xact_lock(7, g.relay_id);
     WITH gone AS (
       DELETE FROM sighting s WHERE s.relay_id = g.relay_id AND s.bucket = g.bucket AND s.seen_at < seen_before
-        AND cardinality(s.keys) < 120
-      RETURNING s.seen_at * 1000 AS at, s.keys, s.lags
-    ), gone_packed AS (
-      DELETE FROM sighting_packed s WHERE s.relay_id = g.relay_id AND s.bucket = g.bucket AND cardinality(s.keys) < 120
-      RETURNING s.seen_at_ms AS at, s.keys, s.lags
-    ), both_gone AS (
-      SELECT * FROM gone UNION ALL SELECT * FROM gone_packed
+        AND cardinality(s.keys) < 180
+      RETURNING s.relay_url, s.seen_at, s.keys, s.lags,
+        CASE WHEN s.lags IS NULL THEN s.seen_at / 3600 ELSE -s.seen_at END AS slot
     ), k AS (
-      SELECT u.key, min(b.at + coalesce(u.lag, 0)) AS at FROM both_gone b CROSS JOIN LATERAL unnest(b.keys, b.lags) u(key, lag) GROUP BY 1
-    ), cut AS (
-      -- A lag has 31 bits of milliseconds: 24 days.
-      SELECT key, at, at >> 30 AS era, (row_number() OVER (PARTITION BY at >> 30 ORDER BY key) - 1) / 160 AS chunk FROM k
+      SELECT b.slot, u.key, b.seen_at, u.lag, min(b.seen_at) OVER (PARTITION BY b.slot) AS first_at,
+        (row_number() OVER (PARTITION BY b.slot ORDER BY u.key) - 1) / 240 AS chunk
+      FROM gone b CROSS JOIN LATERAL unnest(b.keys, b.lags) u(key, lag)
     ), made AS (
-      INSERT INTO sighting_packed (seen_at_ms, relay_id, bucket, tmax, tmin, keys, lags)
-        SELECT m.at, g.relay_id, g.bucket, max(c.key) >> 32, min(c.key) >> 32, array_agg(c.key ORDER BY c.key),
-          array_agg((c.at - m.at)::int4 ORDER BY c.key)
-        FROM cut c JOIN (SELECT era, chunk, min(at) AS at FROM cut GROUP BY 1, 2) m USING (era, chunk) GROUP BY era, chunk, m.at
+      INSERT INTO sighting (seen_at, relay_id, bucket, tmax, tmin, relay_url, keys, lags)
+        SELECT k.first_at, g.relay_id, g.bucket, max(k.key) >> 32, min(k.key) >> 32, (SELECT relay_url FROM gone LIMIT 1),
+          array_agg(k.key ORDER BY k.key), CASE WHEN k.slot < 0 THEN array_agg(k.lag ORDER BY k.key) END
+        FROM k GROUP BY k.slot, k.first_at, k.chunk
       RETURNING 1
     )
-    SELECT (SELECT count(*) FROM both_gone), (SELECT count(*) FROM made) INTO rows_out, rows_in;
+    SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM made) INTO rows_out, rows_in;
     saved := saved + rows_out - rows_in;
   END LOOP;
   RETURN saved;

@@ -17,25 +17,19 @@ COMMENT ON COLUMN events.lossy IS 'The event holds a NUL, shown here as U+FFFD; 
 -- rather read the whole table; together 1 in 20,000.
 CREATE VIEW events_relays AS
   SELECT encode(e.id, 'hex') AS event_id, s.relay_url, s.seen_at, s.seen_at * 1000 + coalesce(u.lag, 0) AS seen_at_ms
-    FROM sighting s CROSS JOIN LATERAL unnest(s.keys, s.lags) u(key, lag)
-    JOIN event e ON e.key = u.key AND s.bucket = (e.key >> 47)::int4 AND s.keys @> ARRAY[e.key] AND s.keys && ARRAY[e.key]
-      AND e.created_at >= u.key >> 32
-      AND e.created_at <= CASE WHEN u.key >> 32 < 2147483647 THEN u.key >> 32 ELSE 9223372036854775807 END
-  UNION ALL
-  SELECT encode(e.id, 'hex'), r.url, (s.seen_at_ms + u.lag) / 1000, s.seen_at_ms + u.lag
-    FROM sighting_packed s CROSS JOIN LATERAL unnest(s.keys, s.lags) u(key, lag) JOIN relays r USING (relay_id)
-    JOIN event e ON e.key = u.key AND s.bucket = (e.key >> 47)::int4 AND s.keys @> ARRAY[e.key] AND s.keys && ARRAY[e.key]
+  FROM sighting s CROSS JOIN LATERAL unnest(s.keys, s.lags) u(key, lag)
+  JOIN event e ON e.key = u.key AND s.bucket = (e.key >> 47)::int4 AND s.keys @> ARRAY[e.key] AND s.keys && ARRAY[e.key]
       AND e.created_at >= u.key >> 32
       AND e.created_at <= CASE WHEN u.key >> 32 < 2147483647 THEN u.key >> 32 ELSE 9223372036854775807 END;
 COMMENT ON VIEW events_relays IS 'Which event was seen at which relay, and when first.';
-COMMENT ON COLUMN events_relays.seen_at_ms IS 'UNIX milliseconds; exact to the millisecond for events seen within an hour of created_at, else to the second of the batch.';
+COMMENT ON COLUMN events_relays.seen_at_ms IS 'UNIX milliseconds; exact to the millisecond for events seen within an hour of created_at, else to the second of the batch, and after some days to the hour.';
 
 CREATE VIEW unique_events_stats AS
   SELECT n.events AS unique_events, p.pairs AS total_event_relay_pairs, p.relays AS relays_with_events,
     round(p.pairs::numeric / nullif(n.events, 0), 2) AS avg_relays_per_event
   FROM (SELECT count(*) AS events FROM event) n,
     (SELECT coalesce(sum(s.n), 0)::int8 AS pairs, count(DISTINCT s.relay_id) AS relays FROM (
-      SELECT relay_id, cardinality(keys) AS n FROM sighting UNION ALL SELECT relay_id, cardinality(keys) FROM sighting_packed) s) p;
+      SELECT relay_id, cardinality(keys) AS n FROM sighting) s) p;
 COMMENT ON VIEW unique_events_stats IS 'The archive in four numbers; counts everything, so it takes a while.';
 
 CREATE VIEW relay_coverage AS

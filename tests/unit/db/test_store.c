@@ -404,22 +404,39 @@ static void test_times_of_sightings(void **state)
     snprintf(before, sizeof(before), "%s",
              fixture_sql(F, "SELECT md5(string_agg(event_id || relay_url || seen_at_ms, ',' ORDER "
                             "BY event_id, relay_url)) FROM events_relays"));
-    snprintf(count, sizeof(count), "%s",
-             fixture_sql(F, "SELECT count(*) FROM sighting WHERE relay_id = 7"));
-    assert_true(atoi(count) >= N);
-    assert_true(atoll(fixture_sql(F, "SELECT sighting_compact(1760200000, 100)")) > N - 20);
-    snprintf(after, sizeof(after), "%s",
-             fixture_sql(F, "SELECT md5(string_agg(event_id || relay_url || seen_at_ms, ',' ORDER "
-                            "BY event_id, relay_url)) FROM events_relays"));
-    assert_string_equal(before, after);
-    assert_int_equal(
-        number("SELECT count(*) FROM sighting WHERE relay_id = 7 AND seen_at < 1760100000"), 0);
-    assert_string_equal(fixture_sql(F, "SELECT sighting_compact(1760200000, 100)"), "0");
+    snprintf(count, sizeof(count), "%s", fixture_sql(F, "SELECT count(*) FROM events_relays"));
 
-    struct store_event event = {.event =
-                                    &made[5].event}; /* seen again: known from the packed rows */
-    struct store_sighting s = {made[5].event.id, now + 5, 1770000000000, 7, false};
-    struct store_write w = {.events = &event, .events_n = 1, .sightings = &s, .sightings_n = 1};
+    for (uint32_t i = 0; i < 40; i++) { /* history: a row for each batch */
+        struct store_sighting s = {.id = made[i].event.id,
+                                   .created_at = now + i,
+                                   .seen_at_ms = (now + 7205 + 10 * i) * 1000,
+                                   .relay_id = 8,
+                                   .known = true};
+        struct store_write w = {.sightings = &s, .sightings_n = 1};
+
+        assert_int_equal(fixture_write(F, DB_LIVE, &w), ERR_NONE);
+        assert_int_equal(w.sightings_inserted, 1);
+    }
+    assert_int_equal(number("SELECT count(*) FROM sighting WHERE relay_id = 8 AND bucket > 53000"),
+                     40);
+    assert_true(atoll(fixture_sql(F, "SELECT sighting_compact(1760200000, 100)")) >= 38);
+    assert_string_equal(fixture_sql(F, "SELECT sighting_compact(1760200000, 100)"), "0");
+    assert_int_equal(number("SELECT count(*) FROM sighting WHERE relay_id = 8 AND bucket > 53000"),
+                     1);
+    assert_int_equal(number("SELECT count(*) FROM events_relays"), atoi(count) + 40);
+    assert_int_equal(
+        number("SELECT min(seen_at) FROM sighting WHERE relay_id = 8 AND bucket > 53000"),
+        now + 7205);
+    snprintf(after, sizeof(after), "%s",
+             fixture_sql(F,
+                         "SELECT md5(string_agg(event_id || relay_url || seen_at_ms, ',' ORDER "
+                         "BY event_id, relay_url)) FROM events_relays WHERE NOT (seen_at = %lld)",
+                         (long long)now + 7205));
+    assert_string_equal(before, after);
+
+    /* Seen again: known from the row that was made. */
+    struct store_sighting again = {made[5].event.id, now + 5, 1770000000000, 8, true};
+    struct store_write w = {.sightings = &again, .sightings_n = 1};
 
     assert_int_equal(fixture_write(F, DB_LIVE, &w), ERR_NONE);
     assert_int_equal(w.sightings_inserted, 0);
