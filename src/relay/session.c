@@ -15,6 +15,7 @@
 
 enum {
     SUB_ID_MAX = 16,
+    SETTLED_REMEMBERED = 8,
     GARBAGE_MAX = 20,
     AUTH_EVENT_MAX = 4096,
     CHALLENGE_MAX = 512,
@@ -63,6 +64,9 @@ struct session {
     uint32_t open;    /* requests on the wire */
     uint32_t garbage; /* messages that made no sense */
     int64_t alive_at_ms;
+
+    char settled[SETTLED_REMEMBERED][SUB_ID_MAX + 1]; /* ids of requests that ended last */
+    uint32_t settled_n;
 
     bool asked_auth;
     enum auth_state auth;
@@ -308,12 +312,23 @@ static void on_message(void *owner, struct str text)
     }
 }
 
+static bool was_settled(const struct session *s, struct str id)
+{
+    for (int i = 0; i < SETTLED_REMEMBERED; i++)
+        if (id.n > 0 && str_eq(id, str_z(s->settled[i])))
+            return true;
+    return false;
+}
+
 static void on_event_message(struct session *s, const struct message *m, size_t bytes)
 {
     struct request *r = find(s, m->sub);
 
     if (r == NULL) {
-        metrics.events_rejected_total[REJECT_UNSOLICITED]++;
+        if (s->ops->on_late_event != NULL && was_settled(s, m->sub))
+            s->ops->on_late_event(s->owner, m->event);
+        else
+            metrics.events_rejected_total[REJECT_UNSOLICITED]++;
         return;
     }
     r->result.events++;
@@ -456,6 +471,7 @@ static void settle(struct request *r, enum settle how)
     struct settlement result = r->result;
 
     result.how = how;
+    memcpy(s->settled[s->settled_n++ % SETTLED_REMEMBERED], r->id, sizeof(r->id));
     request_free(r);
     metrics.pages_total[how]++;
     ops->on_settled(owner, &result); /* the session may be closed now */

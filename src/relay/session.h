@@ -30,6 +30,9 @@ struct session_options {
 
 struct session_ops {
     void (*on_ready)(void *owner, const struct wsconn_report *report);
+    /* An event for a request that was settled a moment ago: some relays say EOSE first and go on
+     * sending.  Real, but part of no page.  May be NULL. */
+    void (*on_late_event)(void *owner, struct str event);
     void (*on_closed)(
         void *owner,
         const struct err *err); /* once, last; every open request was settled before it */

@@ -34,8 +34,8 @@ static void on_settled(void *owner, const struct settlement *s);
 static void on_walk_done(struct visit *v);
 static void retry_later(struct visit *v);
 
-static const struct session_ops session_ops = {.on_ready = on_ready,
-                                               .on_closed = on_session_closed};
+static const struct session_ops session_ops = {
+    .on_ready = on_ready, .on_late_event = live_event, .on_closed = on_session_closed};
 static const struct request_ops page_request_ops = {.on_event = on_event, .on_settled = on_settled};
 
 /* The normal form parses to itself: its address was judged when it was taken in, and is again when
@@ -292,8 +292,8 @@ static bool next_backdated(struct visit *v)
     struct walk_kinds kinds = {.only = backdated,
                                .only_n = sizeof(backdated) / sizeof(backdated[0])};
     v->relay->backdated_at_ms = now_ms;
-    v->walk =
-        walk_start(now - v->env->overlap_backdated_s, now, (int32_t)v->env->page, &v->relay->traits, &kinds);
+    v->walk = walk_start(now - v->env->overlap_backdated_s, now, (int32_t)v->env->page,
+                         &v->relay->traits, &kinds);
     v->proves = false;
     v->walking_news = false;
     next_question(v);
@@ -302,10 +302,21 @@ static bool next_backdated(struct visit *v)
 
 /* Asking */
 
+/* The disk is nearly full and the walk has come to what is not new any more. */
+static bool must_pause(const struct visit *v)
+{
+    return v->env->paused && walk_requests(v->walk) > 0 &&
+           (!v->walking_news || walk_reached(v->walk) < clock_wall_s() - PAUSED_LOOKBACK_S);
+}
+
 static void next_question(struct visit *v)
 {
     switch (walk_next(v->walk, &v->ask)) {
     case WALK_ASK:
+        if (v->state == VISIT_ASKING && must_pause(v)) {
+            visit_end(v, NULL);
+            return;
+        }
         if (v->state == VISIT_ASKING && v->env->crowded && !v->relay->priority &&
             clock_mono_ms() - v->started_ms > v->env->slice_ms) {
             visit_end(v, NULL);

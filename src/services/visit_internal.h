@@ -91,6 +91,7 @@ void visit_slice_done(struct visit *v);
 void visit_abused(struct visit *v); /* ends it: too many invalid events */
 
 /* visit_live.c */
+void live_event(void *owner, struct str raw); /* an event of no page: live, or late */
 void live_topped(struct visit *v); /* one filter's gap between walk and live request is closed */
 void live_coverage_loaded(struct visit *v);
 void live_end(struct visit *v); /* seals what is open, with its proof */

@@ -25,13 +25,12 @@ enum {
     SLICE_EVENTS_EXPECTED = 16
 };
 
-static void on_event(void *owner, struct str raw);
 static void on_eose(void *owner);
 static void on_settled(void *owner, const struct settlement *s);
 static void seal_slice(struct visit *v, bool proof);
 
 static const struct request_ops live_ops = {
-    .on_event = on_event, .on_eose = on_eose, .on_settled = on_settled};
+    .on_event = live_event, .on_eose = on_eose, .on_settled = on_settled};
 
 /* All filters in one request. */
 static size_t write_filters(const struct visit *v, char *json)
@@ -77,7 +76,7 @@ void visit_follow(struct visit *v)
     free(json);
 }
 
-static void on_event(void *owner, struct str raw)
+void live_event(void *owner, struct str raw)
 {
     struct visit *v = owner;
     struct filter_ask any = {.since = -1, .until = -1, .limit = -1};
@@ -163,27 +162,35 @@ bool visit_is_live(const struct visit *v)
     return v->state == VISIT_LIVE;
 }
 
-void visit_tick(struct visit *v, int64_t now_ms)
+/* False: the connection is dead, and the visit has ended. */
+static bool still_alive(struct visit *v, int64_t now_ms)
 {
-    if (v->state != VISIT_LIVE && v->state != VISIT_OPENING && v->state != VISIT_TOPPING)
-        return;
     int64_t silent = now_ms - session_alive_at(v->session);
+
     if (silent > ALIVE_MS) {
         struct err err;
         (void)err_set(&err, ERR_IDLE, "no answer to a ping for %lld s", (long long)silent / 1000);
         visit_end(v, &err);
-        return;
+        return false;
     }
     if (now_ms >= v->ping_at_ms) {
         v->ping_at_ms = now_ms + PING_EVERY_MS;
         session_ping(v->session);
     }
+    return true;
+}
+
+void visit_tick(struct visit *v, int64_t now_ms)
+{
+    bool following =
+        v->state == VISIT_LIVE || v->state == VISIT_OPENING || v->state == VISIT_TOPPING;
+    if (following && !still_alive(v, now_ms))
+        return;
     bool proof = v->state == VISIT_LIVE && now_ms - v->proof_at_ms >= PROOF_EVERY_MS;
     if (!v->slice_writing &&
         (proof || (v->slice != NULL && now_ms - v->slice_at_ms >= SLICE_EVERY_MS)))
         seal_slice(v, proof);
 }
-
 /* The last second that is surely behind us: the peer was heard of after it. */
 static int64_t proven_until(const struct visit *v)
 {
