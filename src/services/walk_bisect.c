@@ -182,8 +182,8 @@ static void second_done(struct walk *w)
     int64_t t = walk_top(w)->lo;
 
     walk_pop(w);
-    if (!w->second_failed)
-        walk_prove(w, t, t, walk_kinds_grade(w));
+    if (!w->second_failed) /* all of it only if these are all the kinds there can be */
+        walk_prove(w, t, t, w->second_full && !w->only ? GRADE_H : walk_kinds_grade(w));
     else if (w->second_most < CAP_PLAUSIBLE)
         walk_prove(w, t, t, GRADE_H); /* a page so small has no room for doubt but in theory */
     else
@@ -199,6 +199,7 @@ void walk_second_start(struct walk *w, int64_t t)
     w->second_asks = 0;
     w->second_most = 0;
     w->second_failed = false;
+    w->second_full = !w->traits->restricts && !w->traits->scraper;
     /* Asked in the opposite order.  What may be hidden is asked for apart: it takes no places from
      * the rest. */
     push_ranges(w, w->open_n, w->list_n);
@@ -221,6 +222,7 @@ void walk_second_answer(struct walk *w, const struct facts *f)
     if (f->in > 0)
         w->allowance += 4; /* two halves, and what they lead to */
     w->second_most = f->count > w->second_most ? f->count : w->second_most;
+    w->second_full |= f->full;
     if (f->full && r.n == 1) {
         w->second_failed = true;
     } else if (f->full) {

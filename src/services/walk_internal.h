@@ -163,6 +163,7 @@ struct walk {
     unsigned second_asks;
     size_t second_most; /* the largest answer */
     bool second_failed;
+    bool second_full; /* more than a page: what nobody knows to ask for may be among it */
 
     /* Of the page that is being answered */
     struct mark *marks;
