@@ -44,3 +44,14 @@ CREATE VIEW relay_gap AS
 COMMENT ON VIEW relay_gap IS 'Spans that could not be proven complete, and why.';
 COMMENT ON COLUMN relay_gap.hi IS '9223372036854775807: open above.';
 COMMENT ON COLUMN relay_gap.tries IS 'How often it was tried again since first_seen.';
+
+-- The view answers this too, but sorts all that was ever seen at the relay; this reads the newest chunks only.
+CREATE FUNCTION relay_newest(url text, n int4) RETURNS TABLE (event_id text, seen_at int8, seen_at_ms int8)
+LANGUAGE sql STABLE STRICT ROWS 50 AS $$
+  SELECT encode(e.id, 'hex'), s.seen_at, s.seen_at * 1000 + coalesce(u.lag, 0)
+  FROM (SELECT x.seen_at, x.keys, x.lags FROM sighting x WHERE x.relay_url = $1 ORDER BY x.seen_at DESC OFFSET 0) s
+  CROSS JOIN LATERAL unnest(s.keys, s.lags) u(key, lag)
+  CROSS JOIN LATERAL (SELECT y.id FROM event y WHERE y.key = u.key AND y.created_at >= u.key >> 32
+    AND y.created_at <= CASE WHEN u.key >> 32 < 2147483647 THEN u.key >> 32 ELSE 9223372036854775807 END OFFSET 0) e
+  ORDER BY s.seen_at DESC LIMIT $2 $$;
+COMMENT ON FUNCTION relay_newest IS 'The n events first seen last at a relay, newest first: in milliseconds however much the relay holds.';

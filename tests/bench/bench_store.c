@@ -228,6 +228,8 @@ static void reads(void)
         {"newest seen at a relay",
          "SELECT event_id FROM events_relays WHERE relay_url = '%s' ORDER BY seen_at DESC LIMIT 50",
          "wss://relay7.example"},
+        {"the same by relay_newest()", "SELECT * FROM relay_newest('%s', 50)",
+         "wss://relay7.example"},
         {"event_json", "SELECT event_json('%s')", id},
         {"events in all", "SELECT count(*) FROM events -- %s", ""},
     };

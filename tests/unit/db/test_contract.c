@@ -187,6 +187,13 @@ static void test_what_must_be_fast_uses_indexes(void **state)
     snprintf(sql, sizeof(sql), "SELECT event_json('%s')", id_of_42);
     assert_by_index(sql);
 
+    /* The function and the view agree. */
+    assert_string_equal(fixture_sql(F, "SELECT count(*) || ' ' || min(seen_at) FROM "
+                                       "relay_newest('wss://relay5.example', 700)"),
+                        fixture_sql(F,
+                                    "SELECT count(*) || ' ' || min(seen_at) FROM (SELECT * FROM "
+                                    "events_relays WHERE relay_url = "
+                                    "'wss://relay5.example' ORDER BY seen_at DESC LIMIT 700) x"));
     assert_string_equal(
         fixture_sql(F, "SELECT count(*) FROM events_relays WHERE event_id = '%s'", id_of_42), "2");
     assert_string_equal(fixture_sql(F,
