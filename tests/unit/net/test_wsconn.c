@@ -1,4 +1,5 @@
 /* wsconn end to end, over real sockets on loopback. */
+#include <arpa/inet.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -347,6 +349,68 @@ static long wss(const struct certs *c, const char *host, const struct cert *leaf
     hits = SSL_CTX_sess_hits(ctx);
     SSL_CTX_free(ctx);
     return hits;
+}
+
+/* Stands between client and server and hands on what the server says in small pieces, so that some
+ * arrive while a step of the handshake runs on a worker. */
+static void play_dribbling_wire(struct guest *g, void *arg)
+{
+    struct sockaddr_in sa = {.sin_family = AF_INET,
+                             .sin_port = htons(*(uint16_t *)arg),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    char bytes[4096];
+    ssize_t n = connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0;
+
+    while (n > 0) {
+        struct pollfd p[2] = {{g->fd, POLLIN, 0}, {fd, POLLIN, 0}};
+
+        (void)poll(p, 2, -1);
+        if (p[0].revents != 0) {
+            n = recv(g->fd, bytes, sizeof(bytes), 0);
+            if (n > 0)
+                n = send(fd, bytes, (size_t)n, MSG_NOSIGNAL);
+        } else if (p[1].revents != 0) {
+            n = recv(fd, bytes, 40, 0);
+            if (n > 0)
+                n = send(g->fd, bytes, (size_t)n, MSG_NOSIGNAL);
+            usleep(200);
+        }
+    }
+    close(fd);
+}
+
+static void test_wss_in_small_pieces(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct owner o;
+    struct certs c;
+    SSL_CTX *ctx;
+    struct listener *server, *wire;
+    uint16_t port;
+
+    certs_make(&c);
+    ctx = server_ctx(&c.good, NULL, 0);
+    server = listener_open("127.0.0.1", 0, ctx, play_echo, NULL);
+    port = listener_port(server);
+    wire = listener_open("127.0.0.1", 0, NULL, play_dribbling_wire, &port);
+    rig_init(&r);
+    r.options.tls_ca_file = c.ca_file;
+    r.options.tls_record_only = true;
+    rig_start(&r);
+    for (int i = 0; i < 3; i++) {
+        open_to(&o, &r, "127.0.0.1", listener_port(wire), true);
+        o.send_on_open = "hello";
+        rig_run_until(&r, &o.messages);
+        assert_string_equal(o.last, "hello");
+        end(&o);
+    }
+    rig_finish(&r);
+    listener_close(wire);
+    listener_close(server);
+    SSL_CTX_free(ctx);
+    certs_drop(&c);
 }
 
 static void test_wss_certificates(void **state)
@@ -731,6 +795,7 @@ int main(void)
         cmocka_unit_test(test_echo),
         cmocka_unit_test(test_wss_certificates),
         cmocka_unit_test(test_wss_resumes),
+        cmocka_unit_test(test_wss_in_small_pieces),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_ends_of_open_connections),
         cmocka_unit_test(test_nobody_listens),
