@@ -2,6 +2,7 @@
 and the next start needs no hand."""
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -60,10 +61,12 @@ def test_database_killed_under_the_living_daemon(world: World, request: pytest.F
         time.sleep(dice.uniform(0.05, 0.6))
         postmaster = daemon.postmaster()
         if dice.random() < 0.5:
-            os.kill(postmaster, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(postmaster, signal.SIGKILL)
         else:  # one of its children: PostgreSQL restarts by itself, all connections are lost
             children = [pid for pid, command in daemon.processes().items() if pid != daemon.pid and pid != postmaster]
-            os.kill(dice.choice(children), signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError, IndexError):
+                os.kill(dice.choice(children), signal.SIGKILL)
     daemon.complete(relays, timeout=120)
     assert_exact(daemon.archive(), relays)
     daemon.stop()

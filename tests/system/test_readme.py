@@ -101,7 +101,7 @@ def test_programs_commands_and_options_exist(build: Path) -> None:
         for word in words:
             if not re.fullmatch(r"-{0,2}[a-z][a-z-]*", word):
                 break
-            assert re.search(rf"(^|[\s,]){re.escape(word)}\b", help_text, re.MULTILINE), call
+            assert re.search(rf"(^|[\s,[]){re.escape(word)}\b", help_text, re.MULTILINE), call
 
 
 def test_files_exist() -> None:
@@ -126,3 +126,11 @@ def test_keys_exist(example: str) -> None:
     for environment in re.findall(r"BIGBROTR_([A-Z0-9_]+)=", README):
         section, key = environment.lower().split("_", 1)
         assert key in sections[section], environment
+
+
+def test_architecture_names_every_file() -> None:
+    text = (ROOT / "src" / "README.md").read_text()
+    for path in sorted((ROOT / "src").rglob("*.c")):
+        assert f"`{path.name}`" in text, path
+    for name in set(re.findall(r"`([\w]+\.(?:c|h|def|py))`", text)):
+        assert [p for top in ("src", "include") for p in (ROOT / top).rglob(name)], f"{name} is not there (any more)"
