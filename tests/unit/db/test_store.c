@@ -340,6 +340,28 @@ static void test_four_writers_store_nothing_twice(void **state)
         number("SELECT count(*) FROM events_relays r JOIN events e ON e.id = r.event_id "
                "WHERE e.created_at BETWEEN 1700005000 AND 1700006999"),
         N);
+
+    /* Sightings alone, of events that are there: only the lock of each relay keeps them apart. */
+    done = 0;
+    seen = 0;
+    for (uint32_t i = 0; i < WRITERS * N; i++) {
+        sightings[i].known = true;
+        sightings[i].relay_id += 10;
+    }
+    for (uint32_t wr = 0; wr < WRITERS; wr++) {
+        c[wr].w.events_n = 0;
+        store_write(wr < 2 ? first : second, wr % 2 ? DB_LIVE : DB_BACKFILL, &c[wr].w);
+    }
+    fixture_run_count(F, &done, WRITERS, "four transactions of sightings");
+    for (uint32_t wr = 0; wr < WRITERS; wr++) {
+        assert_int_equal(c[wr].code, ERR_NONE);
+        seen += c[wr].w.sightings_inserted;
+    }
+    assert_int_equal(seen, N);
+    assert_int_equal(
+        number("SELECT count(*) FROM events_relays r JOIN events e ON e.id = r.event_id "
+               "WHERE e.created_at BETWEEN 1700005000 AND 1700006999"),
+        2 * N);
     db_close(second);
     F->db = first;
     free(made);
