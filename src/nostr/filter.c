@@ -10,6 +10,9 @@
 #include "core/hex.h"
 #include "nostr/canonical.h"
 #include "nostr/filter_spec.h"
+#include "nostr/utf8.h"
+
+enum { TAG_NAME_MAX = 64 };
 
 static char *copy_z(const char *z)
 {
@@ -105,6 +108,9 @@ static int set_part(struct filter_part *part, const char *key, struct str value,
         return err_set(err, ERR_CONFIG,
                        "unknown key (known: kinds, authors, ids, tag_NAME, since, until, and not_ "
                        "before each)");
+    if (strlen(tag) > TAG_NAME_MAX || !utf8_valid(str_z(tag)))
+        return err_set(err, ERR_CONFIG, "the name of a tag is UTF-8 of at most %d bytes",
+                       TAG_NAME_MAX);
     rule = add_tag(part, tag);
     return rule == NULL ? err_set(err, ERR_CONFIG, "it is given twice")
                         : filter_read_tag(value, rule, err);
@@ -162,7 +168,7 @@ static void put_string(struct buf *b, struct str text)
 /* The name of a member; members are written in the order of their names. */
 static void put_name(struct buf *b, const char *before, struct str name)
 {
-    char full[256];
+    char full[TAG_NAME_MAX + 16];
     int n = snprintf(full, sizeof(full), "%s" STR_FMT, before, STR_ARG(name));
 
     if (buf_str(b).n > 1)
