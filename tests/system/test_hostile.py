@@ -2,7 +2,6 @@
 authentication, and filters: what a conversation with a relay can be."""
 from __future__ import annotations
 
-import os
 import time
 from typing import Any
 
@@ -22,9 +21,9 @@ HOSTILE: list[dict[str, Any]] = [
 ]
 
 
-def memory_mib(pid: int) -> int:
+def memory_mib(pid: int, what: str = "VmHWM") -> int:
     with open(f"/proc/{pid}/status") as f:
-        return next(int(line.split()[1]) for line in f if line.startswith("VmHWM")) >> 10
+        return next(int(line.split()[1]) for line in f if line.startswith(what)) >> 10
 
 
 def test_honest_relays_among_hostile_ones(world: World) -> None:
@@ -40,8 +39,9 @@ def test_honest_relays_among_hostile_ones(world: World) -> None:
     for found in findings(daemon.archive(), honest + hostile):
         assert not found.faults, str(found)
     # memory_max is for events, messages and known ids; code, libraries and connections come on top.
-    limit = 64 + 96 + (200 if os.environ.get("ASAN_OPTIONS") else 0)
-    assert memory_mib(daemon.pid) < limit, f"{memory_mib(daemon.pid)} MiB"
+    # A sanitized build has terabytes of shadow, and its memory says nothing.
+    if memory_mib(daemon.pid, "VmPeak") < 1 << 20:
+        assert memory_mib(daemon.pid) < 64 + 96, f"{memory_mib(daemon.pid)} MiB"
     daemon.stop()
 
 

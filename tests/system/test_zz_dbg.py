@@ -1,0 +1,15 @@
+import time
+def test_dbg(world):
+    relay,r2 = world.farm.add({"cap": 100, "after_eose": 3, "data": [{"mint": {"n": 150, "seed": 5}}]},{"cap": 500, "data": [{"mint": {"n": 5000, "seed": 6}}]})
+    d = world.daemon(relay, r2)
+    d.start()
+    time.sleep(5)
+    ids = d.archive().event_ids()
+    s = relay.servable()
+    print(len(ids), len(s), [e for e in s if e[0] not in ids])
+    for q in relay.record()["requests"]: print(str(q)[:150])
+    print("----")
+    for q in r2.record()["requests"]: print(str(q)[:150])
+    print(r2.record()["event_bytes"], r2.record()["distinct_bytes"])
+    print(d.status()["run"])
+    d.stop()
