@@ -16,6 +16,7 @@
 enum {
     SUB_ID_MAX = 16,
     SETTLED_REMEMBERED = 8,
+    LATE_MS = 300,
     GARBAGE_MAX = 20,
     AUTH_EVENT_MAX = 4096,
     CHALLENGE_MAX = 512,
@@ -34,6 +35,7 @@ enum auth_state { AUTH_NONE, AUTH_SENT, AUTH_ACCEPTED, AUTH_REFUSED };
 enum request_state {
     REQUEST_QUEUED, /* not sent: no place, or waiting for AUTH */
     REQUEST_OPEN,   /* sent, stored events are coming */
+    REQUEST_ENDING, /* EOSE was read; what comes with it or right behind it still counts */
     REQUEST_LIVE    /* after EOSE of a live one */
 };
 
@@ -46,6 +48,7 @@ struct request {
     const struct request_ops *ops;
     void *owner;
     int64_t idle_at_ms, total_at_ms; /* monotonic; INT64_MAX: none */
+    int64_t ends_at_ms;              /* when ENDING */
     bool auth_tried;
     struct settlement result;
     size_t filters_n;
@@ -67,6 +70,7 @@ struct session {
 
     char settled[SETTLED_REMEMBERED][SUB_ID_MAX + 1]; /* ids of requests that ended last */
     uint32_t settled_n;
+    bool sends_late; /* events came after their EOSE: every EOSE is given time */
 
     bool asked_auth;
     enum auth_state auth;
@@ -325,10 +329,12 @@ static void on_event_message(struct session *s, const struct message *m, size_t 
     struct request *r = find(s, m->sub);
 
     if (r == NULL) {
-        if (s->ops->on_late_event != NULL && was_settled(s, m->sub))
+        if (s->ops->on_late_event != NULL && was_settled(s, m->sub)) {
+            s->sends_late = true;
             s->ops->on_late_event(s->owner, m->event);
-        else
+        } else {
             metrics.events_rejected_total[REJECT_UNSOLICITED]++;
+        }
         return;
     }
     r->result.events++;
@@ -362,8 +368,10 @@ static void on_eose_message(struct session *s, const struct message *m)
     r->result.finish = m->hint_finish;
     r->result.more = m->hint_more;
     if (!r->options.live) {
-        (void)send_text(s, "CLOSE", r->id, STR(""));
-        settle(r, SETTLE_EOSE);
+        r->state = REQUEST_ENDING;
+        r->ends_at_ms = clock_mono_ms() + (s->sends_late ? LATE_MS : 0);
+        r->idle_at_ms = r->total_at_ms = INT64_MAX;
+        arm(s);
         return;
     }
     r->state = REQUEST_LIVE;
@@ -490,6 +498,8 @@ static void arm(struct session *s)
     LIST_FOR_EACH(l, &s->requests)
     {
         const struct request *r = CONTAINER_OF(l, struct request, link);
+        if (r->state == REQUEST_ENDING && r->ends_at_ms < next)
+            next = r->ends_at_ms;
         if (r->idle_at_ms < next)
             next = r->idle_at_ms;
         if (r->total_at_ms < next)
@@ -513,10 +523,11 @@ static void on_timer(uv_timer_t *timer)
     LIST_FOR_EACH(l, &s->requests)
     {
         struct request *r = CONTAINER_OF(l, struct request, link);
-        if (now < r->idle_at_ms && now < r->total_at_ms)
+        bool ended = r->state == REQUEST_ENDING && now >= r->ends_at_ms;
+        if (!ended && now < r->idle_at_ms && now < r->total_at_ms)
             continue;
         (void)send_text(s, "CLOSE", r->id, STR(""));
-        settle(r, SETTLE_TIMEOUT);
+        settle(r, ended ? SETTLE_EOSE : SETTLE_TIMEOUT);
         break; /* the owner may have changed the list; arm() brings us back at once for the next */
     }
     arm(s);

@@ -22,6 +22,7 @@ static const int32_t backdated[] = {13, 1059, 1060, 21059};
 
 /* In the order in which they run. */
 static void on_ready(void *owner, const struct wsconn_report *report);
+static void on_late_event(void *owner, struct str raw);
 static void on_session_closed(void *owner, const struct err *err);
 static void on_coverage(void *owner, const struct store_span *spans, uint32_t n,
                         const struct err *err);
@@ -35,7 +36,7 @@ static void on_walk_done(struct visit *v);
 static void retry_later(struct visit *v);
 
 static const struct session_ops session_ops = {
-    .on_ready = on_ready, .on_late_event = live_event, .on_closed = on_session_closed};
+    .on_ready = on_ready, .on_late_event = on_late_event, .on_closed = on_session_closed};
 static const struct request_ops page_request_ops = {.on_event = on_event, .on_settled = on_settled};
 
 /* The normal form parses to itself: its address was judged when it was taken in, and is again when
@@ -45,6 +46,16 @@ static bool any_address(void *owner, const char *host)
     (void)owner;
     (void)host;
     return true;
+}
+
+/* The page that was asked last is not what it seemed: stored, but the walk begins again, and from
+ * now on an EOSE is given time. */
+static void on_late_event(void *owner, struct str raw)
+{
+    struct visit *v = owner;
+
+    v->late = v->state == VISIT_ASKING || v->state == VISIT_TOPPING;
+    live_event(v, raw);
 }
 
 void visit_parse_url(const struct relay *relay, struct relay_url *url)
@@ -64,6 +75,9 @@ struct visit *visit_open(struct visit_env *env, struct relay *relay, const struc
         abort();
     v->env = env;
     v->relay = relay;
+    v->tops = calloc(env->filters_n, sizeof(*v->tops));
+    if (v->tops == NULL)
+        abort();
     v->ops = ops;
     v->state = VISIT_CONNECTING;
     relay->incomplete = false;
@@ -106,6 +120,7 @@ void visit_close(struct visit *v)
     session_close(v->session);
     if (v->loading != NULL)
         v->loading->visit = NULL;
+    free(v->tops);
     free(v);
 }
 
@@ -170,8 +185,7 @@ void visit_load_coverage(struct visit *v)
 
     if (loading == NULL)
         abort();
-    if (v->state != VISIT_TOPPING)
-        v->state = VISIT_LOADING;
+    v->state = VISIT_LOADING;
     loading->visit = v;
     v->loading = loading;
     store_coverage_load(v->env->db, v->relay->id, v->env->filter_ids[v->filter], on_coverage,
@@ -196,10 +210,6 @@ static void on_coverage(void *owner, const struct store_span *spans, uint32_t n,
     for (uint32_t i = 0; i < n; i++)
         coverage_add(v->coverage, &spans[i]);
     v->top = coverage_top(v->coverage);
-    if (v->state == VISIT_TOPPING) {
-        live_coverage_loaded(v);
-        return;
-    }
     v->hi = filter_spec_until(v->env->filters[v->filter]);
     v->topped = false;
     v->news_asked_at = 0;
@@ -269,6 +279,7 @@ static void next_span(struct visit *v)
         return;
     if (!is_complete(v, query.lo))
         v->relay->incomplete = true;
+    v->tops[v->filter] = coverage_top(v->coverage);
     if (++v->filter < v->env->filters_n) {
         leave_filter(v);
         visit_load_coverage(v);
@@ -502,6 +513,24 @@ static enum err_code settlement_code(const struct settlement *s)
     abort();
 }
 
+/* After a late event: the page proves nothing, and what is unproven is walked anew. */
+static void begin_again(struct visit *v, struct page *page)
+{
+    v->page = NULL;
+    page->visit = NULL;
+    page_prove(page, NULL, v->coverage);
+    walk_free(v->walk);
+    v->walk = NULL;
+    if (v->session_gone) {
+        struct err err = v->session_err;
+        visit_end(v, &err);
+    } else if (v->state == VISIT_TOPPING) {
+        live_top(v);
+    } else {
+        next_span(v);
+    }
+}
+
 /* A page is scanned: what does it prove, and what next? */
 void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_fact *facts,
                         size_t n)
@@ -530,6 +559,12 @@ void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_
                                .asked_at = v->asked_at};
     if (session_asked_auth(v->session))
         v->relay->traits.restricts = true;
+    if (v->late) {
+        v->late = false;
+        free(events);
+        begin_again(v, page);
+        return;
+    }
     walk_answer(v->walk, &answer, &proofs);
     free(events);
     v->retry_code = settlement_code(s);

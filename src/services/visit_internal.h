@@ -44,6 +44,7 @@ struct visit {
     int64_t started_ms;
     uint64_t bytes_accounted;
     bool ready, starved;
+    bool late; /* an event came after its EOSE while a page was on its way */
 
     /* The session has ended while a page was being scanned: the walk hears of that first. */
     bool session_gone;
@@ -52,8 +53,9 @@ struct visit {
     size_t filter; /* index of the one that is being walked */
     struct visit_loading *loading;
     struct coverage *coverage;
-    int64_t top; /* proven up to here when the visit began; -1: nothing */
-    int64_t hi;  /* spans above are not this visit's business any more */
+    int64_t top;   /* proven up to here when the visit began; -1: nothing */
+    int64_t hi;    /* spans above are not this visit's business any more */
+    int64_t *tops; /* per filter: proven up to here when its walks had ended */
     bool topped, walking_news, proves;
     struct walk *walk;
     struct walk_ask ask;
@@ -93,7 +95,7 @@ void visit_abused(struct visit *v); /* ends it: too many invalid events */
 /* visit_live.c */
 void live_event(void *owner, struct str raw); /* an event of no page: live, or late */
 void live_topped(struct visit *v); /* one filter's gap between walk and live request is closed */
-void live_coverage_loaded(struct visit *v);
-void live_end(struct visit *v); /* seals what is open, with its proof */
+void live_top(struct visit *v);    /* walks that gap */
+void live_end(struct visit *v);    /* seals what is open, with its proof */
 
 #endif

@@ -101,12 +101,19 @@ static void on_eose(void *owner)
     v->live_since = clock_wall_s();
     v->walking_news = false;
     v->filter = 0;
-    visit_load_coverage(v);
+    live_top(v);
 }
 
-void live_coverage_loaded(struct visit *v)
+/* From what this visit knows: the database may not have committed its last pages yet. */
+void live_top(struct visit *v)
 {
     const struct filter_spec *filter = v->env->filters[v->filter];
+    const struct store_span known = {.lo = 0, .hi = v->tops[v->filter], .grade = GRADE_P1};
+
+    if (v->coverage == NULL)
+        v->coverage = coverage_new();
+    if (known.hi >= 0)
+        coverage_add(v->coverage, &known);
     int64_t lo = coverage_top(v->coverage) + 1, since = filter_spec_since(filter);
     int64_t until = filter_spec_until(filter);
 
@@ -134,7 +141,7 @@ void live_topped(struct visit *v)
     coverage_free(v->coverage);
     v->coverage = NULL;
     if (++v->filter < v->env->filters_n) {
-        visit_load_coverage(v);
+        live_top(v);
         return;
     }
     v->state = VISIT_LIVE;

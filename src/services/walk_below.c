@@ -52,7 +52,9 @@ static void probe_start(struct walk *w, int64_t lo, int64_t hi)
     int64_t top = walk_second_before(w, hi);
 
     w->depth = 1;
-    if (top - lo <= (w->traits->restricts ? 3600 : NARROW_S)) {
+    bool nothing = !w->any && w->traits->cap == 0; /* a gap already, whatever is searched */
+
+    if (nothing || top - lo <= (w->traits->restricts ? 3600 : NARROW_S)) {
         bottom_reached(w, lo, hi);
         return;
     }
