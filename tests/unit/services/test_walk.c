@@ -220,7 +220,9 @@ static void check_requests(struct trial *t)
         max *= 3;
     else if (cap < 20 && c->hidden_kinds)
         max *= 2;
-    if (c->order != SIM_NEWEST || c->needs_kinds) /* windows, or each page twice */
+    if (c->order != SIM_NEWEST) /* windows */
+        max *= 3;
+    if (c->needs_kinds) /* windows, and each in two lists */
         max *= 3;
     if (c->refuses_lists) /* ten kinds at a time */
         max *= 4;
