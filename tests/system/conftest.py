@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +33,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=None, help="only this one")
     parser.addoption("--kills", type=int, default=15, help="kill -9 of the daemon")
     parser.addoption("--database-kills", type=int, default=10, help="kill -9 of PostgreSQL")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A time limit around the tests ends them by SIGTERM: what they started must still be stopped."""
+    def interrupted(number: int, frame: object) -> None:
+        raise KeyboardInterrupt(f"signal {number}")
+    signal.signal(signal.SIGTERM, interrupted)
 
 
 def build_dir() -> Path:
