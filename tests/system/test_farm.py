@@ -71,5 +71,5 @@ def test_seeds_are_reproducible(world: World) -> None:
     assert [(r.habits, r.cap, r.order, r.hidden_kinds, r.tame) for r in first] == [
         (r.habits, r.cap, r.order, r.hidden_kinds, r.tame) for r in second]
     assert all(a.ids() == b.ids() for a, b in zip(first, second))
-    assert sum(r.tame for r in first) >= 10, "most runs must be able to end complete"
+    assert sum(r.tame for r in first) >= 6, "enough of them must be able to end complete"
     assert len({tuple(r.habits) for r in first}) > 15
