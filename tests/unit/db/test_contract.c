@@ -270,7 +270,7 @@ static void add_hostile(struct store_event *list, struct hostile *h, uint32_t *n
         memcpy(x->canonical + head, canonical_rest.p, canonical_rest.n);
         x->event.canonical = (struct str){x->canonical, (size_t)head + canonical_rest.n};
         x->event.lossy = memchr(canonical_rest.p, 0, canonical_rest.n) != NULL ||
-                         strstr(x->canonical, "\\u0000") != NULL;
+                         str_find(x->event.canonical, STR("\\u0000"), NULL);
     }
     x->event.elements = NULL;
     x->event.tag_start = NULL;
