@@ -187,7 +187,7 @@ static void form_top(struct walk *w, const struct task *t)
     if (t->at == TOP_BY_UNTIL)
         set_range(w, w->lo, w->held.max - 1, 1);
     else if (t->at >= 0)
-        set_range(w, w->lo, t->hi, CAP_PLAUSIBLE);
+        set_range(w, w->lo, t->hi, 1);
     else if (t->lo == w->held.max)
         set_range(w, t->lo, t->hi, (int32_t)w->held_at_max + 1);
     else

@@ -232,6 +232,11 @@ void walk_recheck_answer(struct walk *w, const struct facts *f)
         walk_unpageable(w, GAP_IGNORES_UNTIL);
         return;
     }
+    if (unseen == 0 && w->ask.limit < w->held_limit && f->count >= (size_t)w->ask.limit) {
+        w->depth = 1; /* pages have been made smaller since: this one begins again as such */
+        w->cursor_pages--;
+        return;
+    }
     if (unseen == 0 && next_list(w, walk_top(w)))
         return;
     if (unseen == 0) {
@@ -250,6 +255,8 @@ void walk_recheck_answer(struct walk *w, const struct facts *f)
     }
     /* Perhaps it came in between: then the same page shows it now. */
     if (++w->rechecks >= 3 || f->max < w->asked_first - 3600) {
+        w->unproven |= w->traits->newest_first != TRI_NO &&
+                       f->max >= w->asked_first - 3600; /* busy, or not newest-first? */
         walk_to_bisect(w);
         return;
     }
