@@ -252,7 +252,10 @@ static void on_db_down(void *owner, const struct err *err)
     struct daemon *d = owner;
 
     (void)snprintf(d->database_text, sizeof(d->database_text), "away (%.140s)", err->detail);
-    log_warning("database", "away, nothing is lost, trying again: %s", err->detail);
+    log_warning("database",
+                d->ingest == NULL ? "cannot be reached yet, trying again: %s"
+                                  : "away, nothing is lost, trying again: %s",
+                err->detail);
 }
 
 static void on_db_refused(void *owner, const struct err *err)
@@ -310,7 +313,7 @@ static struct initializer_list *load_list(struct daemon *d, const char *path, st
 static void seed(struct daemon *d)
 {
     struct initializer_list *list;
-    struct err err;
+    struct err err = {0};
 
     enter(d, PHASE_SEEDING, "loading the relays");
     if (!d->cfg->initializer_enabled) {
@@ -345,7 +348,7 @@ static void on_seeded(void *owner, struct initializer_list *list, const struct e
 static void mark_relays(struct daemon *d)
 {
     const struct url_policy policy = {.address_allowed = address_allowed, .owner = d->net};
-    struct err err;
+    struct err err = {0};
     struct initializer_list *list =
         load_list(d, d->cfg->initializer_priority_file, initializer_priority_relays(), &err);
     struct relay_url *url = malloc(sizeof(*url));
@@ -422,7 +425,7 @@ static void reload(struct daemon *d)
     struct net_options net;
     struct ingest_options ingest;
     struct synchronizer_options synchronizer;
-    struct err err;
+    struct err err = {0};
 
     if (d->stopping || next == NULL || options_check(next, &errors) < 0 ||
         config_frozen_changes(d->cfg, next, &errors) > 0) {

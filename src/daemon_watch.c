@@ -24,6 +24,7 @@ enum {
     RATE_TICKS = 10,     /* rates are means over so many seconds */
     GROWTH_SAMPLES = 60, /* of the database's size, a minute apart */
     GROWTH_EVERY_MS = 60 * 1000,
+    GROWTH_SAMPLES_MIN = 6, /* a few minutes: before, a number would only alarm */
     BLOCK_MAX = 8192
 };
 
@@ -188,7 +189,7 @@ static void ask_stats(struct watch *w)
 
 static double growth_per_hour(const struct watch *w)
 {
-    if (w->sizes_n < 2)
+    if (w->sizes_n < GROWTH_SAMPLES_MIN)
         return 0;
     uint32_t newest = (w->sizes_n - 1) % GROWTH_SAMPLES;
     uint32_t oldest = w->sizes_n > GROWTH_SAMPLES ? w->sizes_n % GROWTH_SAMPLES : 0;
@@ -255,15 +256,15 @@ static void proxy_text(const struct daemon *d, enum network network, char *to, s
         (void)snprintf(to, size, "waiting: the proxy %s does not answer", address);
         return;
     case NET_PROXY_UNKNOWN:
-        if (network != NETWORK_TOR) {
-            (void)snprintf(to, size, "looking for a proxy");
-            return;
-        }
-        (void)snprintf(to, size,
-                       "waiting for a proxy: none answers on 127.0.0.1:9050 or 9150; `apt install "
-                       "tor` starts one");
+        (void)snprintf(to, size, "looking for a proxy");
         return;
     case NET_PROXY_NONE:
+        if (network == NETWORK_TOR && strcmp(d->cfg->network_proxy_tor, "auto") == 0) {
+            (void)snprintf(to, size,
+                           "waiting for a proxy: none answers on 127.0.0.1:9050 or 9150; "
+                           "`apt install tor` starts one");
+            return;
+        }
         (void)snprintf(to, size, "waiting for a proxy: set [network] proxy_%s",
                        network_name(network));
         return;

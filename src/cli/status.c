@@ -26,7 +26,7 @@ static int connect_control(const struct config *cfg, struct err *err)
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (n < 0 || (size_t)n >= sizeof(addr.sun_path) || fd < 0 ||
         connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-        (void)err_set(err, ERR_CONFIG,
+        (void)err_set(err, ERR_NOT_RUNNING,
                       "no daemon answers on %s/control.sock (%s): start one with bigbrotrd", dir,
                       strerror(errno));
         if (fd >= 0)

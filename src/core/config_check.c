@@ -188,8 +188,4 @@ void config_check(const struct config *cfg, struct config_errors *errors)
     check_url(cfg, errors);
     check_contact(cfg, errors);
     check_order(cfg, errors);
-    for (size_t i = 0; i < cfg->n_relays; i++)
-        if (cfg->relays[i].proxy[0] != '\0' && !is_host_port(str_z(cfg->relays[i].proxy)))
-            config_errors_add(errors, cfg->path, cfg->relays[i].line,
-                              "[relay] proxy must be host:port");
 }

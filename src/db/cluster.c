@@ -98,7 +98,7 @@ static void log_bytes(struct cluster *c, const char *p, size_t n)
 
     if (c->log_bytes > LOG_BYTES_MAX) {
         snprintf(old, sizeof(old), "%s.1", c->log);
-        rename(c->log, old);
+        (void)rename(c->log, old);
         if (c->log_fd >= 0)
             close(c->log_fd);
         log_open(c);

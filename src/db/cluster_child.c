@@ -35,7 +35,7 @@ static void become(char *const argv[], char *const env[], int in_fd, int out_fd,
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     for (int s = 1; s < NSIG; s++)
-        signal(s, SIG_DFL);
+        (void)signal(s, SIG_DFL);
     if (dup2(in_fd, 0) < 0 || dup2(out_fd, 1) < 0 || dup2(out_fd, 2) < 0)
         _exit(127);
     close_range(3, ~0U, 0);
@@ -130,7 +130,7 @@ static void read_lock_file(const char *dir, char *text, size_t size)
     f = fopen(path, "re");
     if (f) {
         n = fread(text, 1, size - 1, f);
-        fclose(f);
+        (void)fclose(f);
     }
     text[n] = '\0';
 }
@@ -224,7 +224,7 @@ int child_data_version(const char *dir)
         return 0;
     if (!fgets(text, sizeof(text), f))
         text[0] = '\0';
-    fclose(f);
+    (void)fclose(f);
     return (int)strtol(text, NULL, 10);
 }
 

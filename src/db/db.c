@@ -60,7 +60,7 @@ struct db {
     uint32_t backoff_ms;
 };
 
-static void go_down(struct db *db, const struct err *err);
+static void go_down(struct db *db, const struct err *why);
 static void pump(struct lane *lane);
 
 /* ---- the end of operations ---- */

@@ -59,7 +59,7 @@ static void add(struct array *a, const void *p, size_t n)
 
 void array_bool(struct array *a, bool v)
 {
-    char c = v;
+    char c = v ? 1 : 0;
 
     assert(a->type == PG_BOOL);
     add(a, &c, 1);

@@ -262,7 +262,7 @@ void write_send_spans(struct write *op, struct conn *conn)
         array_int8(&a[2], s->lo);
         array_int8(&a[3], s->hi);
         array_bool(&a[4], s->gap);
-        array_int2(&a[5], s->gap ? (int16_t)s->reason : (int16_t)s->grade);
+        array_int2(&a[5], (int16_t)(s->gap ? (int)s->reason : (int)s->grade));
         array_int8(&a[6], s->at);
     }
     params_init(&p);

@@ -152,7 +152,7 @@ struct control *control_open(uv_loop_t *loop, const char *path, const struct con
         return NULL;
     }
     if (alive(path)) {
-        (void)err_set(err, ERR_CONFIG, "another bigbrotrd is running on %s", path);
+        (void)err_set(err, ERR_ALREADY_RUNNING, "another bigbrotrd is running on %s", path);
         return NULL;
     }
     (void)unlink(path);

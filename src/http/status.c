@@ -241,12 +241,15 @@ void status_line(const struct status *s, char *to, size_t size)
 
     (void)snprintf(
         to, size,
-        "%s: relays=%u connected=%u reading=%u live=%u in_sync=%u failing=%u archived=%lld "
+        "%s: relays=%u connected=%u reading=%u live=%u in_sync=%u failing=%u "
+        "waiting=%u no_proxy=%u archived=%lld "
         "per_second=%.0f "
         "duplicates=%lld complete=%u/%u gaps=%lld size=\"%s\"%s%s%s",
         s->phase, s->relays, s->connections, s->relays_in[RELAY_WALKING], s->relays_in[RELAY_LIVE],
-        s->relays_in[RELAY_IN_SYNC], s->relays_in[RELAY_FAILING], (long long)s->archived,
-        s->archived_per_s, (long long)s->duplicates, s->relays_synced, s->relays_ever_ready,
-        (long long)s->gaps, human_bytes(bytes, sizeof(bytes), (double)s->database_bytes),
+        s->relays_in[RELAY_IN_SYNC], s->relays_in[RELAY_FAILING],
+        s->relays_in[RELAY_WAITING] + s->relays_in[RELAY_CONNECTING], s->relays_in[RELAY_NO_PROXY],
+        (long long)s->archived, s->archived_per_s, (long long)s->duplicates, s->relays_synced,
+        s->relays_ever_ready, (long long)s->gaps,
+        human_bytes(bytes, sizeof(bytes), (double)s->database_bytes),
         s->paused[0] != '\0' ? " paused=\"" : "", s->paused, s->paused[0] != '\0' ? "\"" : "");
 }

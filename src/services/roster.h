@@ -44,7 +44,7 @@ struct relay {
     int64_t rate_events_new; /* since the rate was last taken */
     double news_per_hour;    /* new events it brings, a sliding mean */
     uint32_t bad_signatures, checked;
-    uint32_t siblings;       /* relays on the same host, itself included */
+    uint32_t siblings;    /* relays on the same host, itself included */
     uint32_t lot;         /* for the tenth of the live places that is drawn */
     struct heap_node due; /* when nothing is being done with it */
     uint32_t lane;        /* where it waits, and whose place it takes */

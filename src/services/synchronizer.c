@@ -486,7 +486,22 @@ static void on_ended(void *owner, struct relay *relay, const struct err *err)
 
 void synchronizer_pause(struct synchronizer *s, bool paused)
 {
+    bool resumed = s->env.paused && !paused;
+    int64_t now = clock_wall_ms();
+
     s->env.paused = paused;
+    if (!resumed || s->stopping)
+        return;
+    /* Those that stopped short of their history, followed live or not, go on with it. */
+    for (uint32_t i = 0; i < s->parts.roster->n; i++) {
+        struct relay *relay = s->parts.roster->relays[i];
+        if (!relay->incomplete || !relay->scheduled)
+            continue;
+        if (relay->following)
+            finish(s, relay, RELAY_WAITING, now);
+        else if (relay->visit == NULL && relay->failures == 0)
+            schedule(s, relay, now);
+    }
 }
 
 /* What a visit remembers (its coverage) may not be what the database holds: all begin anew. */

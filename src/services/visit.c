@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/config.h"
 #include "core/log.h"
 #include "services/visit_internal.h"
 
@@ -218,6 +219,23 @@ static void on_coverage(void *owner, const struct store_span *spans, uint32_t n,
 
 /* What to walk */
 
+/* What the person says of this relay goes before what is said of all. */
+static int32_t page_size(const struct visit *v)
+{
+    const struct config_relay *own = v->relay->settings;
+
+    return (int32_t)(own != NULL && own->page > 0 ? own->page : v->env->page);
+}
+
+uint32_t visit_idle_ms(const struct visit *v)
+{
+    const struct config_relay *own = v->relay->settings;
+
+    if (own != NULL && own->idle_timeout > 0)
+        return (uint32_t)own->idle_timeout;
+    return v->relay->network != NETWORK_CLEARNET ? v->env->idle_overlay_ms : v->env->idle_ms;
+}
+
 void visit_start_walk(struct visit *v, int64_t lo, int64_t hi)
 {
     struct relay *relay = v->relay;
@@ -234,7 +252,7 @@ void visit_start_walk(struct visit *v, int64_t lo, int64_t hi)
         v->walk = relay->unfinished;
         relay->unfinished = NULL;
     } else {
-        v->walk = walk_start(lo, hi, (int32_t)v->env->page, &relay->traits, &kinds);
+        v->walk = walk_start(lo, hi, page_size(v), &relay->traits, &kinds);
     }
     v->proves = true;
     next_question(v);
@@ -245,7 +263,8 @@ void visit_start_walk(struct visit *v, int64_t lo, int64_t hi)
 static bool is_complete(const struct visit *v, int64_t lo)
 {
     int64_t until = filter_spec_until(v->env->filters[v->filter]);
-    int64_t hi = v->news_asked_at - 1 < until ? v->news_asked_at - 1 : until;
+    int64_t asked = v->news_asked_at > 0 ? v->news_asked_at : clock_wall_s();
+    int64_t hi = asked - 1 < until ? asked - 1 : until;
 
     return coverage_share(v->coverage, lo, hi) >= 1;
 }
@@ -303,8 +322,8 @@ static bool next_backdated(struct visit *v)
     struct walk_kinds kinds = {.only = backdated,
                                .only_n = sizeof(backdated) / sizeof(backdated[0])};
     v->relay->backdated_at_ms = now_ms;
-    v->walk = walk_start(now - v->env->overlap_backdated_s, now, (int32_t)v->env->page,
-                         &v->relay->traits, &kinds);
+    v->walk =
+        walk_start(now - v->env->overlap_backdated_s, now, page_size(v), &v->relay->traits, &kinds);
     v->proves = false;
     v->walking_news = false;
     next_question(v);
@@ -417,9 +436,7 @@ static void ask(struct visit *v)
     int n = filter_write(filter, &q, json, FILTER_JSON_MAX);
     if (n < 0)
         abort(); /* the configuration bounds filters so that they fit */
-    bool overlay = v->relay->network != NETWORK_CLEARNET;
-    struct request_options options = {.idle_ms =
-                                          overlay ? v->env->idle_overlay_ms : v->env->idle_ms,
+    struct request_options options = {.idle_ms = visit_idle_ms(v),
                                       .total_ms = v->env->total_ms,
                                       .events_max = 10 * (uint32_t)v->ask.limit + 10000};
     v->asked_at = clock_wall_s();

@@ -64,10 +64,8 @@ void visit_follow(struct visit *v)
         visit_end(v, &err);
         return;
     }
-    bool overlay = v->relay->network != NETWORK_CLEARNET;
     struct request_options options = {.live = true,
-                                      .idle_ms =
-                                          overlay ? v->env->idle_overlay_ms : v->env->idle_ms,
+                                      .idle_ms = visit_idle_ms(v),
                                       .total_ms = v->env->total_ms,
                                       .events_max = 10000};
     v->state = VISIT_OPENING;

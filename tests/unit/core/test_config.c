@@ -199,7 +199,7 @@ static void test_filters(void **state)
 static void test_relays(void **state)
 {
     struct config *cfg = good("[relay " ONION "]\npage = 10\nenabled = false\nidle_timeout = 1m\n"
-                              "[relay ws://127.0.0.1:7777]\npriority = true\nproxy = [::1]:9050\n");
+                              "[relay ws://127.0.0.1:7777]\npriority = true\n");
 
     (void)state;
     assert_int_equal(cfg->n_relays, 2);
@@ -207,19 +207,16 @@ static void test_relays(void **state)
     assert_false(cfg->relays[0].enabled);
     assert_int_equal(cfg->relays[0].page, 10);
     assert_int_equal(cfg->relays[0].idle_timeout, 60000);
-    assert_int_equal(cfg->relays[0].connect_timeout, 0);
     assert_true(cfg->relays[1].enabled && cfg->relays[1].priority);
-    assert_string_equal(cfg->relays[1].proxy, "[::1]:9050");
     assert_int_equal(cfg->relays[1].line, 5);
     config_free(cfg);
     bad("[relay http://x]\npage = 1\n[relay wss://x]\npage = 1\npage = 2\npagee = 1\npriority = 1\n"
-        "proxy = x\n[relay wss://x]\n",
+        "[relay wss://x]\n",
         "x.ini:1: a relay's section is written [relay wss://host/path]\n"
         "x.ini:5: [relay] page stands already at line 4\n"
         "x.ini:6: [relay] has no key pagee; did you mean page?\n"
         "x.ini:7: [relay] priority must be true or false, not \"1\"\n"
-        "x.ini:9: the section [relay wss://x] stands already at line 3\n"
-        "x.ini:3: [relay] proxy must be host:port\n");
+        "x.ini:8: the section [relay wss://x] stands already at line 3\n");
 }
 
 static void test_rules_between_keys(void **state)
