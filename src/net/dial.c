@@ -159,6 +159,8 @@ static enum dial_state dial_step(struct dial *d, enum dial_event event)
         return event == EV_STAGGER ? try_next(d) : attempt_ended(d);
 
     case DIAL_PROXY_WAIT:
+        if (!list_empty(&d->waiter.link))
+            return fail(d, ERR_PROXY_DOWN, "it is not known in time whether it is there");
         return start_proxy(d);
 
     case DIAL_PROXY_CONNECTING:
@@ -395,7 +397,8 @@ static enum dial_state start_proxy(struct dial *d)
     switch (p->state) {
     case NET_PROXY_UNKNOWN:
         if (list_empty(&d->waiter.link))
-            proxy_wait(p, &d->waiter); /* the probe has a deadline */
+            proxy_wait(p, &d->waiter);
+        (void)uv_timer_start(&d->clock, on_clock, d->net->overlay_timeout_ms, 0);
         return DIAL_PROXY_WAIT;
     case NET_PROXY_NOT_NEEDED:
     case NET_PROXY_NONE:

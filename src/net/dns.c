@@ -14,6 +14,7 @@
 
 #include "core/list.h"
 #include "core/siphash.h"
+#include "net/dns_servers.h"
 #include "net/lru.h"
 
 enum { TICK_MS = 20, LOOK_AGAIN_MS = 1000, NAME_BUCKETS = 1024 };
@@ -124,53 +125,14 @@ static int64_t now_ms(const struct dns *d)
     return (int64_t)uv_now(d->loop);
 }
 
-/* 192.0.2.1, 192.0.2.1:53, 2001:db8::1, [2001:db8::1]:53: c-ares itself is content with less. */
-static bool is_server(struct str s)
-{
-    struct ip ip;
-    struct str address = s, port = {NULL, 0};
-    uint64_t value = 53;
-    size_t at;
-
-    if (str_starts(s, STR("["))) {
-        if (!str_find(s, STR("]"), &at))
-            return false;
-        address = (struct str){s.p + 1, at - 1};
-        port = (struct str){s.p + at + 1, s.n - at - 1};
-    } else if (!ip_parse(&ip, s) && str_find(s, STR(":"), &at)) {
-        address.n = at;
-        port = (struct str){s.p + at, s.n - at};
-    }
-    if (port.n > 0 && (port.p[0] != ':' || !str_u64((struct str){port.p + 1, port.n - 1}, &value)))
-        return false;
-    return ip_parse(&ip, address) && value > 0 && value <= 65535;
-}
-
 static int take_options(struct dns *d, const struct dns_options *options, struct err *err)
 {
-    const char *s = options->servers == NULL ? "" : options->servers;
     const char *conf = options->resolv_conf == NULL ? "/etc/resolv.conf" : options->resolv_conf;
-    size_t n = 0;
 
-    if (strlen(s) >= sizeof(d->servers) || strlen(conf) >= sizeof(d->resolv_conf))
-        return err_set(err, ERR_CONFIG, "the list of resolvers is too long");
-    for (; *s != '\0'; s++) /* c-ares wants single commas */
-        if (strchr(", \t", *s) == NULL)
-            d->servers[n++] = *s;
-        else if (n > 0 && d->servers[n - 1] != ',')
-            d->servers[n++] = ',';
-    if (n > 0 && d->servers[n - 1] == ',')
-        n--;
-    d->servers[n] = '\0';
-
-    struct str rest = {d->servers, n}, server;
-
-    while (rest.n > 0 && str_cut(&rest, ',', &server))
-        if (!is_server(server))
-            return err_set(err, ERR_CONFIG, "\"%.100s\" is not a list of resolvers", d->servers);
-    memcpy(d->resolv_conf, conf, strlen(conf) + 1);
+    if (!str_copy(d->resolv_conf, sizeof(d->resolv_conf), str_z(conf)))
+        return err_set(err, ERR_CONFIG, "the path of resolv.conf is too long");
     d->timeout_ms = options->timeout_ms;
-    return 0;
+    return dns_servers_parse(d->servers, sizeof(d->servers), str_z(options->servers), err);
 }
 
 struct dns *dns_open(uv_loop_t *loop, const struct dns_options *options, struct err *err)

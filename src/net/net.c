@@ -48,7 +48,6 @@ struct net *net_open(uv_loop_t *loop, struct workers *workers, const struct net_
     copy_numbers(net, options);
     net->sessions = lru_new(NET_SESSIONS_MAX, NET_SESSIONS_BYTES_MAX, drop_session);
     bandwidth_init(&net->bandwidth, loop, options->bandwidth_max);
-    uv_unref((uv_handle_t *)&net->bandwidth.tick); /* who waits for it has handles of its own */
     net->bandwidth.tick.data = net;
     net->open_parts = 1;
     open_proxies(net, options);

@@ -1,10 +1,12 @@
-/* Net: what every connection shares: the loop, the workers, the resolver, the address policy, the TLS settings, the
- * proxies, the bandwidth and the memory for messages in assembly.  Made once by the daemon, outlives every connection. */
+/* Net: what every connection shares: the loop, the workers, the resolver, the address policy, the
+ * TLS settings, the proxies, the bandwidth and the memory for messages in assembly.  Made once by
+ * the daemon, outlives every connection. */
 #ifndef NET_NET_H
 #define NET_NET_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
 #include <uv.h>
 
 #include "core/err.h"
@@ -15,12 +17,13 @@
 /* All times in milliseconds.  Strings are copied. */
 struct net_options {
     const char *user_agent;
-    const char *allow_addresses; /* ranges, separated by commas or spaces */
-    const char *dns_servers;     /* "" for the system's */
-    const char *tls_ca_file;     /* "" for the system's */
-    bool tls_record_only;        /* a bad certificate is noted, not refused */
+    const char *allow_addresses;       /* ranges, separated by commas or spaces */
+    const char *dns_servers;           /* "" for the system's */
+    const char *tls_ca_file;           /* "" for the system's */
+    bool tls_record_only;              /* a bad certificate is noted, not refused */
     const char *proxy[NETWORK__COUNT]; /* "host:port", "auto" (Tor only), "none" */
-    uint32_t dns_timeout_ms, connect_timeout_ms, tls_timeout_ms, upgrade_timeout_ms, overlay_timeout_ms;
+    uint32_t dns_timeout_ms, connect_timeout_ms, tls_timeout_ms, upgrade_timeout_ms,
+        overlay_timeout_ms;
     uint32_t message_bytes_max;  /* one WebSocket message */
     uint64_t assembly_bytes_max; /* all messages that are being received, together */
     uint64_t bandwidth_max;      /* bytes a second, 0 for no limit */
@@ -28,27 +31,40 @@ struct net_options {
 
 struct net;
 
-struct net *net_open(uv_loop_t *loop, struct workers *workers, const struct net_options *options, struct err *err);
-int net_reconfigure(struct net *net, const struct net_options *options, struct err *err) MUST_USE; /* SIGHUP; applies to new connections */
-void net_close(struct net *net); /* when no connection is left */
+struct net *net_open(uv_loop_t *loop, struct workers *workers, const struct net_options *options,
+                     struct err *err);
+int net_reconfigure(struct net *net, const struct net_options *options,
+                    struct err *err) MUST_USE; /* SIGHUP; applies to new connections */
+void net_close(struct net *net);               /* when no connection is left */
 
 uv_loop_t *net_loop(const struct net *net);
 
-/* Never dial this: the database, our own listener (the proxies are added by themselves).  `ip_literal`: "0.0.0.0" or "::"
- * for every address of this machine.  False: not a literal, or the table is full. */
+/* Never dial this: the database, our own listener (the proxies are added by themselves).
+ * `ip_literal`: "0.0.0.0" or "::" for every address of this machine.  False: not a literal, or the
+ * table is full. */
 bool net_deny_service(struct net *net, const char *ip_literal, uint16_t port);
 
-/* Is there a way into this network?  Clearnet: always.  Others: a proxy is configured, and (auto) answered when it was
- * last tried; auto tries again every 10 s while nothing answers.  A proxy that refused is asked again every 10 s. */
-enum net_proxy_state { NET_PROXY_NOT_NEEDED, NET_PROXY_NONE, NET_PROXY_UNKNOWN, NET_PROXY_UP, NET_PROXY_DOWN };
+/* Is there a way into this network?  Clearnet: always.  Others: a proxy is configured, and (auto)
+ * answered when it was last tried; auto tries again every 10 s while nothing answers.  A proxy that
+ * refused is asked again every 10 s. */
+enum net_proxy_state {
+    NET_PROXY_NOT_NEEDED,
+    NET_PROXY_NONE,
+    NET_PROXY_UNKNOWN,
+    NET_PROXY_UP,
+    NET_PROXY_DOWN
+};
 enum net_proxy_state net_proxy_state(const struct net *net, enum network network);
-const char *net_proxy_address(const struct net *net, enum network network); /* "127.0.0.1:9050", or "" */
+const char *net_proxy_address(const struct net *net,
+                              enum network network); /* "127.0.0.1:9050", or "" */
 
-/* Is a literal address let through by the address policy (private ones by allow_addresses)?  For url_policy. */
+/* Is a literal address let through by the address policy (private ones by allow_addresses)?  For
+ * url_policy. */
 bool net_address_allowed(const struct net *net, const char *ip_literal);
 
-uint64_t net_assembly_bytes(const struct net *net);   /* held now by messages in assembly */
-uint64_t net_connection_bytes(const struct net *net); /* held now by connections: TLS, buffers; an estimate */
+uint64_t net_assembly_bytes(const struct net *net); /* held now by messages in assembly */
+uint64_t net_connection_bytes(
+    const struct net *net); /* held now by connections: TLS, buffers; an estimate */
 uint32_t net_connections(const struct net *net);
 
 #endif

@@ -74,8 +74,8 @@ void proxy_open(struct proxy *p, struct net *net, uv_loop_t *loop, struct dns *d
     list_init(&p->waiters);
     (void)uv_timer_init(loop, &p->timer);
     p->timer.data = p;
-    uv_unref((uv_handle_t *)&p->timer); /* waiting for a proxy keeps nobody alive; a dial that waits
-                                           has its own timer */
+    /* Looking for a proxy keeps no loop alive; a dial that waits for it has a clock. */
+    uv_unref((uv_handle_t *)&p->timer);
     p->open_handles = 1;
     p->state = NET_PROXY_UNKNOWN;
     if (p->automatic) {

@@ -202,7 +202,9 @@ static void test_connects(void **state)
 
     place_open(&p, "127.0.0.1", listener_port(l));
     assert_int_equal(net_proxy_state(p.rig.net, NETWORK_TOR), NET_PROXY_UNKNOWN);
-    dial(&p, &o, NETWORK_TOR, ONION);
+    begin(&p, &o, NETWORK_TOR, ONION);
+    uv_run(&p.rig.loop, UV_RUN_DEFAULT); /* the dial alone keeps the loop going */
+    assert_int_equal(o.ended, 1);
     assert_string_equal(o.err.detail, "");
     assert_string_equal(f.host, ONION);
     assert_string_equal(f.user, "bb1");
