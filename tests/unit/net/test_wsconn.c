@@ -369,6 +369,9 @@ static void test_close_while_paused(void **state)
     open_to(&o, &r, "127.0.0.1", listener_port(l), false);
     while (list_empty(&r.net->bandwidth.queue))
         uv_run(&r.loop, UV_RUN_ONCE);
+    /* A paused stream has nothing else that keeps the loop going. */
+    assert_true(uv_has_ref((uv_handle_t *)&r.net->bandwidth.tick));
+    assert_true(uv_is_active((uv_handle_t *)&r.net->bandwidth.tick));
     end(&o);
     assert_true(list_empty(&r.net->bandwidth.queue));
     rig_finish(&r);
