@@ -143,7 +143,9 @@ uint64_t walk_requests(const struct walk *w); /* asked so far */
 int64_t walk_reached(const struct walk *w);
 
 /* The most requests a walk makes of a relay with so many events, a page of `cap`, and `dense`
- * seconds that hold a page or more each; failed requests aside. */
+ * seconds that hold a page or more each, failed requests aside: of one that is newest-first and
+ * whose page holds 20 or more.  Windows (any other order) take up to three times as many, questions
+ * by short lists of kinds more; what no event received justifies ends as a gap (GAP_BUDGET). */
 uint64_t walk_requests_max(uint64_t events, uint32_t cap, uint64_t dense);
 
 #endif
