@@ -7,7 +7,7 @@
 
 #include "core/log.h"
 
-enum { SAVE_EVERY_MS = 2000, SAVE_AT_ONCE = 500 };
+enum { SAVE_EVERY_MS = 500, SAVE_AT_ONCE = 500 };
 
 struct load {
     struct roster *roster;

@@ -376,17 +376,19 @@ static void on_starved(void *owner, struct relay *relay)
     list_add_tail(&s->starved, &relay->starved_link);
 }
 
-static struct due_claim claim_of(const struct relay *relay)
+static struct due_claim claim_of(const struct synchronizer *s, const struct relay *relay)
 {
-    return (struct due_claim){
-        .new_per_hour = relay->news_per_hour, .priority = relay->priority, .lot = relay->lot};
+    return (struct due_claim){.new_per_hour = relay->news_per_hour,
+                              .priority = relay->priority,
+                              .lot = relay->lot,
+                              .drawn_of = due_drawn_of(s->parts.roster->n, s->options.live_max)};
 }
 
 /* Makes room among the live ones if this relay has a better claim than the weakest of them. */
 static bool win_live_place(struct synchronizer *s, const struct relay *relay)
 {
     uint32_t round = (uint32_t)(clock_wall_s() / 3600);
-    struct due_claim claim = claim_of(relay);
+    struct due_claim claim = claim_of(s, relay);
     struct relay *weakest = NULL;
 
     if (s->live < s->options.live_max)
@@ -394,7 +396,7 @@ static bool win_live_place(struct synchronizer *s, const struct relay *relay)
     LIST_FOR_EACH(l, &s->visits)
     {
         struct relay *other = CONTAINER_OF(l, struct relay, visit_link);
-        struct due_claim theirs = claim_of(other);
+        struct due_claim theirs = claim_of(s, other);
         if (other->following && due_displaces(&claim, &theirs, round) &&
             (weakest == NULL || theirs.new_per_hour < weakest->news_per_hour))
             weakest = other;

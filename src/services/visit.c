@@ -55,7 +55,10 @@ static void on_late_event(void *owner, struct str raw)
 {
     struct visit *v = owner;
 
-    v->late = v->state == VISIT_ASKING || v->state == VISIT_TOPPING;
+    /* Once: whoever sends after every CLOSE as well would have us walk for ever. */
+    if (!v->late_seen)
+        v->late = v->state == VISIT_ASKING || v->state == VISIT_TOPPING;
+    v->late_seen = true;
     live_event(v, raw);
 }
 
@@ -246,6 +249,8 @@ void visit_start_walk(struct visit *v, int64_t lo, int64_t hi)
 
     if (session_asked_auth(v->session))
         relay->traits.restricts = true;
+    if (v->top >= 0)
+        relay->traits.shown = true;
     if (v->state == VISIT_ASKING && relay->unfinished != NULL &&
         relay->unfinished_filter == v->env->filter_ids[v->filter] &&
         relay->unfinished_news == v->walking_news) {
@@ -585,6 +590,7 @@ void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_
     walk_answer(v->walk, &answer, &proofs);
     free(events);
     v->retry_code = settlement_code(s);
+    roster_dirty(v->env->roster, v->relay); /* what was learnt of it outlives a crash */
     v->page = NULL;
     page->visit = NULL;
     page_prove(page, v->proves ? &proofs : NULL, v->coverage);

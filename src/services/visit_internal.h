@@ -44,7 +44,7 @@ struct visit {
     int64_t started_ms;
     uint64_t bytes_accounted;
     bool ready, starved;
-    bool late; /* an event came after its EOSE while a page was on its way */
+    bool late, late_seen; /* an event came after its EOSE while a page was on its way; ever */
 
     /* The session has ended while a page was being scanned: the walk hears of that first. */
     bool session_gone;

@@ -45,6 +45,7 @@ struct walk_traits {
                        relay sent AUTH or names NIP-42, by the walk when pages come out ragged */
     bool hides;     /* an empty page had events below it */
     bool scraper;   /* answers nothing to a question without kinds */
+    bool shown;     /* set by the caller: spans of it are proven, so an empty answer means empty */
     bool finishes;  /* gives NIP-67 hints */
     uint32_t pages; /* answered ever */
     int32_t served[WALK_SERVED_MAX]; /* kinds it has sent: these are certainly not hidden */

@@ -19,8 +19,8 @@ static enum grade below_grade(const struct walk *w)
 /* Nothing more below hi. */
 static void bottom_reached(struct walk *w, int64_t lo, int64_t hi)
 {
-    if (!w->any &&
-        w->traits->cap == 0) /* empty, or it does not answer such questions: nobody can tell */
+    if (!w->any && w->traits->cap == 0 &&
+        !w->traits->shown) /* empty, or it does not answer such questions: nobody can tell */
         walk_gap(w, lo, hi, GAP_SCRAPER);
     else
         walk_prove(w, lo, hi, below_grade(w));
@@ -52,7 +52,8 @@ static void probe_start(struct walk *w, int64_t lo, int64_t hi)
     int64_t top = walk_second_before(w, hi);
 
     w->depth = 1;
-    bool nothing = !w->any && w->traits->cap == 0; /* a gap already, whatever is searched */
+    bool nothing = !w->any && w->traits->cap == 0 &&
+                   !w->traits->shown; /* a gap already, whatever is searched */
 
     if (nothing || top - lo <= (w->traits->restricts ? 3600 : NARROW_S)) {
         bottom_reached(w, lo, hi);
