@@ -162,6 +162,26 @@ void walk_cursor_answer(struct walk *w, const struct facts *f)
     check(w, lost_bottom(w));
 }
 
+/* The first page is asked for again. */
+static void begin_anew(struct walk *w)
+{
+    w->depth = 1;
+    w->cursor_pages = 0;
+}
+
+/* Something stands above the first page that was not in it. */
+static void top_unseen(struct walk *w, struct task *t, const struct facts *f)
+{
+    if (f->max < w->asked_first - 3600 || f->max > w->asked_first + 3600)
+        walk_to_bisect(w); /* nothing new is dated like that */
+    else if (f->max > w->held.max)
+        t->at = f->max;
+    else if (++w->rechecks >= 3)
+        walk_to_bisect(w);
+    else /* more in its newest second: the whole page again */
+        begin_anew(w);
+}
+
 /* Is there anything above the newest event of the first page?  If so: is it new since then, that
  * is, does the relay now show it, or something newer, as its newest? */
 void walk_top_answer(struct walk *w, const struct facts *f)
@@ -183,18 +203,7 @@ void walk_top_answer(struct walk *w, const struct facts *f)
         return;
     }
     if (t->at < 0 && walk_unseen(w) > 0) {
-        if (f->max < w->asked_first - 3600 || f->max > w->asked_first + 3600) {
-            walk_to_bisect(w); /* nothing new is dated like that */
-            return;
-        }
-        if (f->max > w->held.max) {
-            t->at = f->max;
-        } else if (++w->rechecks >= 3) {
-            walk_to_bisect(w);
-        } else { /* more in its newest second: the whole page again */
-            w->depth = 1;
-            w->cursor_pages = 0;
-        }
+        top_unseen(w, t, f);
         return;
     }
     if (t->at < 0 && f->below > 0) { /* it ignores `since`: does `until` show the same order? */
@@ -206,12 +215,10 @@ void walk_top_answer(struct walk *w, const struct facts *f)
     }
     if (t->at >= 0 && f->in == 0) { /* its newest are hidden: begin again, with kinds */
         w->traits->restricts = true;
-        if (++w->rechecks >= 3) {
+        if (++w->rechecks >= 3)
             walk_windows(w);
-            return;
-        }
-        w->depth = 1;
-        w->cursor_pages = 0;
+        else
+            begin_anew(w);
         return;
     }
     if (t->at >= 0 && f->max < t->at) {
