@@ -172,14 +172,14 @@ static void begin_anew(struct walk *w)
 /* Something stands above the first page that was not in it. */
 static void top_unseen(struct walk *w, struct task *t, const struct facts *f)
 {
-    if (f->max < w->asked_first - 3600 || f->max > w->asked_first + 3600)
-        walk_to_bisect(w); /* nothing new is dated like that */
-    else if (f->max > w->held.max)
+    bool new = f->max >= w->asked_first - 3600 && f->max <= w->asked_first + 3600;
+
+    if (new && f->max > w->held.max)
         t->at = f->max;
-    else if (++w->rechecks >= 3)
-        walk_to_bisect(w);
-    else /* more in its newest second: the whole page again */
+    else if (new && ++w->rechecks < 3) /* more in its newest second: the whole page again */
         begin_anew(w);
+    else /* nothing new is dated like that, or it never ends */
+        walk_to_bisect(w);
 }
 
 /* Is there anything above the newest event of the first page?  If so: is it new since then, that
