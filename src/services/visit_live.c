@@ -83,8 +83,11 @@ void live_event(void *owner, struct str raw)
     visit_count_event(v, raw);
     if (v->slice == NULL)
         v->slice = page_open(v, &any, true, SLICE_EVENTS_EXPECTED);
-    if (ingest_page_add(v->slice->ingest_page, raw, &err) < 0)
+    if (ingest_page_add(v->slice->ingest_page, raw, &err) < 0) {
+        /* This event is lost to us: what came with it may not be called proven. */
+        v->was_live = false;
         visit_end(v, &err);
+    }
 }
 
 /* From here on nothing new is missed.  What came before is asked for filter by filter. */
