@@ -51,10 +51,9 @@ static void enter(struct daemon *d, enum daemon_phase phase, const char *text)
         watch_now(d->watch);
 }
 
-static void say(struct daemon *d, const struct err *err)
+static void say(const struct err *err)
 {
     log_error("daemon", "%s: %s", err_text(err->code), err->detail);
-    (void)d;
 }
 
 int daemon_run(struct config *cfg, const struct daemon_args *args)
@@ -70,7 +69,7 @@ int daemon_run(struct config *cfg, const struct daemon_args *args)
     d->started_mono_ms = clock_mono_ms();
     log_set_level((enum log_level)cfg->log_level);
     if (make_parts(d, &err) < 0) {
-        say(d, &err);
+        say(&err);
         d->exit_code = err_blame(err.code) == ERR_BLAME_USER ? 2 : 1;
         daemon_stop(d, d->exit_code);
     } else if (cfg->database_url[0] == '\0') {
@@ -175,7 +174,7 @@ static void on_cluster_failed(void *owner, const struct err *err)
 {
     struct daemon *d = owner;
 
-    say(d, err);
+    say(err);
     cluster_close(d->cluster);
     d->cluster = NULL;
     daemon_stop(d, err_blame(err->code) == ERR_BLAME_USER ? 2 : 1);
@@ -262,7 +261,7 @@ static void on_db_refused(void *owner, const struct err *err)
 {
     struct daemon *d = owner;
 
-    say(d, err);
+    say(err);
     daemon_stop(d, 1);
 }
 
@@ -323,7 +322,7 @@ static void seed(struct daemon *d)
     }
     list = load_list(d, d->cfg->initializer_seed_file, initializer_seed_relays(), &err);
     if (list == NULL) {
-        say(d, &err);
+        say(&err);
         daemon_stop(d, 2);
         return;
     }
@@ -442,7 +441,7 @@ static void reload(struct daemon *d)
     log_set_level((enum log_level)next->log_level);
     options_net(d, &net);
     if (net_reconfigure(d->net, &net, &err) < 0)
-        say(d, &err);
+        say(&err);
     if (d->ingest != NULL) {
         options_ingest(d, &ingest);
         ingest_reconfigure(d->ingest, &ingest);

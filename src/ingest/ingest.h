@@ -52,10 +52,9 @@ struct ingest_fact {
 };
 
 struct ingest_page_result {
-    uint32_t events;         /* messages added */
-    uint32_t inserted;       /* stored for the first time */
-    uint32_t rejected;       /* for a fault of the event: syntax, id, signature */
-    uint32_t bad_signatures; /* of these: well-formed, but not signed */
+    uint32_t events;   /* messages added */
+    uint32_t inserted; /* stored for the first time */
+    uint32_t rejected; /* for a fault of the event: syntax, id, signature */
 };
 
 struct ingest_page_ops {

@@ -306,7 +306,6 @@ static void count_rejects(const struct chunk *c)
         if (why <= REJECT_SIGNATURE)
             result->rejected += c->rejects[why];
     }
-    result->bad_signatures += c->rejects[REJECT_SIGNATURE];
 }
 
 /* `results` runs in step with the verified items of all chunks, in the order of fill(). */

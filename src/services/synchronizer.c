@@ -36,6 +36,7 @@ struct synchronizer {
     int32_t *filter_ids;
     int32_t *kinds;
     size_t filters_known;
+    uint32_t counted; /* relays when siblings were last counted */
     bool running, stopping;
     int64_t second_ms, kinds_ms, rates_ms;
     uint32_t lot;
@@ -167,7 +168,9 @@ void synchronizer_start(struct synchronizer *s)
     }
     if (s->filters_known < s->parts.filters_n)
         return; /* on_filter_id() comes back here */
-    count_siblings(r);
+    if (s->counted != r->n)
+        count_siblings(r);
+    s->counted = r->n;
     for (uint32_t i = 0; i < r->n; i++) {
         struct relay *relay = r->relays[i];
         if (relay->scheduled)

@@ -40,15 +40,6 @@ static const struct session_ops session_ops = {
     .on_ready = on_ready, .on_late_event = on_late_event, .on_closed = on_session_closed};
 static const struct request_ops page_request_ops = {.on_event = on_event, .on_settled = on_settled};
 
-/* The normal form parses to itself: its address was judged when it was taken in, and is again when
- * it is dialled. */
-static bool any_address(void *owner, const char *host)
-{
-    (void)owner;
-    (void)host;
-    return true;
-}
-
 /* The page that was asked last is not what it seemed: stored, but the walk begins again, and from
  * now on an EOSE is given time. */
 static void on_late_event(void *owner, struct str raw)
@@ -62,11 +53,12 @@ static void on_late_event(void *owner, struct str raw)
     live_event(v, raw);
 }
 
+/* The normal form parses to itself: its address was judged when it was taken in, and is again when
+ * it is dialled. */
 void visit_parse_url(const struct relay *relay, struct relay_url *url)
 {
-    const struct url_policy policy = {.address_allowed = any_address};
 
-    if (url_parse(str_z(relay->url), &policy, url) != URL_OK)
+    if (url_parse(str_z(relay->url), &url_any_address, url) != URL_OK)
         abort(); /* normal forms parse: a test of nostr/url holds it */
 }
 

@@ -63,6 +63,9 @@ struct url_policy {
     void *owner;
 };
 
+/* Accepts every literal: for URLs that were judged before, or that a person has typed. */
+extern const struct url_policy url_any_address;
+
 enum url_refusal url_parse(struct str in, const struct url_policy *policy,
                            struct relay_url *out) MUST_USE;
 
