@@ -1,0 +1,98 @@
+/* probe: one check of one relay: can it be opened, read, written to, and what does it say of
+ * itself?
+ *
+ *     OPEN: dial -> TLS -> upgrade   ->  READ: REQ limit 1  ->  WRITE: EVENT until OK  ->  CAPS
+ *     NIP11: one HTTP GET beside it                                     all settled -> on_done
+ *
+ * One deadline for everything, at most one HTTP and one WebSocket connection.  A relay that has a
+ * live session is checked through that session: then OPEN is not taken (the caller fills it from
+ * the session's own dial) and the session stays the caller's.
+ *
+ * Ownership.  probe_close() once, from anywhere, also from inside on_done; after it returns nothing
+ * is called.  on_done at most once, on the loop, never from inside probe_open(). */
+#ifndef SERVICES_PROBE_H
+#define SERVICES_PROBE_H
+
+#include "net/dns.h"
+#include "net/http_get.h"
+#include "net/tls.h"
+#include "nostr/nip11.h"
+#include "nostr/url.h"
+#include "relay/session.h"
+
+/* NULL in the database, and not FALSE: it was not tested. */
+enum probe_answer { PROBE_UNTESTED, PROBE_NO, PROBE_YES };
+
+/* Parts of a check: each can be switched off on its own. */
+enum probe_part {
+    PROBE_OPEN = 1,
+    PROBE_READ = 2,
+    PROBE_WRITE = 4,
+    PROBE_NIP11 = 8,
+    PROBE_TLS = 16,
+    PROBE_DNS = 32,
+    PROBE_HTTP = 64,
+    PROBE_GEO = 128,
+    PROBE_CAPS = 256,
+    PROBE_ALL = 511
+};
+
+/* What was measured and is not believed; bits of caps_known and caps. */
+enum probe_cap {
+    CAP_NIP42 = 1,            /* it asked for authentication (AUTH, or auth-required:) */
+    CAP_NIP45 = 2,            /* COUNT was answered with a count */
+    CAP_NIP50 = 4,            /* a search filter was answered, not refused or ignored */
+    CAP_NIP67 = 8,            /* EOSE carried a hint */
+    CAP_NIP70 = 16,           /* a protected event of another's was refused (only when written) */
+    CAP_NIP77 = 32,           /* NEG-OPEN was answered with NEG-MSG */
+    CAP_UNTIL = 64,           /* `until` is honoured */
+    CAP_NEWEST_FIRST = 128,   /* events come newest first */
+    CAP_READ_RESTRICTED = 256 /* reads need AUTH, payment or a list */
+};
+
+struct probe_options {
+    unsigned parts; /* of enum probe_part */
+    uint32_t timeout_ms;
+    const struct signer *signer; /* NULL: WRITE is untested, no AUTH */
+    struct session *session;     /* a live one to check through, or NULL */
+    uint32_t page;               /* asked for when the page cap is measured */
+};
+
+/* Everything one check found.  Times in microseconds, -1: not taken. */
+struct probe_report {
+    int64_t started_at_ms; /* UNIX */
+    enum probe_answer openable, readable, writable;
+    enum err_code error; /* the first thing that failed in OPEN, READ, in that order; ERR_NONE */
+    enum err_code write_error, nip11_error;
+    char error_text[ERR_DETAIL_MAX];               /* escaped */
+    enum message_prefix read_prefix, write_prefix; /* what CLOSED, NOTICE or OK said */
+    bool through_session;
+
+    int64_t dns_us, tcp_us, proxy_us, tls_us, upgrade_us;
+    int64_t rtt_open_us, rtt_read_us, rtt_write_us, rtt_nip11_us;
+    char address[64];
+    int http_status;
+    char http_server[128]; /* escaped; "" when not sent */
+    bool http_cors;        /* the headers that NIP-11 demands were there */
+
+    struct nip11 *nip11;  /* NULL: none came or it is no document.  The report's, freed by
+                             probe_close() */
+    struct tls_peer *tls; /* NULL: no TLS; the report's */
+    char *dns_json;       /* records and TTLs as JSON, or NULL; the report's */
+    char country[3];
+    uint32_t asn;
+    char as_name[96];
+
+    unsigned caps_known, caps; /* of enum probe_cap */
+    uint32_t page_cap;         /* events in one answer at most, 0: not known */
+    unsigned contradictions;   /* bits by nip11_contradiction (nostr/nip11.h) */
+};
+
+struct probe;
+typedef void probe_done(void *owner, const struct probe_report *report);
+
+struct probe *probe_open(struct net *net, const struct relay_url *url,
+                         const struct probe_options *options, probe_done *done, void *owner);
+void probe_close(struct probe *p);
+
+#endif
