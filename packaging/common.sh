@@ -99,7 +99,6 @@ install_not_started() {
             for unit in "${want[@]}"; do
                 case $unit in
                 pgbouncer | nginx-light) as_root systemctl -q disable "${unit%-light}" || true ;;
-                dante-server) as_root systemctl -q disable danted || true ;;
                 esac
             done
         fi
