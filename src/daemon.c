@@ -131,6 +131,7 @@ static int make_parts(struct daemon *d, struct err *err)
     d->net = net_open(loop_uv(d->loop), d->workers, &net, err);
     if (d->net == NULL)
         return -1;
+    options_deny_listener(cfg, d->net);
     d->watch = watch_open(d);
     return 0;
 }
@@ -221,11 +222,22 @@ static void make_archive_parts(struct daemon *d)
     d->synchronizer = synchronizer_open(&parts, &synchronizer);
 }
 
+static void deny_database(void *owner, const char *ip_literal, uint16_t port)
+{
+    struct daemon *d = owner;
+
+    if (!net_deny_service(d->net, ADDR_SERVICE_DATABASE, ip_literal, port))
+        log_warning("daemon", "the address of the database cannot be kept from being dialled: %s",
+                    ip_literal);
+}
+
 static void on_db_up(void *owner, bool restarted)
 {
     struct daemon *d = owner;
     int version = db_server_version(d->db);
 
+    net_forget_services(d->net, ADDR_SERVICE_DATABASE);
+    db_each_address(d->db, deny_database, d);
     (void)snprintf(d->database_text, sizeof(d->database_text), "%s, PostgreSQL %d.%d",
                    d->cluster != NULL ? "private" : "your server", version / 10000,
                    version % 10000);

@@ -73,6 +73,8 @@ void daemon_stop(struct daemon *d, int exit_code);
 /* daemon_options.c */
 void options_pools(const struct config *cfg, struct daemon_pools *pools);
 void options_net(const struct daemon *d, struct net_options *o);
+void options_deny_listener(const struct config *cfg,
+                           struct net *net); /* our own is never dialled */
 void options_ingest(const struct daemon *d, struct ingest_options *o);
 void options_synchronizer(const struct daemon *d, struct synchronizer_options *o);
 int options_filters(struct daemon *d, struct config_errors *errors); /* -1: errors were added */

@@ -53,6 +53,24 @@ void options_net(const struct daemon *d, struct net_options *o)
                               .bandwidth_max = (uint64_t)cfg->network_bandwidth_max};
 }
 
+/* With port 0 the kernel chooses: whoever listens then says what it chose. */
+void options_deny_listener(const struct config *cfg, struct net *net)
+{
+    char host[IP_TEXT_MAX + 2];
+    struct str listen = str_z(cfg->http_listen);
+    const char *colon = strrchr(cfg->http_listen, ':');
+    int port = colon == NULL ? 0 : atoi(colon + 1);
+
+    if (port == 0 || str_starts(listen, STR("unix:"))) /* config_check() has read it */
+        return;
+    listen.n = (size_t)(colon - cfg->http_listen);
+    if (str_starts(listen, STR("[")))
+        listen = (struct str){listen.p + 1, listen.n - 2};
+    (void)str_copy(host, sizeof(host),
+                   str_eq(listen, STR("localhost")) ? STR("127.0.0.1") : listen);
+    (void)net_deny_service(net, ADDR_SERVICE_HTTP, host, (uint16_t)port);
+}
+
 void options_ingest(const struct daemon *d, struct ingest_options *o)
 {
     *o = (struct ingest_options){.pool_bytes_max = d->pools.batches,

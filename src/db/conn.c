@@ -628,6 +628,24 @@ bool conn_is_local(const struct conn *c)
     return host && (host[0] == '/' || host[0] == '@');
 }
 
+void conn_each_address(const struct conn *c,
+                       void (*each)(void *owner, const char *ip_literal, uint16_t port),
+                       void *owner)
+{
+    struct str ips = buf_str(&c->address_list), ports = buf_str(&c->port_list), ip, port;
+    int used = atoi(PQport(c->pg));
+
+    /* The lists are empty when the URL says hostaddr. */
+    each(owner, conn_is_local(c) ? "0.0.0.0" : PQhostaddr(c->pg), (uint16_t)used);
+    while (c->addresses_n > 0 && str_cut(&ips, ',', &ip) && str_cut(&ports, ',', &port)) {
+        char text[64];
+        int number = atoi(port.p); /* up to the comma or the end */
+
+        if (str_copy(text, sizeof(text), ip))
+            each(owner, text, (uint16_t)(number > 0 ? number : used));
+    }
+}
+
 const char *conn_sqlstate(const struct conn *c)
 {
     return c->sqlstate;

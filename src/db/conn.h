@@ -50,6 +50,12 @@ void conn_script(struct conn *c, const char *sql);
 bool conn_in_transaction(const struct conn *c); /* one is open, healthy or failed */
 bool conn_is_local(const struct conn *c);       /* over a unix socket */
 
+/* Where the server is, once connected: the address in use, and all that its names led to.  Over a
+ * unix socket "0.0.0.0": the same server may listen on TCP on this machine. */
+void conn_each_address(const struct conn *c,
+                       void (*each)(void *owner, const char *ip_literal, uint16_t port),
+                       void *owner);
+
 /* What was in the error that on_settled() reported last: "22021". */
 const char *conn_sqlstate(const struct conn *c);
 

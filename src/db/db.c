@@ -497,6 +497,13 @@ bool db_conn_is_local(const struct db *db)
     return db->state == DB_UP && conn_is_local(db->lanes[DB_MISC].conn);
 }
 
+void db_each_address(const struct db *db,
+                     void (*each)(void *owner, const char *ip_literal, uint16_t port), void *owner)
+{
+    for (int i = 0; i < DB_LANE__COUNT && db->state == DB_UP; i++)
+        conn_each_address(db->lanes[i].conn, each, owner);
+}
+
 int64_t db_event_key(const struct db *db, const struct id32 *id, int64_t created_at)
 {
     uint64_t hash = siphash(&db->known.secret, id->b, sizeof(id->b));

@@ -48,6 +48,11 @@ void db_close(struct db *db); /* submitted operations end with ERR_CANCELLED bef
 bool db_is_up(const struct db *db);
 int db_server_version(const struct db *db); /* 150004; 0 before the first connection */
 
+/* Where the server is (conn.h); nothing when not up.  After each on_up() anew: it may have moved.
+ */
+void db_each_address(const struct db *db,
+                     void (*each)(void *owner, const char *ip_literal, uint16_t port), void *owner);
+
 /* The column `key` of an event: created_at clamped to 31 bits above 32 bits of SipHash(archive
  * secret, id).  Only when up. */
 int64_t db_event_key(const struct db *db, const struct id32 *id, int64_t created_at);

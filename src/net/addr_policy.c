@@ -209,15 +209,29 @@ int addr_policy_allow(struct addr_policy *p, const char *allow, struct err *err)
     return 0;
 }
 
-bool addr_policy_deny_service(struct addr_policy *p, const struct ip *ip, uint16_t port)
+bool addr_policy_deny_service(struct addr_policy *p, enum addr_service what, const struct ip *ip,
+                              uint16_t port)
 {
-    for (int i = 0; i < p->service_count; i++)
-        if (p->services[i].port == port && ip_eq(&p->services[i].ip, ip))
+    for (int i = 0; i < p->service_count; i++) {
+        const struct ip_service *s = &p->services[i];
+
+        if (s->what == what && s->port == port && ip_eq(&s->ip, ip))
             return true;
+    }
     if (p->service_count == ADDR_SERVICES_MAX)
         return false;
-    p->services[p->service_count++] = (struct ip_service){*ip, port};
+    p->services[p->service_count++] = (struct ip_service){what, *ip, port};
     return true;
+}
+
+void addr_policy_forget_services(struct addr_policy *p, enum addr_service what)
+{
+    int kept = 0;
+
+    for (int i = 0; i < p->service_count; i++)
+        if (p->services[i].what != what)
+            p->services[kept++] = p->services[i];
+    p->service_count = kept;
 }
 
 void addr_policy_set_own(struct addr_policy *p, const struct ip *own, size_t n)
@@ -241,18 +255,21 @@ static bool is_loopback(const struct ip *ip)
     return ip->family == AF_INET ? ip->bytes[0] == 127 : ip_eq(ip, &one);
 }
 
-static bool is_service(const struct addr_policy *p, const struct ip *ip, uint16_t port)
+static bool is_here(const struct addr_policy *p, const struct ip *ip)
 {
     static const uint8_t any[16];
 
+    return is_loopback(ip) || is_own(p, ip) || memcmp(ip->bytes, any, sizeof(any)) == 0;
+}
+
+static bool is_service(const struct addr_policy *p, const struct ip *ip, uint16_t port)
+{
     for (int i = 0; i < p->service_count; i++) {
         const struct ip_service *s = &p->services[i];
 
         if (s->port != port)
             continue;
-        if (ip_eq(&s->ip, ip))
-            return true;
-        if (memcmp(s->ip.bytes, any, sizeof(any)) == 0 && (is_loopback(ip) || is_own(p, ip)))
+        if (ip_eq(&s->ip, ip) || (is_here(p, &s->ip) && is_here(p, ip)))
             return true;
     }
     return false;

@@ -40,15 +40,20 @@ socklen_t ip_to_sockaddr(const struct ip *ip, uint16_t port, struct sockaddr_sto
 const char *ip_text(const struct ip *ip, char to[IP_TEXT_MAX]);
 bool ip_eq(const struct ip *a, const struct ip *b);
 
-enum { ADDR_RANGES_MAX = 64, ADDR_SERVICES_MAX = 16, ADDR_OWN_MAX = 64 };
+enum { ADDR_RANGES_MAX = 64, ADDR_SERVICES_MAX = 48, ADDR_OWN_MAX = 64 };
 
 struct ip_range {
     struct ip base;
     int bits;
 };
 
+/* What of ours listens somewhere.  Each is denied and forgotten by itself: a database that comes
+ * back may have another address. */
+enum addr_service { ADDR_SERVICE_PROXY, ADDR_SERVICE_DATABASE, ADDR_SERVICE_HTTP };
+
 struct ip_service {
-    struct ip ip; /* all zero: on every address of this machine */
+    enum addr_service what;
+    struct ip ip; /* one of this machine's, or all zero: on every address of this machine */
     uint16_t port;
 };
 
@@ -64,8 +69,12 @@ struct addr_policy {
  * unchanged then. */
 int addr_policy_allow(struct addr_policy *p, const char *allow, struct err *err) MUST_USE;
 
-/* Never dial this: the database, a proxy, our own listener.  False when the table is full. */
-bool addr_policy_deny_service(struct addr_policy *p, const struct ip *ip, uint16_t port);
+/* Never dial this, whatever is allowed.  A service on one address of this machine is refused on all
+ * of them: what listens on every address is reached by each, and who dials cannot tell.  False when
+ * the table is full. */
+bool addr_policy_deny_service(struct addr_policy *p, enum addr_service what, const struct ip *ip,
+                              uint16_t port);
+void addr_policy_forget_services(struct addr_policy *p, enum addr_service what);
 void addr_policy_set_own(struct addr_policy *p, const struct ip *own,
                          size_t n); /* the first ADDR_OWN_MAX */
 

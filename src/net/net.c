@@ -14,10 +14,11 @@ static int check_options(const struct net_options *o, struct err *err);
 static void copy_numbers(struct net *net, const struct net_options *o);
 static void open_proxies(struct net *net, const struct net_options *o);
 static void close_proxy(struct net *net, int network);
-static void deny_services(struct net *net);
+static void deny_proxies(struct net *net);
 static struct tls_context *tls_context_of(const struct net_options *o, struct err *err);
 static void drop_session(void *value);
 static void on_part_closed(uv_handle_t *h);
+static void on_proxy_up(struct proxy *p);
 static void on_proxy_released(struct proxy *p);
 static void release(struct net *net);
 
@@ -37,6 +38,7 @@ struct net *net_open(uv_loop_t *loop, struct workers *workers, const struct net_
     net->loop = loop;
     net->workers = workers;
     net->rate_window_ms = NET_RATE_WINDOW_MS;
+    list_init(&net->proxy_watches);
     if (check_options(options, err) != 0 ||
         addr_policy_allow(&net->policy, options->allow_addresses, err) != 0 ||
         (net->tls = tls_context_of(options, err)) == NULL ||
@@ -108,6 +110,16 @@ const char *net_proxy_address(const struct net *net, enum network network)
     return network == NETWORK_CLEARNET ? "" : net->proxies[network]->text;
 }
 
+void net_watch_proxies(struct net *net, struct net_proxy_watch *watch)
+{
+    list_add_tail(&net->proxy_watches, &watch->link);
+}
+
+void net_unwatch_proxies(struct net_proxy_watch *watch)
+{
+    list_remove(&watch->link);
+}
+
 bool net_address_allowed(const struct net *net, const char *ip_literal)
 {
     struct ip ip;
@@ -115,11 +127,18 @@ bool net_address_allowed(const struct net *net, const char *ip_literal)
     return ip_parse(&ip, str_z(ip_literal)) && addr_policy_ip(&net->policy, &ip, 0) == NULL;
 }
 
-bool net_deny_service(struct net *net, const char *ip_literal, uint16_t port)
+bool net_deny_service(struct net *net, enum addr_service what, const char *ip_literal,
+                      uint16_t port)
 {
     struct ip ip;
 
-    return ip_parse(&ip, str_z(ip_literal)) && addr_policy_deny_service(&net->policy, &ip, port);
+    return ip_parse(&ip, str_z(ip_literal)) &&
+           addr_policy_deny_service(&net->policy, what, &ip, port);
+}
+
+void net_forget_services(struct net *net, enum addr_service what)
+{
+    addr_policy_forget_services(&net->policy, what);
 }
 
 uint64_t net_assembly_bytes(const struct net *net)
@@ -209,10 +228,10 @@ static void open_proxies(struct net *net, const struct net_options *o)
         net->proxies[n] = calloc(1, sizeof(*net->proxies[n]));
         if (net->proxies[n] == NULL)
             abort();
-        proxy_open(net->proxies[n], net, net->loop, net->dns, setting);
+        proxy_open(net->proxies[n], net, net->loop, net->dns, setting, on_proxy_up);
         net->open_parts++;
     }
-    deny_services(net);
+    deny_proxies(net);
 }
 
 static void close_proxy(struct net *net, int network)
@@ -223,18 +242,22 @@ static void close_proxy(struct net *net, int network)
     net->proxies[network] = NULL;
 }
 
-/* No relay's name may lead to a proxy of ours. */
-static void deny_services(struct net *net)
+/* No relay's name may lead to a proxy of ours: neither where it would be, nor where its name led.
+ * The table has room for three of each network. */
+static void deny_proxies(struct net *net)
 {
+    addr_policy_forget_services(&net->policy, ADDR_SERVICE_PROXY);
     for (int n = 0; n < NETWORK__COUNT; n++) {
         const struct proxy *p = net->proxies[n];
+        struct ip ip;
 
-        for (int i = 0; p != NULL && i < p->candidate_count; i++) {
-            struct ip ip;
-
+        for (int i = 0; p != NULL && i < p->candidate_count; i++)
             if (ip_parse(&ip, str_z(p->candidates[i].host)))
-                (void)addr_policy_deny_service(&net->policy, &ip, p->candidates[i].port);
-        }
+                (void)addr_policy_deny_service(&net->policy, ADDR_SERVICE_PROXY, &ip,
+                                               p->candidates[i].port);
+        if (p != NULL && p->state == NET_PROXY_UP)
+            (void)addr_policy_deny_service(&net->policy, ADDR_SERVICE_PROXY, &p->ip,
+                                           p->candidates[p->candidate].port);
     }
 }
 
@@ -257,6 +280,23 @@ static void on_part_closed(uv_handle_t *h)
 
     net->open_parts--;
     release(net);
+}
+
+static void on_proxy_up(struct proxy *p)
+{
+    struct net *net = p->net;
+
+    deny_proxies(net);
+    for (int n = 0; n < NETWORK__COUNT; n++) {
+        if (net->proxies[n] != p)
+            continue;
+        LIST_FOR_EACH(l, &net->proxy_watches)
+        {
+            struct net_proxy_watch *w = CONTAINER_OF(l, struct net_proxy_watch, link);
+
+            w->up(w, (enum network)n);
+        }
+    }
 }
 
 static void on_proxy_released(struct proxy *p)

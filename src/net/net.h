@@ -10,9 +10,11 @@
 #include <uv.h>
 
 #include "core/err.h"
+#include "core/list.h"
 #include "core/network.h"
 #include "core/str.h"
 #include "loop/workers.h"
+#include "net/addr_policy.h"
 
 /* All times in milliseconds.  Strings are copied. */
 struct net_options {
@@ -39,10 +41,13 @@ void net_close(struct net *net);               /* when no connection is left */
 
 uv_loop_t *net_loop(const struct net *net);
 
-/* Never dial this: the database, our own listener (the proxies are added by themselves).
- * `ip_literal`: "0.0.0.0" or "::" for every address of this machine.  False: not a literal, or the
- * table is full. */
-bool net_deny_service(struct net *net, const char *ip_literal, uint16_t port);
+/* Never dial this, whatever allow_addresses lets through: the database, our own listener (the
+ * proxies are added by themselves).  `ip_literal`: "0.0.0.0" or "::" for every address of this
+ * machine.  To replace what was denied, forget first.  False: not a literal, or the table is
+ * full. */
+bool net_deny_service(struct net *net, enum addr_service what, const char *ip_literal,
+                      uint16_t port);
+void net_forget_services(struct net *net, enum addr_service what);
 
 /* Is there a way into this network?  Clearnet: always.  Others: a proxy is configured, and (auto)
  * answered when it was last tried; auto tries again every 10 s while nothing answers.  A proxy that
@@ -57,6 +62,15 @@ enum net_proxy_state {
 enum net_proxy_state net_proxy_state(const struct net *net, enum network network);
 const char *net_proxy_address(const struct net *net,
                               enum network network); /* "127.0.0.1:9050", or "" */
+
+/* Who wants to know at once when a proxy answers that did not (also the first time).  Embedded in
+ * its owner, which takes it off the list before it goes; up() runs on the loop. */
+struct net_proxy_watch {
+    struct list link;
+    void (*up)(struct net_proxy_watch *watch, enum network network);
+};
+void net_watch_proxies(struct net *net, struct net_proxy_watch *watch);
+void net_unwatch_proxies(struct net_proxy_watch *watch);
 
 /* Is a literal address let through by the address policy (private ones by allow_addresses)?  For
  * url_policy. */

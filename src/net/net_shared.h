@@ -40,6 +40,7 @@ struct net {
     struct dns *dns;
     struct proxy *proxies[NETWORK__COUNT]; /* NULL: clearnet */
     char proxy_settings[NETWORK__COUNT][300];
+    struct list proxy_watches;
     struct tls_context *tls; /* its connections hold references of their own */
     struct lru *sessions;    /* "host:port" -> struct tls_session */
     struct bandwidth bandwidth;

@@ -60,7 +60,7 @@ int proxy_check(const char *setting, bool auto_allowed, struct err *err)
 }
 
 void proxy_open(struct proxy *p, struct net *net, uv_loop_t *loop, struct dns *dns,
-                const char *setting)
+                const char *setting, void (*on_up)(struct proxy *proxy))
 {
     struct err ignored;
 
@@ -68,6 +68,7 @@ void proxy_open(struct proxy *p, struct net *net, uv_loop_t *loop, struct dns *d
     p->net = net;
     p->loop = loop;
     p->dns = dns;
+    p->on_up = on_up;
     p->fd = -1;
     p->probe_every_ms = PROXY_PROBE_EVERY_MS;
     p->automatic = setting != NULL && strcmp(setting, "auto") == 0;
@@ -191,6 +192,8 @@ static void probe_ended(struct proxy *p, enum net_proxy_state state)
         (void)uv_timer_start(&p->timer, on_timer, p->probe_every_ms, 0);
     }
     wake_waiters(p);
+    if (state == NET_PROXY_UP)
+        p->on_up(p);
 }
 
 static void wake_waiters(struct proxy *p)

@@ -55,8 +55,9 @@ struct proxy {
     struct dns_query *query;
     struct ip trying;
     struct socks5 socks5;
+    void (*on_up)(struct proxy *proxy); /* it answers, and did not before; never inside a call */
     void (*on_released)(struct proxy *proxy); /* after proxy_close, when the last handle is gone */
-    struct net *net;                          /* for on_released */
+    struct net *net;                          /* for these two */
 };
 
 /* `setting`: "none", "", "auto", "host:port".  ERR_CONFIG when it is none of these; nothing is open
@@ -65,7 +66,7 @@ int proxy_check(const char *setting, bool auto_allowed, struct err *err) MUST_US
 
 /* The setting was checked.  The first probe begins on the loop. */
 void proxy_open(struct proxy *p, struct net *net, uv_loop_t *loop, struct dns *dns,
-                const char *setting);
+                const char *setting, void (*on_up)(struct proxy *proxy));
 void proxy_close(struct proxy *p, void (*on_released)(struct proxy *proxy));
 
 /* A dial was refused, or met no SOCKS5: DOWN, and probed at once. */

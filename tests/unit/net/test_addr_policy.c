@@ -262,7 +262,7 @@ static void test_own_services_and_addresses(void **state)
     (void)state;
     struct addr_policy p = {0};
     struct err err;
-    struct ip own[2], db, any = {AF_INET, {0}};
+    struct ip own[2], db, far, any = {AF_INET, {0}};
 
     assert_true(ip_parse(&own[0], STR("11.5.5.5")));
     assert_true(ip_parse(&own[1], STR("2a0f:1::5")));
@@ -274,21 +274,33 @@ static void test_own_services_and_addresses(void **state)
     assert_int_equal(addr_policy_allow(&p, "127.0.0.0/8 11.5.5.5", &err), 0);
     check(&p, "11.5.5.5", 443, NULL); /* allowed by name */
     assert_true(ip_parse(&db, STR("127.0.0.1")));
-    assert_true(addr_policy_deny_service(&p, &db, 5432));
+    assert_true(addr_policy_deny_service(&p, ADDR_SERVICE_DATABASE, &db, 5432));
     check(&p, "127.0.0.1", 5432, "services"); /* before what is allowed */
     check(&p, "127.0.0.1", 5433, NULL);
-    check(&p, "127.0.0.2", 5432, NULL);
-    assert_true(addr_policy_deny_service(&p, &any, 9464));
+    check(&p, "127.0.0.2", 5432, "services"); /* it may listen on every address of this machine */
+    check(&p, "11.5.5.5", 5432, "services");
+    check(&p, "11.5.5.6", 5432, NULL); /* another machine's */
+    assert_true(addr_policy_deny_service(&p, ADDR_SERVICE_HTTP, &any, 9464));
     check(&p, "127.0.0.2", 9464, "services");
     check(&p, "11.5.5.5", 9464, "services");
     check(&p, "2a0f:1::5", 9464, "services");
     check(&p, "11.5.5.6", 9464, NULL);
+    assert_true(ip_parse(&far, STR("11.9.9.9")));
+    assert_true(addr_policy_deny_service(&p, ADDR_SERVICE_DATABASE, &far, 6432));
+    check(&p, "11.9.9.9", 6432, "services");
+    check(&p, "11.9.9.9", 443, NULL); /* its machine may run a relay */
+    check(&p, "127.0.0.1", 6432, NULL);
 
-    assert_true(addr_policy_deny_service(&p, &db, 5432)); /* again: no new row */
-    assert_int_equal(p.service_count, 2);
-    for (int i = 2; i < ADDR_SERVICES_MAX; i++)
-        assert_true(addr_policy_deny_service(&p, &db, (uint16_t)i));
-    assert_false(addr_policy_deny_service(&p, &db, 1));
+    addr_policy_forget_services(&p, ADDR_SERVICE_DATABASE); /* it has moved */
+    check(&p, "127.0.0.1", 5432, NULL);
+    check(&p, "11.9.9.9", 6432, NULL);
+    check(&p, "127.0.0.1", 9464, "services"); /* the others stay */
+
+    assert_true(addr_policy_deny_service(&p, ADDR_SERVICE_HTTP, &any, 9464)); /* no new row */
+    assert_int_equal(p.service_count, 1);
+    for (int i = 1; i < ADDR_SERVICES_MAX; i++)
+        assert_true(addr_policy_deny_service(&p, ADDR_SERVICE_PROXY, &db, (uint16_t)i));
+    assert_false(addr_policy_deny_service(&p, ADDR_SERVICE_DATABASE, &db, 1));
 }
 
 static void test_names_and_ports(void **state)

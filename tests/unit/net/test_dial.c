@@ -301,7 +301,7 @@ static void test_allowed_and_services(void **state)
     assert_true(net_address_allowed(p.rig.net, "11.1.1.1"));
     assert_false(net_address_allowed(p.rig.net, "127.0.0.1"));
     assert_false(net_address_allowed(p.rig.net, "example.org"));
-    assert_true(net_deny_service(p.rig.net, "11.1.1.1", p.port));
+    assert_true(net_deny_service(p.rig.net, ADDR_SERVICE_DATABASE, "11.1.1.1", p.port));
     dial(&p, &o, "only4.org", p.port);
     assert_int_equal(o.err.code, ERR_ADDRESS_DENIED);
     p.rig.options.allow_addresses = "11.1.1.1 127.0.0.1"; /* our own services stay refused */
@@ -309,6 +309,10 @@ static void test_allowed_and_services(void **state)
     assert_true(net_address_allowed(p.rig.net, "127.0.0.1"));
     dial(&p, &o, "only4.org", p.port);
     assert_int_equal(o.err.code, ERR_ADDRESS_DENIED);
+    net_forget_services(p.rig.net, ADDR_SERVICE_DATABASE);
+    dial(&p, &o, "only4.org", p.port);
+    assert_true(o.fd >= 0);
+    assert_false(net_deny_service(p.rig.net, ADDR_SERVICE_DATABASE, "db.example.org", p.port));
     p.rig.options.allow_addresses = "nonsense";
     assert_int_equal(net_reconfigure(p.rig.net, &p.rig.options, &err), -1);
     assert_int_equal(err.code, ERR_CONFIG);
