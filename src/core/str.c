@@ -145,15 +145,25 @@ static bool is_harmful(uint32_t point)
            (point >= 0xe0000 && point <= 0xe007f);
 }
 
-/* Writes what stands for the first character of *s, moves *s on, returns the length: up to 16. */
-static size_t escape_one(char out[16], struct str *s)
+static bool is_gap(uint32_t point)
+{
+    return point == '\n' || point == '\r' || point == '\t';
+}
+
+/* Writes what stands for the first character of *s, moves *s on, returns the length: up to 16.
+ * `text`: quotes, backslashes and line ends are no danger. */
+static size_t escape_one(char out[16], struct str *s, bool text)
 {
     static const char digits[] = "0123456789abcdef";
     uint32_t point = 0;
     size_t n = str_utf8(*s, &point);
     size_t written = 0;
 
-    if (n > 0 && !is_harmful(point)) {
+    if (text && n > 0 && is_gap(point)) {
+        out[written++] = ' ';
+        while (n < s->n && is_gap((unsigned char)s->p[n]))
+            n++;
+    } else if (n > 0 && (!is_harmful(point) || (text && (point == '"' || point == '\\')))) {
         memcpy(out, s->p, n);
         written = n;
     } else {
@@ -172,7 +182,7 @@ static size_t escape_one(char out[16], struct str *s)
     return written;
 }
 
-const char *str_escape(char *to, size_t size, struct str s)
+static const char *escape(char *to, size_t size, struct str s, bool text)
 {
     size_t used = 0;
     size_t safe = 0; /* where "..." still fits */
@@ -180,7 +190,7 @@ const char *str_escape(char *to, size_t size, struct str s)
     assert(size >= sizeof("..."));
     while (s.n > 0) {
         char piece[16];
-        size_t n = escape_one(piece, &s);
+        size_t n = escape_one(piece, &s, text);
 
         if (used + n >= size) {
             memcpy(to + safe, "...", sizeof("..."));
@@ -193,4 +203,14 @@ const char *str_escape(char *to, size_t size, struct str s)
     }
     to[used] = '\0';
     return to;
+}
+
+const char *str_escape(char *to, size_t size, struct str s)
+{
+    return escape(to, size, s, false);
+}
+
+const char *str_escape_text(char *to, size_t size, struct str s)
+{
+    return escape(to, size, s, true);
 }

@@ -131,7 +131,7 @@ static void on_line(struct cluster *c, const char *line)
     for (size_t i = 0; what && i < sizeof(hopeless) / sizeof(hopeless[0]); i++)
         c->never_again |= strstr(line, hopeless[i]) != NULL;
     if (what && c->state != CLUSTER_READY)
-        str_escape(c->trouble, sizeof(c->trouble), str_z(what));
+        str_escape_text(c->trouble, sizeof(c->trouble), str_z(what));
 }
 
 static void on_output(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)

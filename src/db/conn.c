@@ -91,10 +91,7 @@ static void set_err(struct err *err, enum err_code code, const char *message)
 {
     char line[ERR_DETAIL_MAX];
 
-    err_set(err, code, "%s", str_escape(line, sizeof(line), str_trim(str_z(message))));
-    for (char *p = err->detail;
-         (p = strstr(p, "\\x0a")) != NULL;) /* line ends inside: read better as a space */
-        memmove(p + 1, p + 4, strlen(p + 4) + 1), *p++ = ' ';
+    err_set(err, code, "%s", str_escape_text(line, sizeof(line), str_trim(str_z(message))));
 }
 
 static void note_result_error(struct conn *c, const PGresult *res)
@@ -633,13 +630,13 @@ void conn_each_address(const struct conn *c,
                        void *owner)
 {
     struct str ips = buf_str(&c->address_list), ports = buf_str(&c->port_list), ip, port;
-    int used = atoi(PQport(c->pg));
+    long used = strtol(PQport(c->pg), NULL, 10);
 
     /* The lists are empty when the URL says hostaddr. */
     each(owner, conn_is_local(c) ? "0.0.0.0" : PQhostaddr(c->pg), (uint16_t)used);
     while (c->addresses_n > 0 && str_cut(&ips, ',', &ip) && str_cut(&ports, ',', &port)) {
         char text[64];
-        int number = atoi(port.p); /* up to the comma or the end */
+        long number = strtol(port.p, NULL, 10); /* up to the comma or the end */
 
         if (str_copy(text, sizeof(text), ip))
             each(owner, text, (uint16_t)(number > 0 ? number : used));

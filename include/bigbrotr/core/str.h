@@ -40,4 +40,8 @@ bool str_copy(char *to, size_t size, struct str s);
  * `size` with "..." at the end.  Returns `to`. */
 const char *str_escape(char *to, size_t size, struct str s);
 
+/* The same for what our own server and libraries say to people: one line, and quotes and backslashes
+ * as they are. */
+const char *str_escape_text(char *to, size_t size, struct str s);
+
 #endif

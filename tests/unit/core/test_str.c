@@ -113,6 +113,19 @@ static void test_escape(void **state)
     escapes(STR("\xe2\x80\xae"), "\\xe2\\x80\\xae"); /* right-to-left override */
 }
 
+/* What our own server and libraries say: nothing that moves a cursor, but quotes as quotes. */
+static void test_escape_text(void **state)
+{
+    char to[200];
+
+    (void)state;
+    assert_string_equal(
+        str_escape_text(to, sizeof(to), STR("role \"a\\b\" fails\n\tHINT: \x1b[2J")),
+        "role \"a\\b\" fails HINT: \\x1b[2J");
+    assert_string_equal(str_escape_text(to, sizeof(to), STR("\xe2\x80\xae\xff")),
+                        "\\xe2\\x80\\xae\\xff");
+}
+
 static void test_escape_is_cut_between_characters(void **state)
 {
     char to[16];
@@ -136,13 +149,10 @@ static void test_escape_is_cut_between_characters(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_compare),
-        cmocka_unit_test(test_trim_and_find),
-        cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_u64),
-        cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_escape),
-        cmocka_unit_test(test_escape_is_cut_between_characters),
+        cmocka_unit_test(test_compare),     cmocka_unit_test(test_trim_and_find),
+        cmocka_unit_test(test_cut),         cmocka_unit_test(test_u64),
+        cmocka_unit_test(test_copy),        cmocka_unit_test(test_escape),
+        cmocka_unit_test(test_escape_text), cmocka_unit_test(test_escape_is_cut_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
