@@ -44,7 +44,6 @@ static const struct denied denied6_other[] = {
     {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 128, "loopback (::1)"},
     {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96, "IPv4-mapped (::ffff:0:0/96)"},
     {{0}, 96, "IPv4-compatible (::/96)"},
-    {{0x00, 0x64, 0xff, 0x9b}, 96, "NAT64 (64:ff9b::/96)"},
     {{0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}, 48, "local NAT64 (64:ff9b:1::/48)"},
     {{0x01, 0x00}, 64, "discard (100::/64)"},
     {{0x5f, 0x00}, 16, "segment routing (5f00::/16)"},
@@ -275,41 +274,70 @@ static bool is_service(const struct addr_policy *p, const struct ip *ip, uint16_
     return false;
 }
 
-static bool is_allowed(const struct addr_policy *p, const struct ip *ip)
+static const struct ip_range *find_allowed(const struct addr_policy *p, const struct ip *ip)
 {
     for (int i = 0; i < p->allow_count; i++)
         if (p->allow[i].base.family == ip->family &&
             in_prefix(ip->bytes, p->allow[i].base.bytes, p->allow[i].bits))
-            return true;
-    return false;
+            return &p->allow[i];
+    return NULL;
 }
 
-/* The IPv4 address inside an IPv6 one that reaches it: IPv4-mapped (by our own kernel) and NAT64
- * (by a gateway). */
-static bool embedded_ipv4(const struct ip *ip, struct ip *inner)
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff},
-                         nat64[12] = {0x00, 0x64, 0xff, 0x9b};
+static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}, nat64[12] = {0x00, 0x64, 0xff, 0x9b},
+                     nat64_local[6] = {0x00, 0x64, 0xff, 0x9b, 0x00, 0x01};
 
-    if (ip->family != AF_INET6 ||
-        (memcmp(ip->bytes, mapped, 12) != 0 && memcmp(ip->bytes, nat64, 12) != 0))
+static bool starts(const struct ip *ip, const uint8_t *prefix, size_t n)
+{
+    return ip->family == AF_INET6 && memcmp(ip->bytes, prefix, n) == 0;
+}
+
+/* The IPv4 address inside an IPv6 one that reaches it behind a prefix of `bits`, as RFC 6052, 2.2
+ * puts it there: byte 8 is left out. */
+static struct ip embedded_ipv4(const struct ip *ip, int bits)
+{
+    struct ip inner = {AF_INET, {0}};
+
+    for (int i = 0, at = bits / 8; i < 4; i++, at++) {
+        if (at == 8)
+            at++;
+        inner.bytes[i] = ip->bytes[at];
+    }
+    return inner;
+}
+
+/* Does the address lead to an IPv4 one, by our own kernel (mapped) or by a gateway?  The kernel's
+ * way is for who allows it; `allowed`: the range that lets the outer address through, or NULL. */
+static bool leads_to_ipv4(const struct ip *ip, const struct ip_range *allowed, struct ip *inner)
+{
+    int bits = 96;
+
+    if (starts(ip, nat64_local, sizeof(nat64_local)) && allowed != NULL) {
+        bits = allowed->bits;
+        if (bits != 48 && bits != 56 && bits != 64 && bits != 96)
+            return false; /* single addresses that somebody has looked at */
+    } else if (!starts(ip, nat64, sizeof(nat64)) &&
+               !(starts(ip, mapped, sizeof(mapped)) && allowed != NULL)) {
         return false;
-    memset(inner, 0, sizeof(*inner));
-    inner->family = AF_INET;
-    memcpy(inner->bytes, ip->bytes + 12, 4);
+    }
+    *inner = embedded_ipv4(ip, bits);
     return true;
 }
 
 const char *addr_policy_ip(const struct addr_policy *p, const struct ip *ip, uint16_t port)
 {
+    const struct ip_range *allowed;
     struct ip inner;
 
     if (ip->family != AF_INET && ip->family != AF_INET6)
         return "not an internet address";
     if (is_service(p, ip, port))
         return "one of our own services";
-    if (is_allowed(p, ip)) /* an allowed gateway still leads only where IPv4 itself may go */
-        return embedded_ipv4(ip, &inner) ? addr_policy_ip(p, &inner, port) : NULL;
+    allowed = find_allowed(p, ip);
+    /* A gateway leads only where IPv4 itself may go, also when it is allowed. */
+    if (leads_to_ipv4(ip, allowed, &inner))
+        return addr_policy_ip(p, &inner, port);
+    if (allowed != NULL)
+        return NULL;
     if (is_own(p, ip))
         return "an address of this machine";
     if (ip->family == AF_INET)

@@ -10,6 +10,14 @@
  * own interfaces and everything that is not public unicast (IANA special-purpose registries, RFC
  * 6890 and its successors) is refused.
  *
+ * NAT64: a network without IPv4 answers for names that have only A records with 64:ff9b::/96 and
+ * the A record's address behind it (RFC 6147, 6052).  Such an address is judged by the IPv4 address
+ * that it leads to, as if that one were dialled.  64:ff9b:1::/48 (RFC 8215) is each network's own:
+ * where in it the IPv4 address stands is not known, so it is refused unless it is allowed, and an
+ * allowed range of a length of RFC 6052 (48, 56, 64, 96) says where it stands.  Any other prefix
+ * that a network chose from its own addresses cannot be told from public IPv6; its gateway has to
+ * refuse what is private (RFC 6052, 5.2).
+ *
  * Pure: no clock, no sockets.  Owned by struct net, used on the loop. */
 #ifndef NET_ADDR_POLICY_H
 #define NET_ADDR_POLICY_H

@@ -15,6 +15,7 @@ bool netns_enter(void)
         return false;
     return system("{ ip link set lo up && ip route add local 11.0.0.0/8 dev lo &&"
                   "  ip -6 route add local 2a0f:1234::/48 dev lo &&"
+                  "  ip -6 route add local 64:ff9b::/96 dev lo &&"
                   "  ip link add c0 type veth peer name c1 && ip link set c0 up && ip link set c1 "
                   "up &&"
                   "  ip route add 12.0.0.0/8 dev c0 && ip -6 route add 2a0f:dead::/48 dev c0; } "

@@ -89,10 +89,27 @@ static const struct {
     {"::ffff:10.0.0.1", "IPv4-mapped"},
     {"::ffff:8.8.8.8", "IPv4-mapped"},
     {"::ffff:0:127.0.0.1", "not public"}, /* IPv4-translated, RFC 2765 */
-    {"64:ff9b::7f00:1", "NAT64"},
-    {"64:ff9b::8.8.8.8", "NAT64"},
-    {"64:ff9b::ffff:ffff", "NAT64"},
+    /* NAT64: as the IPv4 address that it leads to */
+    {"64:ff9b::8.8.8.8", NULL},
+    {"64:ff9b::808:808", NULL},
+    {"64:ff9b::11.0.0.0", NULL},
+    {"64:ff9b::172.32.0.0", NULL},
+    {"64:ff9b::", "this network"},
+    {"64:ff9b::0.0.0.1", "this network"},
+    {"64:ff9b::7f00:1", "loopback"},
+    {"64:ff9b::10.0.0.1", "10.0.0.0/8"},
+    {"64:ff9b::100.100.100.200", "100.64.0.0/10"},
+    {"64:ff9b::169.254.169.254", "link-local"},
+    {"64:ff9b::172.31.255.255", "172.16.0.0/12"},
+    {"64:ff9b::192.168.1.1", "192.168.0.0/16"},
+    {"64:ff9b::192.0.0.192", "192.0.0.0/24"},
+    {"64:ff9b::198.51.100.1", "documentation"},
+    {"64:ff9b::224.0.0.1", "multicast"},
+    {"64:ff9b::ffff:ffff", "reserved"},
+    {"64:ff9b::1:808:808", "not public"}, /* not the /96 */
+    {"64:ff9b:0:1::8.8.8.8", "not public"},
     {"64:ff9b:1::1", "local NAT64"},
+    {"64:ff9b:1::8.8.8.8", "local NAT64"},
     {"64:ff9b:1:ffff:ffff:ffff:ffff:ffff", "local NAT64"},
     {"64:ff9b:2::1", "not public"},
     {"100::", "discard"},
@@ -242,17 +259,46 @@ static void test_allow(void **state)
     assert_int_equal(addr_policy_allow(&p, many, &err), -1);
 }
 
-/* A gateway that is allowed still leads only where IPv4 itself may go. */
+/* A gateway leads only where IPv4 itself may go, allowed or not. */
 static void test_nat64(void **state)
 {
     (void)state;
+    /* The examples of RFC 6052, 2.2, in a network's own prefix of each length; then what must not
+     * be reached.  The bits of byte 8 and the suffix mean nothing. */
+    static const struct {
+        const char *allow, *ip, *why;
+    } local[] = {{"64:ff9b:1::/48", "64:ff9b:1:808:8:800::", NULL},
+                 {"64:ff9b:1::/48", "64:ff9b:1:7f00:0:100::", "loopback"},
+                 {"64:ff9b:1::/48", "64:ff9b:1:a00:ff:100:abcd:1", "private"},
+                 {"64:ff9b:1:ff00::/56", "64:ff9b:1:ff08:8:808::", NULL},
+                 {"64:ff9b:1:ff00::/56", "64:ff9b:1:ff7f::1", "loopback"},
+                 {"64:ff9b:1:fffe::/64", "64:ff9b:1:fffe:8:808:800::", NULL},
+                 {"64:ff9b:1:fffe::/64", "64:ff9b:1:fffe:c0:a801:100::", "192.168.0.0/16"},
+                 {"64:ff9b:1:fffe::/96", "64:ff9b:1:fffe::8.8.8.8", NULL},
+                 {"64:ff9b:1:fffe::/96", "64:ff9b:1:fffe::127.0.0.1", "loopback"},
+                 {"64:ff9b:1:fffe::/96", "64:ff9b:1:ffff::8.8.8.8", "local NAT64"},
+                 {"64:ff9b:1::7f00:1", "64:ff9b:1::7f00:1", NULL}}; /* named itself */
     struct addr_policy p = {0};
     struct err err;
+    struct ip db, own;
 
+    for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++) {
+        assert_int_equal(addr_policy_allow(&p, local[i].allow, &err), 0);
+        check(&p, local[i].ip, 443, local[i].why);
+    }
     assert_int_equal(addr_policy_allow(&p, "64:ff9b::/96", &err), 0);
     check(&p, "64:ff9b::8.8.8.8", 443, NULL);
     check(&p, "64:ff9b::127.0.0.1", 443, "loopback");
     check(&p, "64:ff9b::10.0.0.1", 443, "private");
+    /* What is allowed in IPv4 is so through a gateway; what is ours is not. */
+    assert_int_equal(addr_policy_allow(&p, "10.1.0.0/16", &err), 0);
+    assert_true(ip_parse(&db, STR("10.1.9.9")) && ip_parse(&own, STR("11.5.5.5")));
+    assert_true(addr_policy_deny_service(&p, ADDR_SERVICE_DATABASE, &db, 6432));
+    addr_policy_set_own(&p, &own, 1);
+    check(&p, "64:ff9b::10.1.2.3", 443, NULL);
+    check(&p, "64:ff9b::10.1.9.9", 6432, "services");
+    check(&p, "64:ff9b::10.2.0.0", 443, "private");
+    check(&p, "64:ff9b::11.5.5.5", 443, "this machine");
     assert_int_equal(addr_policy_allow(&p, "::ffff:0:0/96", &err), 0);
     check(&p, "::ffff:127.0.0.1", 443, "loopback");
 }

@@ -51,11 +51,13 @@ static const struct {
     {"offline.org", {"13.1.1.1"}, {NULL}},
     {"offline6.org", {NULL}, {"2606::1"}},
     {"second.org", {"11.9.9.8", "11.9.9.7", "11.1.1.1"}, {NULL}},
+    {"dns64.org", {"11.9.9.8"}, {"64:ff9b::11.1.1.1"}},
     /* the canary's */
     {"loop.org", {"127.0.0.1"}, {NULL}},
     {"loop6.org", {NULL}, {"::1"}},
     {"mapped.org", {NULL}, {"::ffff:127.0.0.1"}},
     {"nat64.org", {NULL}, {"64:ff9b::7f00:1"}},
+    {"dns64-mixed.org", {"11.1.1.1"}, {"64:ff9b::10.0.0.1"}},
     {"any.org", {"0.0.0.0"}, {"::"}},
     {"compat.org", {NULL}, {"::127.0.0.1"}},
     {"sixtofour.org", {NULL}, {"2002:7f00:1::"}},
@@ -269,6 +271,30 @@ static void test_canary(void **state)
     assert_int_equal(system("ip addr del 11.5.5.5/32 dev lo"), 0);
 }
 
+/* A network without IPv4: its resolver makes addresses of a gateway out of A records. */
+static void test_dns64(void **state)
+{
+    (void)state;
+    struct place p;
+    struct owner o;
+    struct listener *gateway;
+
+    NEED_NETNS();
+    place_open(&p);
+    gateway = listener_open("64:ff9b::11.1.1.1", p.port, NULL, play_wait, NULL);
+    assert_non_null(gateway);
+    dial(&p, &o, "dns64.org", p.port);
+    assert_string_equal(o.err.detail, "");
+    assert_string_equal(o.report.address, "64:ff9b::b01:101");
+    assert_false(o.report.mixed_private);
+    dial(&p, &o, "dns64-mixed.org", p.port);
+    assert_string_equal(err_name(o.err.code), "address_denied");
+    assert_true(o.report.mixed_private);
+    assert_int_equal(listener_accepted(gateway), 1);
+    place_close(&p);
+    listener_close(gateway);
+}
+
 static void test_rebinding(void **state)
 {
     (void)state;
@@ -351,6 +377,7 @@ int main(void)
         cmocka_unit_test(test_which_address),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_canary),
+        cmocka_unit_test(test_dns64),
         cmocka_unit_test(test_rebinding),
         cmocka_unit_test(test_allowed_and_services),
         cmocka_unit_test(test_close_in_every_tick),
