@@ -240,11 +240,15 @@ static void test_other_networks_and_names(void **state)
     struct listener *l = listener_open("127.0.0.1", 0, NULL, play_proxy, &f);
     struct place p;
     struct owner o;
+    struct ip ip;
 
     place_open(&p, "proxy.host", listener_port(l)); /* a proxy with a name, as in a compose file */
     dial(&p, &o, NETWORK_TOR, ONION);
     assert_string_equal(o.err.detail, "");
     close(o.fd);
+    assert_true(ip_parse(&ip, STR("127.0.0.1"))); /* where its name led is denied to relays */
+    assert_string_equal(addr_policy_ip(&p.rig.net->policy, &ip, listener_port(l)),
+                        "one of our own services");
     dial(&p, &o, NETWORK_I2P, "x.i2p");
     assert_int_equal(o.err.code, ERR_PROXY_NONE);
     dial(&p, &o, NETWORK_TOR, "10.0.0.1"); /* never tell a proxy to go there */
