@@ -32,8 +32,10 @@ struct nip11 {
     int8_t auth_required, payment_required, restricted_writes;
 };
 
-struct nip11 *nip11_parse(struct str body, struct err *err) MUST_USE; /* ERR_SYNTAX, _TOO_LARGE */
-void nip11_free(struct nip11 *d);
+/* ERR_SYNTAX: no JSON object, or nested too deeply; ERR_MESSAGE_TOO_LARGE. */
+struct nip11 *nip11_parse(struct str body, struct err *err) MUST_USE;
+void nip11_free(struct nip11 *d);                     /* NULL is fine */
+bool nip11_lists(const struct nip11 *d, int32_t nip); /* is it in supported_nips? */
 
 /* Where document and measurement contradict each other: fixed names, in SQL and in NIP-66 labels.
  */
