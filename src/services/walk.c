@@ -217,7 +217,10 @@ static void form(struct walk *w)
             set_kinds(w, walk_chunk(w, t->chunk));
         break;
     case TASK_BELOW:
-        set_range(w, t->at < 0 ? t->lo : t->at + 1, t->hi, t->at < 0 ? w->limit : 1);
+        set_range(w, t->at < 0 ? t->lo : t->at + 1, t->hi,
+                  t->at >= 0 ? 1
+                  : w->k_few ? CAP_PLAUSIBLE
+                             : w->limit);
         set_kinds(w, walk_chunk(w, t->chunk));
         break;
     case TASK_PROBE:

@@ -110,6 +110,7 @@ void walk_below_start(struct walk *w, int64_t lo, int64_t hi, bool bottom_known)
     walk_kinds_order(w, false);
     w->k_top = w->k_floor = -1;
     w->k_full = w->k_older = false;
+    w->k_few = true;
     w->bottom_known = bottom_known;
     if (walk_chunks(w) == 0) {
         probe_start(w, lo, hi);
@@ -140,11 +141,25 @@ static void below_decide(struct walk *w, int64_t hi)
     }
 }
 
+/* A few events were asked for.  Could more of them say something else?  None may be shown because a
+ * kind that is asked for is hidden too; all may be of the second in which the last page ended. */
+static bool few_decide_nothing(const struct walk *w, const struct task *t)
+{
+    if (!w->k_few)
+        return false;
+    if (w->k_top < 0)
+        return w->traits->restricts && walk_second_before(w, t->hi) - t->lo > NARROW_S;
+    return w->bottom_known && !w->k_older && w->k_full;
+}
+
 /* All lists of kinds have been asked.  Is what they showed the newest, if that is not certain yet?
  */
 static void below_check(struct walk *w, struct task *t)
 {
-    if (w->k_top < 0 || (w->bottom_known && !w->k_older && !w->k_full)) {
+    if (few_decide_nothing(w, t)) {
+        w->k_few = w->k_full = false;
+        t->chunk = 0;
+    } else if (w->k_top < 0 || (w->bottom_known && !w->k_older && !w->k_full)) {
         probe_start(w, t->lo, t->hi);
     } else if (!w->traits->restricts && !w->traits->scraper) {
         w->traits->restricts =

@@ -14,7 +14,10 @@ bool walk_bisects_kinds(const struct walk *w)
 
 static enum grade bisect_grade(const struct walk *w)
 {
-    return walk_bisects_kinds(w) ? walk_kinds_grade(w) : w->traits->restricts ? GRADE_H : GRADE_P1;
+    if (walk_bisects_kinds(w))
+        return walk_kinds_grade(w);
+    /* All of a very small page may have been hidden: then an empty window says nothing. */
+    return w->traits->restricts || walk_cap(w) < CAP_PLAUSIBLE ? GRADE_H : GRADE_P1;
 }
 
 static void push_window(struct walk *w, int64_t lo, int64_t hi)

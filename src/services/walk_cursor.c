@@ -62,7 +62,9 @@ static void believe(struct walk *w)
         }
         return;
     }
-    walk_prove(w, f->min + 1, t->hi, GRADE_P1);
+    /* That it was the newest is known of the kinds that were asked for, or of the relay. */
+    bool by_kinds = w->traits->newest_first != TRI_YES && walk_checks_kinds(w);
+    walk_prove(w, f->min + 1, t->hi, by_kinds ? walk_kinds_grade(w) : GRADE_P1);
     w->last_count = f->count;
     w->last_limit = w->held_limit;
     memcpy(w->bottom, w->held_bottom, sizeof(w->bottom));
@@ -99,6 +101,7 @@ static void check(struct walk *w, bool suspect)
     w->first_page = first;
     bool known = w->traits->newest_first == TRI_YES;
 
+    w->unordered |= !f->sorted;
     bool unordered =
         !f->sorted && (w->shuffled_passed < 3 || w->cursor_pages % RECHECK_SHUFFLED == 0);
     bool small = !known && f->in <= SMALL_PAGE &&
@@ -113,8 +116,8 @@ static void check(struct walk *w, bool suspect)
         return;
     }
     /* It has more than a page, its newest were checked, and here is the next page in order. */
-    if (!first && !known && f->sorted && w->shuffled_passed == 0 && f->in > SMALL_PAGE &&
-        f->max - f->min >= SMALL_PAGE)
+    if (!first && !known && f->sorted && !w->unordered && f->max - f->min >= SMALL_PAGE &&
+        (f->in > SMALL_PAGE || w->small_passed >= SMALL_PASSES))
         w->traits->newest_first = TRI_YES;
     believe(w);
 }
@@ -191,7 +194,7 @@ void walk_top_answer(struct walk *w, const struct facts *f)
     if (t->at == TOP_BY_UNTIL) {
         /* One that ignores `limit` as well shows a page without its newest second, whatever its
          * order. */
-        w->unproven |= f->in == 0 || (f->count > NOISE_MAX && f->min >= w->held.min);
+        w->unproven |= f->in == 0 || (f->in > 1 && f->min >= w->held.min);
         if (f->in > 0 && f->max < w->held_next)
             walk_to_bisect(w);
         else
@@ -244,11 +247,18 @@ void walk_recheck_answer(struct walk *w, const struct facts *f)
         w->cursor_pages--;
         return;
     }
+    if (unseen == 0 && f->invalid > 0 && f->full) { /* what did they take the place of? */
+        walk_windows(w);
+        return;
+    }
     if (unseen == 0 && next_list(w, walk_top(w)))
         return;
     if (unseen == 0) {
         w->shuffled_passed += !w->held.sorted && w->held.in > SMALL_PAGE;
-        w->small_passed += w->held.full && w->held.in <= SMALL_PAGE;
+        /* A short page has shown nothing, unless it is what hidden events have left of a full one.
+         */
+        w->small_passed +=
+            (w->held.full || (w->traits->restricts && w->held.in > 1)) && w->held.in <= SMALL_PAGE;
         if (w->first_page && w->traits->newest_first != TRI_YES &&
             (w->traits->restricts || f->below > 0 || f->invalid > 0 || w->held.invalid > 0)) {
             /* what was left out may have been hidden or invalid just now, or `since` been ignored

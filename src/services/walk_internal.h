@@ -24,6 +24,7 @@ enum {
     RECHECK_SHUFFLED = 8, /* pages, once a relay that sends unordered pages has shown three times
                              that they are the newest */
     SMALL_PAGE = 16,      /* so few events may be in order by luck */
+    SMALL_PASSES = 4,     /* .. but not so often */
     SECOND_ASKS = 62,     /* questions about one second */
     RANGES_MAX = 128,     /* halves of lists of kinds, pending: chunks + 2 x log2(CHUNK_KINDS) */
     BOTTOM_IDS = 64,      /* ids of the oldest second of the last page */
@@ -33,7 +34,7 @@ enum {
     PAGE_MIN = 16,     /* pages are not made smaller than this by failures */
     TOP_BY_UNTIL = -2, /* `since` means nothing to this relay */
 };
-#define NARROW_S (26 * 3600) /* a span so short needs no search for unknown kinds */
+#define NARROW_S (INT64_C(26) * 3600) /* a span so short needs no search for unknown kinds */
 
 enum task_type {
     TASK_CURSOR,
@@ -136,6 +137,7 @@ struct walk {
     bool first_page;          /* .. is the first of the cursor */
     unsigned rechecks;        /* of the held page, that found something new */
     unsigned small_passed;    /* checks of small full pages that found nothing new */
+    bool unordered;           /* a page was not in order */
     unsigned shuffled_passed; /* checks of unordered pages that found nothing new */
     uint32_t cursor_pages;
     uint64_t held_bottom[BOTTOM_IDS], bottom[BOTTOM_IDS]; /* ids in the oldest second of the held
@@ -149,6 +151,7 @@ struct walk {
     /* BELOW */
     int64_t k_top, k_floor; /* newest shown, and how far down all lists reach; -1: nothing shown */
     unsigned k_again;       /* how often something turned up above k_top */
+    bool k_few;             /* a few events of each list are enough: the cursor fetches them all */
     bool k_full;            /* some list filled its page */
     bool k_older;           /* something below hi was shown */
     bool bottom_known;      /* entered from a short page that was not empty */

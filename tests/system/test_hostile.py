@@ -128,9 +128,8 @@ def test_a_relay_that_hides_after_counting(world: World) -> None:
     for found in findings(daemon.archive(), relays):
         assert not found.faults, str(found)
         record = found.relay.record()
-        # A ragged page is asked for once more with the kinds that are known to be served, so at most twice in all.
-        # (The model of the walk needs 1.09; what is measured here is 1.12 to 1.80.)
-        assert record["event_bytes"] < 2 * record["distinct_bytes"], f"{found.relay} was read more than once"
+        # What hides costs no second reading: the model of the walk needs 1.08 to 1.14; measured here: 1.06 to 1.22.
+        assert record["event_bytes"] < 1.3 * record["distinct_bytes"], f"{found.relay} was read more than once"
     daemon.stop()
 
 
