@@ -17,8 +17,6 @@
 #include "core/log.h"
 #include "daemon.h"
 
-#define STATE_DIR_SYSTEM "/var/lib/bigbrotr"
-
 static int make_user(const char *name, struct err *err)
 {
     pid_t pid = fork();
@@ -28,7 +26,7 @@ static int make_user(const char *name, struct err *err)
         return err_set(err, ERR_IO, "fork: %s", strerror(errno));
     if (pid == 0) {
         (void)execlp("useradd", "useradd", "--system", "--user-group", "--no-create-home",
-                     "--home-dir", STATE_DIR_SYSTEM, "--shell", "/usr/sbin/nologin", name,
+                     "--home-dir", CONFIG_STATE_DIR_SYSTEM, "--shell", "/usr/sbin/nologin", name,
                      (char *)NULL);
         _exit(127);
     }
@@ -56,30 +54,6 @@ static int make_dirs(char *path, struct err *err)
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
         return err_set(err, ERR_IO, "cannot make %s: %s", path, strerror(errno));
     return 0;
-}
-
-static int choose_state_dir(struct daemon *d, struct err *err)
-{
-    const char *state = getenv("STATE_DIRECTORY"), *xdg = getenv("XDG_STATE_HOME"),
-               *home = getenv("HOME");
-    char *dir = d->state_dir;
-    size_t size = sizeof(d->state_dir);
-
-    if (d->cfg->daemon_state_dir[0] != '\0')
-        (void)snprintf(dir, size, "%s", d->cfg->daemon_state_dir);
-    else if (state != NULL && state[0] == '/') /* systemd's StateDirectory= */
-        (void)snprintf(dir, size, "%.*s", (int)strcspn(state, ":"), state);
-    else if (geteuid() == 0)
-        (void)snprintf(dir, size, "%s", STATE_DIR_SYSTEM);
-    else if (xdg != NULL && xdg[0] == '/')
-        (void)snprintf(dir, size, "%s/bigbrotr", xdg);
-    else if (home != NULL && home[0] == '/')
-        (void)snprintf(dir, size, "%s/.local/state/bigbrotr", home);
-    else
-        return err_set(err, ERR_CONFIG, "no home directory: set [daemon] state_dir");
-    if (dir[0] != '/')
-        return err_set(err, ERR_CONFIG, "[daemon] state_dir must begin with /, not be %s", dir);
-    return make_dirs(dir, err);
 }
 
 static int drop_root(struct daemon *d, struct err *err)
@@ -113,7 +87,9 @@ int user_prepare(struct daemon *d, struct err *err)
 {
     struct rlimit limit;
 
-    if (choose_state_dir(d, err) < 0)
+    if (config_state_dir(d->cfg, environ, geteuid() == 0, d->state_dir, sizeof(d->state_dir), err) <
+            0 ||
+        make_dirs(d->state_dir, err) < 0)
         return -1;
     if (geteuid() == 0 && drop_root(d, err) < 0)
         return -1;

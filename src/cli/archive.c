@@ -1,6 +1,7 @@
 /* archive: see archive.h. */
 #include "cli/archive.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -55,27 +56,27 @@ static const struct conn_ops ops = {
 
 int archive_state_dir(const struct config *cfg, char *to, size_t size, struct err *err)
 {
-    const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    bool mine = geteuid() != 0;
+    const char *own = to;
 
-    if (cfg->daemon_state_dir[0] != '\0') {
-        (void)snprintf(to, size, "%s", cfg->daemon_state_dir);
-        return 0;
-    }
-    if (mine && xdg != NULL && xdg[0] == '/')
-        (void)snprintf(to, size, "%s/bigbrotr", xdg);
-    else if (mine && home != NULL && home[0] == '/')
-        (void)snprintf(to, size, "%s/.local/state/bigbrotr", home);
-    else
-        (void)snprintf(to, size, "/var/lib/bigbrotr");
-    if (access(to, F_OK) < 0)
-        (void)snprintf(to, size, "/var/lib/bigbrotr"); /* the service's */
+    if (config_state_dir(cfg, environ, geteuid() == 0, to, size, err) < 0)
+        return -1;
+    if (access(to, F_OK) < 0 && errno != EACCES && cfg->daemon_state_dir[0] == '\0' &&
+        access(CONFIG_STATE_DIR_SYSTEM, F_OK) == 0)
+        own = CONFIG_STATE_DIR_SYSTEM; /* the service's */
+    if (own != to)
+        (void)snprintf(to, size, "%s", own);
     if (access(to, X_OK) == 0)
         return 0;
-    return err_set(err, ERR_CONFIG,
-                   "no archive that this user may see in %s: start bigbrotrd first, name its "
-                   "configuration with -c, or use sudo",
-                   to);
+    if (errno == EACCES)
+        return err_set(err, ERR_CONFIG,
+                       "the archive in %s belongs to another user: run this as that user, or with "
+                       "sudo",
+                       to);
+    return err_set(
+        err, ERR_CONFIG,
+        "there is no archive in %s: start bigbrotrd first, or name the configuration that "
+        "it uses: bigbrotr -c FILE",
+        to);
 }
 
 int archive_conninfo(const struct config *cfg, char *to, size_t size, struct err *err)

@@ -1,5 +1,6 @@
 /* bigbrotr: the command for people.  Finds the configuration, then hands over to one sub-command.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <locale.h>
 #include <stdio.h>
@@ -10,18 +11,27 @@
 #include "cli/command.h"
 #include "core/clock.h"
 
+/* What of the configuration each command needs: a mistake elsewhere is the daemon's business. */
+static const char *const status_keys[] = {"daemon.state_dir", "database.url", NULL};
+static const char *const archive_keys[] = {"daemon.state_dir", "database.url",
+                                           "database.password_file", "database.statement_timeout",
+                                           NULL};
+
 static const struct {
     const char *name, *arguments, *help;
+    const char *const *keys;
     int (*run)(const struct command *c);
 } commands[] = {
-    {"status", "", "what the running daemon does, and how the archive grows", command_status},
+    {"status", "", "what the running daemon does, and how the archive grows", status_keys,
+     command_status},
     {"relay", "URL", "what the archive knows of one relay: coverage, gaps, last visit",
-     command_relay},
+     archive_keys, command_relay},
     {"export", "", "every event as JSONL on standard output, ordered by created_at, then id",
-     command_export},
-    {"import", "", "events as JSONL from standard input, each verified", command_import},
+     archive_keys, command_export},
+    {"import", "", "events as JSONL from standard input, each verified", archive_keys,
+     command_import},
     {"verify", "[--sample N]", "recompute ids and signatures of all events, or of one in N",
-     command_verify},
+     archive_keys, command_verify},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -90,8 +100,11 @@ static int run(const char *config_path, struct command *c, const char *name)
         (void)fprintf(stderr, "bigbrotr: there is no command \"%s\"; see bigbrotr --help\n", name);
         return COMMAND_USAGE;
     }
-    cfg = config_load(config_path, environ, &errors);
+    cfg = config_load_only(config_path, environ, commands[at].keys, &errors);
     config_errors_print(&errors, stderr);
+    if (cfg == NULL && config_path != NULL && access(config_path, R_OK) < 0 && errno == EACCES)
+        (void)fputs("bigbrotr: the configuration is not for everybody: run this with sudo\n",
+                    stderr);
     config_errors_free(&errors);
     if (cfg == NULL)
         return COMMAND_USAGE;

@@ -109,6 +109,12 @@ void config_errors_free(struct config_errors *e);
 struct config *config_load(const char *path, char *const *env,
                            struct config_errors *errors) MUST_USE;
 
+/* For a program that uses a few keys, written as "database.url", and must not be stopped by the
+ * others: those are not looked at, keep their defaults, and no file that they name is opened.  `keys`
+ * ends with NULL and outlives the configuration. */
+struct config *config_load_only(const char *path, char *const *env, const char *const *keys,
+                                struct config_errors *errors) MUST_USE;
+
 /* The same from memory, without looking at any file that a key names, nor reading secrets from
  * files. */
 struct config *config_parse(const char *name, struct str text, char *const *env,
@@ -118,6 +124,13 @@ void config_free(struct config *cfg);
 /* The secret of a SECRET key without its _file: config_secret(cfg, "database", "password").  NULL
  * when none is configured.  Lives as long as cfg. */
 const char *config_secret(const struct config *cfg, const char *section, const char *key);
+
+/* Where the private database and the daemon's socket are: [daemon] state_dir, else
+ * $STATE_DIRECTORY (systemd's StateDirectory=), CONFIG_STATE_DIR_SYSTEM for root,
+ * $XDG_STATE_HOME/bigbrotr, ~/.local/state/bigbrotr.  Nothing is made, nor looked at. */
+#define CONFIG_STATE_DIR_SYSTEM "/var/lib/bigbrotr"
+int config_state_dir(const struct config *cfg, char *const *env, bool root, char *to, size_t size,
+                     struct err *err) MUST_USE;
 
 /* One item after another: const char *at = cfg->network_dns_servers; while (config_list_next(&at,
  * &item)). */

@@ -52,6 +52,8 @@ static void read_variable(struct config *cfg, struct str name, struct str value,
     struct err err;
     int result;
 
+    if (cfg->origins->only != NULL && (row == NULL || !config_wanted(cfg, row)))
+        return;
     if (row == NULL) {
         unknown_variable(errors, name);
         return;
@@ -77,4 +79,14 @@ void config_env_read(struct config *cfg, char *const *env, struct config_errors 
         (void)str_cut(&rest, '=', &name);
         read_variable(cfg, name, rest.p != NULL ? rest : STR(""), errors);
     }
+}
+
+const char *config_env_get(char *const *env, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (; env != NULL && *env != NULL; env++)
+        if (strncmp(*env, name, n) == 0 && (*env)[n] == '=')
+            return *env + n + 1;
+    return NULL;
 }

@@ -125,7 +125,9 @@ static void begin_section(struct loader *l, const struct config_line *line)
     int *began;
 
     l->skip = false;
-    if (str_eq(line->section_kind, STR("filter"))) {
+    if (l->cfg->origins->only != NULL) {
+        l->skip = section == NULL;
+    } else if (str_eq(line->section_kind, STR("filter"))) {
         begin_filter(l, line);
     } else if (str_eq(line->section_kind, STR("relay"))) {
         begin_relay(l, line);
@@ -254,6 +256,8 @@ static void on_line(void *owner, const struct config_line *line)
     } else {
         section = config_section_find(line->section_kind);
         row = config_row_find(section->name, line->key);
+        if (l->cfg->origins->only != NULL && (row == NULL || !config_wanted(l->cfg, row)))
+            return;
         if (row == NULL)
             unknown_key(l, line, section->name);
         else
@@ -297,7 +301,26 @@ static void check_mode(const struct config *cfg, unsigned mode, struct config_er
                           cfg->path);
 }
 
+bool config_wanted(const struct config *cfg, const struct config_row *row)
+{
+    char name[128];
+
+    if (cfg->origins->only == NULL)
+        return true;
+    (void)snprintf(name, sizeof(name), "%s.%s", row->section, row->key);
+    for (const char *const *key = cfg->origins->only; *key != NULL; key++)
+        if (strcmp(*key, name) == 0)
+            return true;
+    return false;
+}
+
 struct config *config_load(const char *path, char *const *env, struct config_errors *errors)
+{
+    return config_load_only(path, env, NULL, errors);
+}
+
+struct config *config_load_only(const char *path, char *const *env, const char *const *keys,
+                                struct config_errors *errors)
 {
     struct config *cfg = config_new(path != NULL ? path : "");
     size_t errors_before = errors->n;
@@ -306,6 +329,7 @@ struct config *config_load(const char *path, char *const *env, struct config_err
     unsigned mode = 0;
     size_t n = 0;
 
+    cfg->origins->only = keys;
     if (path != NULL && config_read_file(path, FILE_BYTES_MAX, &text, &n, &mode, &err) < 0) {
         config_errors_add(errors, path, 0, "%s", err.detail);
     } else if (path != NULL) {

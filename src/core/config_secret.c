@@ -152,16 +152,6 @@ static int load_secret(struct config *cfg, const struct config_row *row, const c
     return result;
 }
 
-static const char *env_get(char *const *env, const char *name)
-{
-    size_t n = strlen(name);
-
-    for (; env != NULL && *env != NULL; env++)
-        if (strncmp(*env, name, n) == 0 && (*env)[n] == '=')
-            return *env + n + 1;
-    return NULL;
-}
-
 /* A path that does not look like one may be the secret itself, put there by mistake. */
 static void complain_of_file(const struct config *cfg, const struct config_row *row,
                              const char *path, const struct err *err, struct config_errors *errors)
@@ -181,7 +171,7 @@ static void find_secret(struct config *cfg, const struct config_row *row, char *
                         struct config_errors *errors)
 {
     const char *path = (const char *)cfg + row->offset;
-    const char *directory = env_get(env, "CREDENTIALS_DIRECTORY");
+    const char *directory = config_env_get(env, "CREDENTIALS_DIRECTORY");
     char credential[CONFIG_TEXT_SIZE + 128];
     struct err err;
 
@@ -215,6 +205,8 @@ void config_files_load(struct config *cfg, char *const *env, struct config_error
         struct stat st;
         int result = 0;
 
+        if (!config_wanted(cfg, row))
+            continue;
         if (row->type == CONFIG_SECRET) {
             find_secret(cfg, row, env, errors);
         } else if (row->type == CONFIG_FILE && path[0] != '\0') {

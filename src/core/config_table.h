@@ -58,8 +58,12 @@ void config_nearest_offer(struct config_nearest *n, const char *name);
 /* Where a value came from: a line of the file, or one of these. */
 enum { CONFIG_FROM_DEFAULT = 0, CONFIG_FROM_ENV = -1 };
 struct config_origins {
-    int *lines; /* by row */
+    int *lines;              /* by row */
+    const char *const *only; /* of config_load_only(); NULL: all keys */
 };
+
+/* Is this key looked at?  Only in config_load_only() are there others. */
+bool config_wanted(const struct config *cfg, const struct config_row *row);
 
 /* config_value.c: text to field and back.  `field` is that of the row in its struct. */
 int config_value_set(void *base, const struct config_row *row, struct str text, struct err *err);
@@ -83,6 +87,7 @@ void config_ini_read(const char *name, struct str text, struct config_errors *er
 
 /* config_env.c */
 void config_env_read(struct config *cfg, char *const *env, struct config_errors *errors);
+const char *config_env_get(char *const *env, const char *name); /* NULL: not set */
 
 /* config_secret.c */
 enum { CONFIG_SECRETS_MAX = 8, CONFIG_SECRET_SIZE = 512 };

@@ -497,6 +497,9 @@ static bool take_result(struct conn *c, PGresult *res)
     case PGRES_COPY_OUT:
     case PGRES_COPY_BOTH:
     case PGRES_EMPTY_QUERY:
+#ifdef LIBPQ_HAS_CHUNK_MODE /* since libpq 17; never asked for */
+    case PGRES_TUPLES_CHUNK:
+#endif
     case PGRES_BAD_RESPONSE:
     case PGRES_FATAL_ERROR:
         note_result_error(c, res);

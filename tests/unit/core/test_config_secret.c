@@ -206,6 +206,70 @@ static void test_files_are_looked_at(void **state)
     refused(directory, NULL, "is not a file");
 }
 
+/* A tool that only needs to know where the archive is. */
+static void test_only_some_keys(void **state)
+{
+    static const char *const keys[] = {"daemon.state_dir", "database.url", NULL};
+    char unknown[] = "BIGBROTR_NO_SUCH=1", home[] = "BIGBROTR_DAEMON_STATE_DIR=/srv/b";
+    char *env[] = {unknown, home, NULL};
+    const char *path = write_file("only.ini",
+                                  "[initializer]\nseed_file = /nowhere/seeds.txt\n"
+                                  "[database]\nurl = postgresql://me@db/x\nbatch_age = a while\n"
+                                  "password_file = /nowhere/password\n"
+                                  "[filter x]\nnonsense = 1\n[daemn]\nstate_dir = 1\n"
+                                  "[daemon]\nno_such_key = 1\nworkers = many\n",
+                                  0644);
+    struct config *cfg = config_load_only(path, env, keys, &errors);
+
+    (void)state;
+    assert_string_equal(complaints(), "");
+    assert_non_null(cfg);
+    assert_string_equal(cfg->database_url, "postgresql://me@db/x");
+    assert_string_equal(cfg->daemon_state_dir, "/srv/b");
+    assert_int_equal(cfg->database_batch_age, 500);
+    config_free(cfg);
+
+    assert_null(config_load(path, env, &errors));
+    config_errors_free(&errors);
+    path = write_file("only.ini", "[database]\nurl = mysql://x\n", 0644);
+    assert_null(config_load_only(path, NULL, keys, &errors));
+    assert_non_null(strstr(complaints(), "only.ini:2: [database] url"));
+    config_errors_free(&errors);
+}
+
+static void state_dir_is(const char *configured, char *const *env, bool root, const char *want)
+{
+    struct config *cfg = config_load(NULL, NULL, &errors);
+    char dir[CONFIG_TEXT_SIZE];
+    struct err err;
+
+    assert_non_null(cfg);
+    (void)str_copy(cfg->daemon_state_dir, sizeof(cfg->daemon_state_dir), str_z(configured));
+    if (config_state_dir(cfg, env, root, dir, sizeof(dir), &err) < 0)
+        assert_non_null(strstr(err.detail, want));
+    else
+        assert_string_equal(dir, want);
+    config_free(cfg);
+}
+
+static void test_state_dir(void **state)
+{
+    char service[] = "STATE_DIRECTORY=/var/lib/a:/var/lib/b", xdg[] = "XDG_STATE_HOME=/x",
+         home[] = "HOME=/home/me", relative[] = "XDG_STATE_HOME=x";
+    char *all[] = {home, xdg, service, NULL}, *person[] = {home, xdg, NULL},
+         *plain[] = {relative, home, NULL};
+
+    (void)state;
+    state_dir_is("/srv/nostr", all, true, "/srv/nostr");
+    state_dir_is("", all, true, "/var/lib/a");
+    state_dir_is("", all, false, "/var/lib/a");
+    state_dir_is("", person, true, "/var/lib/bigbrotr");
+    state_dir_is("", person, false, "/x/bigbrotr");
+    state_dir_is("", plain, false, "/home/me/.local/state/bigbrotr");
+    state_dir_is("", NULL, false, "set [daemon] state_dir");
+    state_dir_is("archive", plain, false, "must begin with /");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -219,6 +283,8 @@ int main(void)
         TEST(test_password_in_a_file_for_everybody),
         TEST(test_hidden_passwords),
         TEST(test_files_are_looked_at),
+        TEST(test_only_some_keys),
+        TEST(test_state_dir),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
