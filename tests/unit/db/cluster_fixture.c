@@ -46,6 +46,7 @@ void fixture_run(struct fixture *f, const bool *flag, const char *what)
     uv_timer_t timer;
     bool late = false;
 
+    uv_update_time(&f->loop); /* the test may have been away from its loop for long */
     uv_timer_init(&f->loop, &timer);
     timer.data = &late;
     uv_timer_start(&timer, on_waited, WAIT_MS, 0);
