@@ -17,7 +17,7 @@ enum {
     KINDS_MAX = 400,
     KINDS_EVERY_MS = 10 * 60 * 1000,
     RATE_EVERY_MS = 10 * 60 * 1000,
-    NO_PROXY_MS = 10 * 1000
+    NO_PROXY_MS = 10 * 60 * 1000 /* on_proxy_up() wakes them long before */
 };
 
 /* Places: one lane for each network, one for priority relays of any network. */
@@ -33,6 +33,7 @@ struct synchronizer {
     struct heap due[LANES]; /* keyed by UNIX ms */
     uint32_t walking[LANES], live;
     struct list starved, visits;
+    struct net_proxy_watch proxies;
     int32_t *filter_ids;
     int32_t *kinds;
     size_t filters_known;
@@ -53,6 +54,7 @@ static void feed_starved(struct synchronizer *s);
 static void start_due(struct synchronizer *s);
 static bool start_visit(struct synchronizer *s, struct relay *relay, int64_t now);
 static void every_second(struct synchronizer *s, int64_t now);
+static void on_proxy_up(struct net_proxy_watch *watch, enum network network);
 
 static void finish(struct synchronizer *s, struct relay *relay, enum relay_state state,
                    int64_t next_at_ms);
@@ -95,6 +97,8 @@ struct synchronizer *synchronizer_open(const struct synchronizer_parts *parts,
         heap_init(&s->due[i]);
     list_init(&s->starved);
     list_init(&s->visits);
+    s->proxies.up = on_proxy_up;
+    net_watch_proxies(parts->net, &s->proxies);
     (void)uv_timer_init(parts->loop, &s->tick);
     s->tick.data = s;
     synchronizer_reconfigure(s, options);
@@ -357,6 +361,22 @@ static void every_second(struct synchronizer *s, int64_t now)
         ask_kinds(s);
 }
 
+/* A proxy answers: whoever waits for it is due. */
+static void on_proxy_up(struct net_proxy_watch *watch, enum network network)
+{
+    struct synchronizer *s = CONTAINER_OF(watch, struct synchronizer, proxies);
+    int64_t now = clock_wall_ms();
+
+    for (uint32_t i = 0; i < s->parts.roster->n && !s->stopping; i++) {
+        struct relay *relay = s->parts.roster->relays[i];
+        bool waits = relay->state == RELAY_NO_PROXY || relay->error == ERR_PROXY_DOWN ||
+                     relay->error == ERR_PROXY_NONE;
+
+        if (relay->network == network && waits && heap_has(&relay->due))
+            schedule(s, relay, now);
+    }
+}
+
 /* How a visit goes */
 
 static void on_ready(void *owner, struct relay *relay, const struct wsconn_report *report)
@@ -540,6 +560,7 @@ static void on_tick_closed(uv_handle_t *handle)
 void synchronizer_close(struct synchronizer *s)
 {
     assert(list_empty(&s->visits));
+    net_unwatch_proxies(&s->proxies);
     for (int i = 0; i < LANES; i++)
         heap_done(&s->due[i]);
     budget_free(s->budget);

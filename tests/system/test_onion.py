@@ -71,7 +71,7 @@ def test_a_dead_proxy_is_nobodys_fault(world: World) -> None:
     assert all(n == 0 for _, n in failures), failures
     maps = [word for name, r in zip(names, relays) for word in ("--map", f"{name}={r.address}")]
     world.node("tools/socks5.js", "--port", str(port), *maps)
-    # A proxy that was down is asked again every 10 s.
+    # A proxy that was down is asked again every 10 s, and wakes all who wait for it: by themselves they would wait for minutes.
     until(lambda: complete(daemon, relays, urls), 40, "they go on by themselves", daemon.alive)
     daemon.stop()
 

@@ -23,7 +23,7 @@
 #include "rig.h"
 
 #define MICROSOCKS "/usr/bin/microsocks"
-#define ONION "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion"
+#define ONION      "2gzyxa5ihm7nsggfxnu52rck2vv4rvmdlkiu3zzui5du4xyclen53wid.onion"
 
 static bool have_netns, have_hosts;
 
@@ -321,9 +321,21 @@ static void test_faults_are_not_the_relays(void **state)
     }
 }
 
+struct watcher {
+    struct net_proxy_watch watch;
+    int ups;
+};
+
+static void on_up(struct net_proxy_watch *watch, enum network network)
+{
+    assert_int_equal(network, NETWORK_TOR);
+    CONTAINER_OF(watch, struct watcher, watch)->ups++;
+}
+
 static void test_comes_back(void **state)
 {
     (void)state;
+    struct watcher w = {.watch.up = on_up}, gone = {.watch.up = on_up};
     struct fake f = {0};
     struct listener *l = listener_open("127.0.0.1", 0, NULL, play_proxy, &f);
     uint16_t port = listener_port(l);
@@ -331,8 +343,13 @@ static void test_comes_back(void **state)
     struct owner o;
 
     place_open(&p, "127.0.0.1", port);
+    net_watch_proxies(p.rig.net, &w.watch);
+    net_watch_proxies(p.rig.net, &gone.watch);
+    net_unwatch_proxies(&gone.watch);
+    assert_int_equal(w.ups, 0);
     wait_state(&p, NET_PROXY_UP);
     for (int i = 0; i < 5; i++) {
+        assert_int_equal(w.ups, i + 1); /* once each time that it comes */
         listener_close(l);
         dial(&p, &o, NETWORK_TOR, ONION);
         assert_int_equal(o.err.code, ERR_PROXY_DOWN);
@@ -344,6 +361,8 @@ static void test_comes_back(void **state)
         assert_true(o.fd >= 0);
         close(o.fd);
     }
+    assert_int_equal(gone.ups, 0);
+    net_unwatch_proxies(&w.watch);
     place_close(&p);
     listener_close(l);
 }
