@@ -131,9 +131,8 @@ static int make_parts(struct daemon *d, struct err *err)
     d->net = net_open(loop_uv(d->loop), d->workers, &net, err);
     if (d->net == NULL)
         return -1;
-    options_deny_listener(cfg, d->net);
     d->watch = watch_open(d);
-    return 0;
+    return daemon_http_open(d, err);
 }
 
 /* The private database */
@@ -206,12 +205,16 @@ static void make_archive_parts(struct daemon *d)
 {
     struct ingest_options ingest;
     struct synchronizer_options synchronizer;
+    struct budget_limits budget;
 
+    options_budget(d, &budget);
+    d->budget = budget_new(&budget);
     options_ingest(d, &ingest);
     d->ingest = ingest_open(loop_uv(d->loop), d->workers, d->db, &ingest);
     roster_open(&d->roster, loop_uv(d->loop), d->db);
     options_synchronizer(d, &synchronizer);
     const struct synchronizer_parts parts = {.loop = loop_uv(d->loop),
+                                             .budget = d->budget,
                                              .net = d->net,
                                              .db = d->db,
                                              .ingest = d->ingest,
@@ -436,6 +439,7 @@ static void reload(struct daemon *d)
     struct net_options net;
     struct ingest_options ingest;
     struct synchronizer_options synchronizer;
+    struct budget_limits budget;
     struct err err = {0};
 
     if (d->stopping || next == NULL || options_check(next, &errors) < 0 ||
@@ -457,6 +461,8 @@ static void reload(struct daemon *d)
     if (d->ingest != NULL) {
         options_ingest(d, &ingest);
         ingest_reconfigure(d->ingest, &ingest);
+        options_budget(d, &budget);
+        budget_set_limits(d->budget, &budget);
         options_synchronizer(d, &synchronizer);
         synchronizer_reconfigure(d->synchronizer, &synchronizer);
         for (uint32_t i = 0; i < d->roster.n; i++)
@@ -532,6 +538,7 @@ static void take_apart(struct daemon *d)
         db_close(d->db);
     if (d->ingest != NULL) {
         synchronizer_close(d->synchronizer);
+        budget_free(d->budget);
         roster_close(&d->roster);
         ingest_close(d->ingest);
     }
@@ -539,6 +546,8 @@ static void take_apart(struct daemon *d)
         net_close(d->net);
     if (d->watch != NULL)
         watch_close(d->watch);
+    if (d->server != NULL)
+        server_close(d->server);
     if (d->control != NULL)
         control_close(d->control);
     if (d->cluster != NULL)

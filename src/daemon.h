@@ -15,6 +15,7 @@
 #include "core/config.h"
 #include "db/cluster.h"
 #include "http/control.h"
+#include "http/server.h"
 #include "http/status.h"
 #include "ingest/ingest.h"
 #include "loop/loop.h"
@@ -53,9 +54,11 @@ struct daemon {
     struct db *db;
     struct ingest *ingest;
     struct roster roster;
+    struct budget *budget; /* of connections: archive and checks share it */
     struct synchronizer *synchronizer;
     struct signer *signer;
     struct control *control;
+    struct server *server; /* NULL: none */
     struct watch *watch;
     uv_timer_t drain_timer;
     struct daemon_pools pools;
@@ -73,9 +76,8 @@ void daemon_stop(struct daemon *d, int exit_code);
 /* daemon_options.c */
 void options_pools(const struct config *cfg, struct daemon_pools *pools);
 void options_net(const struct daemon *d, struct net_options *o);
-void options_deny_listener(const struct config *cfg,
-                           struct net *net); /* our own is never dialled */
 void options_ingest(const struct daemon *d, struct ingest_options *o);
+void options_budget(const struct daemon *d, struct budget_limits *o);
 void options_synchronizer(const struct daemon *d, struct synchronizer_options *o);
 int options_filters(struct daemon *d, struct config_errors *errors); /* -1: errors were added */
 int options_check(const struct config *cfg,
@@ -85,6 +87,13 @@ int options_check(const struct config *cfg,
 /* daemon_user.c */
 int user_prepare(struct daemon *d,
                  struct err *err) MUST_USE; /* state directory, root dropped, limits raised */
+
+/* daemon_http.c */
+void options_check_http(const struct config *cfg, struct config_errors *errors);
+int daemon_http_open(struct daemon *d, struct err *err) MUST_USE;
+
+/* Is the process alive, whatever the database does?  False: `why` says what stands still. */
+bool daemon_makes_progress(const struct daemon *d, char *why, size_t size);
 
 /* daemon_watch.c */
 struct watch *watch_open(struct daemon *d);

@@ -53,24 +53,6 @@ void options_net(const struct daemon *d, struct net_options *o)
                               .bandwidth_max = (uint64_t)cfg->network_bandwidth_max};
 }
 
-/* With port 0 the kernel chooses: whoever listens then says what it chose. */
-void options_deny_listener(const struct config *cfg, struct net *net)
-{
-    char host[IP_TEXT_MAX + 2];
-    struct str listen = str_z(cfg->http_listen);
-    const char *colon = strrchr(cfg->http_listen, ':');
-    int port = colon == NULL ? 0 : atoi(colon + 1);
-
-    if (port == 0 || str_starts(listen, STR("unix:"))) /* config_check() has read it */
-        return;
-    listen.n = (size_t)(colon - cfg->http_listen);
-    if (str_starts(listen, STR("[")))
-        listen = (struct str){listen.p + 1, listen.n - 2};
-    (void)str_copy(host, sizeof(host),
-                   str_eq(listen, STR("localhost")) ? STR("127.0.0.1") : listen);
-    (void)net_deny_service(net, ADDR_SERVICE_HTTP, host, (uint16_t)port);
-}
-
 void options_ingest(const struct daemon *d, struct ingest_options *o)
 {
     *o = (struct ingest_options){.pool_bytes_max = d->pools.batches,
@@ -82,11 +64,22 @@ void options_ingest(const struct daemon *d, struct ingest_options *o)
                                  .filters_n = d->filters_n};
 }
 
-void options_synchronizer(const struct daemon *d, struct synchronizer_options *o)
+void options_budget(const struct daemon *d, struct budget_limits *o)
 {
     const struct config *cfg = d->cfg;
     uint32_t fit = (uint32_t)(d->pools.connections / CONNECTION_BYTES);
     uint32_t most = (uint32_t)cfg->network_connections_max;
+
+    *o = (struct budget_limits){
+        .connections_max = most < fit ? most : fit,
+        .host_connections_max = (uint32_t)cfg->network_host_connections_max,
+        .host_interval_ms = (uint32_t)cfg->network_host_connect_interval,
+        .dials_per_second = (uint32_t)cfg->network_connects_per_second};
+}
+
+void options_synchronizer(const struct daemon *d, struct synchronizer_options *o)
+{
+    const struct config *cfg = d->cfg;
 
     *o = (struct synchronizer_options){
         .enabled = cfg->synchronizer_enabled,
@@ -107,11 +100,8 @@ void options_synchronizer(const struct daemon *d, struct synchronizer_options *o
         .idle_ms = (uint32_t)cfg->synchronizer_idle_timeout,
         .idle_overlay_ms = (uint32_t)cfg->synchronizer_idle_timeout_overlay,
         .total_ms = (uint32_t)cfg->synchronizer_request_timeout,
-        .host_subscriptions_max = (uint32_t)cfg->network_host_subscriptions_max,
-        .budget = {.connections_max = most < fit ? most : fit,
-                   .host_connections_max = (uint32_t)cfg->network_host_connections_max,
-                   .host_interval_ms = (uint32_t)cfg->network_host_connect_interval,
-                   .dials_per_second = (uint32_t)cfg->network_connects_per_second}};
+        .host_subscriptions_max = (uint32_t)cfg->network_host_subscriptions_max};
+    options_budget(d, &o->budget);
 }
 
 static struct filter_spec *make_filter(const struct config *cfg,
@@ -169,6 +159,7 @@ int options_check(const struct config *cfg, struct config_errors *errors)
     for (size_t i = 0; i < cfg->n_filters; i++)
         filter_spec_free(make_filter(cfg, &cfg->filters[i], errors));
     check_relays(cfg, errors);
+    options_check_http(cfg, errors);
     if (key != NULL) {
         struct signer *signer = signer_new(key, &err);
         if (signer == NULL)

@@ -125,6 +125,9 @@ void config_free(struct config *cfg);
  * when none is configured.  Lives as long as cfg. */
 const char *config_secret(const struct config *cfg, const char *section, const char *key);
 
+/* Did the file or the environment set it (also to its default)? */
+bool config_was_set(const struct config *cfg, const char *section, const char *key);
+
 /* Where the private database and the daemon's socket are: [daemon] state_dir, else
  * $STATE_DIRECTORY (systemd's StateDirectory=), CONFIG_STATE_DIR_SYSTEM for root,
  * $XDG_STATE_HOME/bigbrotr, ~/.local/state/bigbrotr.  Nothing is made, nor looked at. */

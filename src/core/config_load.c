@@ -365,6 +365,13 @@ struct config *config_parse(const char *name, struct str text, char *const *env,
     return NULL;
 }
 
+bool config_was_set(const struct config *cfg, const char *section, const char *key)
+{
+    const struct config_row *row = config_row_find(section, str_z(key));
+
+    return row != NULL && cfg->origins->lines[row - config_rows] != 0;
+}
+
 void config_free(struct config *cfg)
 {
     if (cfg == NULL)

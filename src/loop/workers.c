@@ -21,6 +21,7 @@ struct workers {
     /* The loop's own: */
     uv_async_t home;
     unsigned outstanding; /* submitted, done() not yet called */
+    uint64_t progress_ns; /* when a job last came home, or the first of those out was submitted */
     unsigned count;
     uv_thread_t threads[];
 };
@@ -75,8 +76,10 @@ void workers_close(struct workers *w)
 void workers_submit(struct workers *w, enum worker_queue queue, struct worker_job *job)
 {
     assert(queue < WORKERS_QUEUE__COUNT);
-    if (w->outstanding++ == 0)
+    if (w->outstanding++ == 0) {
         uv_ref((uv_handle_t *)&w->home);
+        w->progress_ns = uv_hrtime();
+    }
     uv_mutex_lock(&w->lock);
     assert(!w->stop);
     list_add_tail(&w->queue[queue], &job->link);
@@ -84,6 +87,11 @@ void workers_submit(struct workers *w, enum worker_queue queue, struct worker_jo
      * queued. */
     uv_cond_signal(&w->wake);
     uv_mutex_unlock(&w->lock);
+}
+
+uint64_t workers_still_ms(const struct workers *w)
+{
+    return w->outstanding == 0 ? 0 : (uv_hrtime() - w->progress_ns) / 1000000;
 }
 
 unsigned workers_threads(const struct workers *w)
@@ -143,6 +151,7 @@ static void on_home(uv_async_t *h)
     struct list *l;
 
     list_init(&mine);
+    w->progress_ns = uv_hrtime();
     uv_mutex_lock(&w->lock);
     while ((l = list_take_first(&w->finished)) != NULL)
         list_add_tail(&mine, l);

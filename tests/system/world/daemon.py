@@ -41,7 +41,7 @@ def default_ini(home: Path, dns_port: int) -> Ini:
             "upgrade_timeout": "2s", "overlay_timeout": "5s",
         },
         "archive": {"disk_free_min": "0%"},
-        "http": {"listen": f"unix:{home / 'http.sock'}"},
+        "http": {"listen": f"unix:{home / 'http.sock'}", "health_listen": ""},
         "log": {"level": "info"},
     }
 
