@@ -18,19 +18,23 @@ import subprocess
 import sys
 import time
 
-FORMAT_VERSION = "14"  # of clang-format: other releases lay out the same rules differently
+VERSION = "14"  # of clang-format and clang-tidy: other releases lay out the same rules differently, and find other things
 
 
 def run(*command, **kw):
     return subprocess.run(command, capture_output=True, text=True, check=False, **kw)
 
 
-def lint_format(root, names):
-    """Names of the files that clang-format would change, or exit code 77 where it is another release."""
-    version = re.search(r"version (\d+)", run("clang-format", "--version").stdout)
-    if version is None or version.group(1) != FORMAT_VERSION:
-        print(f"clang-format {FORMAT_VERSION} is needed, skipped")
+def need_version(tool):
+    """Exit code 77 where it is another release."""
+    version = re.search(r"version (\d+)", run(tool, "--version").stdout)
+    if version is None or version.group(1) != VERSION:
+        print(f"{tool} {VERSION} is needed, skipped")
         sys.exit(77)
+
+
+def lint_format(root, names):
+    """Names of the files that clang-format would change."""
     files = [n for n in names if re.fullmatch(r"(src|include|tests)/.*\.[ch]", n)]
     wrong = [n for n in files if run("clang-format", "--dry-run", "--Werror", n, cwd=root).returncode != 0]
     print(f"{len(files)} files, {len(wrong)} not as clang-format lays them out")
@@ -108,6 +112,7 @@ def main():
     parser.add_argument("--budget", type=int, default=180)
     args = parser.parse_args()
     root = args.root.resolve()
+    need_version(f"clang-{args.tool}")
     names = [n for n in sys.stdin.read().split("\n") if n and (root / n).is_file()]
     good = lint_format(root, names) if args.tool == "format" else lint_tidy(
         root, args.build.resolve(), names, args.budget)

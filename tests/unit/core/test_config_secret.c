@@ -255,7 +255,7 @@ static void state_dir_is(const char *configured, char *const *env, bool root, co
 static void test_state_dir(void **state)
 {
     char service[] = "STATE_DIRECTORY=/var/lib/a:/var/lib/b", xdg[] = "XDG_STATE_HOME=/x",
-         home[] = "HOME=/home/me", relative[] = "XDG_STATE_HOME=x";
+         home[] = "HOME=/people/me", relative[] = "XDG_STATE_HOME=x";
     char *all[] = {home, xdg, service, NULL}, *person[] = {home, xdg, NULL},
          *plain[] = {relative, home, NULL};
 
@@ -265,7 +265,7 @@ static void test_state_dir(void **state)
     state_dir_is("", all, false, "/var/lib/a");
     state_dir_is("", person, true, "/var/lib/bigbrotr");
     state_dir_is("", person, false, "/x/bigbrotr");
-    state_dir_is("", plain, false, "/home/me/.local/state/bigbrotr");
+    state_dir_is("", plain, false, "/people/me/.local/state/bigbrotr");
     state_dir_is("", NULL, false, "set [daemon] state_dir");
     state_dir_is("archive", plain, false, "must begin with /");
 }
