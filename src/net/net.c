@@ -100,6 +100,16 @@ uv_loop_t *net_loop(const struct net *net)
     return net->loop;
 }
 
+struct workers *net_workers(const struct net *net)
+{
+    return net->workers;
+}
+
+struct dns *net_dns(const struct net *net)
+{
+    return net->dns;
+}
+
 enum net_proxy_state net_proxy_state(const struct net *net, enum network network)
 {
     return network == NETWORK_CLEARNET ? NET_PROXY_NOT_NEEDED : net->proxies[network]->state;

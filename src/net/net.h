@@ -40,6 +40,8 @@ int net_reconfigure(struct net *net, const struct net_options *options,
 void net_close(struct net *net);               /* when no connection is left */
 
 uv_loop_t *net_loop(const struct net *net);
+struct workers *net_workers(const struct net *net);
+struct dns *net_dns(const struct net *net); /* dns.h */
 
 /* Never dial this, whatever allow_addresses lets through: the database, our own listener (the
  * proxies are added by themselves).  `ip_literal`: "0.0.0.0" or "::" for every address of this
