@@ -16,6 +16,7 @@ void array_init(struct array *a, enum pg_type type)
 {
     a->type = type;
     a->n = 0;
+    a->nulls = false;
     buf_init(&a->buf, ARRAY_BYTES_MAX);
     array_clear(a);
 }
@@ -30,6 +31,7 @@ void array_clear(struct array *a)
     static const char head[ARRAY_HEAD_BYTES];
 
     a->n = 0;
+    a->nulls = false;
     buf_clear(&a->buf);
     buf_append(&a->buf, head, sizeof(head));
 }
@@ -103,6 +105,18 @@ void array_text(struct array *a, struct str s)
     add(a, s.p, s.n);
 }
 
+void array_null(struct array *a)
+{
+    char *to = buf_reserve(&a->buf, 4);
+
+    if (!to)
+        return;
+    put_be(to, UINT32_MAX, 4); /* a length of -1 */
+    buf_added(&a->buf, 4);
+    a->nulls = true;
+    a->n++;
+}
+
 /* pg_type: the type of arrays of each of them. */
 static uint32_t array_type(enum pg_type type)
 {
@@ -146,7 +160,7 @@ void params_array(struct params *p, struct array *a)
 
     assert(all.n >= ARRAY_HEAD_BYTES);
     put_be(head, a->n > 0, 4); /* an empty array has no dimension, and ends after the type */
-    put_be(head + 4, 0, 4);
+    put_be(head + 4, a->nulls, 4);
     put_be(head + 8, a->type, 4);
     put_be(head + 12, a->n, 4);
     put_be(head + 16, 1, 4);

@@ -30,6 +30,7 @@ enum { ARRAY_BYTES_MAX = 0x3fff0000 };
 struct array {
     enum pg_type type;
     uint32_t n;
+    bool nulls;
     struct buf buf;
 };
 
@@ -44,6 +45,7 @@ void array_int4(struct array *a, int32_t v);
 void array_int8(struct array *a, int64_t v);
 void array_bytes(struct array *a, const void *p, size_t n); /* bytea */
 void array_text(struct array *a, struct str s);
+void array_null(struct array *a);
 
 /* The parameters of one statement, as views: what they point to must live until the statement was
  * queued. */

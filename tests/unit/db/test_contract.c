@@ -65,10 +65,14 @@ static int setup(void **state)
     fill();
     fixture_sql(F, "INSERT INTO nip11 (id, name, document) VALUES (repeat('a', 64), 'one', '{}'), "
                    "(repeat('b', 64), 'orphan', '{}')");
-    fixture_sql(F, "INSERT INTO nip66 (id, openable, readable, rtt_read) VALUES (1, true, true, "
-                   "50), (2, true, true, 20), (3, false, NULL, NULL)");
-    fixture_sql(F,
-                "INSERT INTO relay_check VALUES (1, 100, repeat('a', 64), 1), (2, 100, NULL, 2)");
+    fixture_sql(F, "INSERT INTO finding (finding_id, digest, nip11_id, caps_known, caps) VALUES "
+                   "(1, sha256('one'), repeat('a', 64), 0, 0)");
+    /* Relays 1 and 2 and one that is not there; openable and readable. */
+    fixture_sql(F, "INSERT INTO relay_check (id, finding_id, rtt_read, flags) VALUES "
+                   "(check_id(1, 100, 0::int2), 1, 50, 138), (check_id(2, 100, 0::int2), NULL, 20, "
+                   "138), (check_id(99, 100, 0::int2), NULL, NULL, 129)");
+    fixture_sql(F, "INSERT INTO relay_monitor (relay_id, check_id) SELECT relay_id, "
+                   "check_id(relay_id, 100, 0::int2) FROM relays WHERE relay_id < 3");
     return 0;
 }
 
@@ -97,6 +101,12 @@ static void test_every_query_of_the_contract_runs(void **state)
         "m.nip66_id",
         "SELECT * FROM unique_events_stats",
         "SELECT * FROM relay_uptime",
+        "SELECT * FROM relay_health",
+        "SELECT * FROM relay_degraded",
+        "SELECT * FROM relay_software",
+        "SELECT * FROM supported_nips",
+        "SELECT * FROM network_stats",
+        "SELECT * FROM relay_checks",
         "SELECT * FROM relay_metadata",
         "SELECT * FROM service_state",
         "SELECT * FROM relay_coverage",
