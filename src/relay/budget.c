@@ -19,11 +19,29 @@ struct host {
 
 struct budget {
     struct budget_limits limits;
-    uint32_t connections;
-    double tokens; /* dials that may be made now */
+    uint32_t connections[BUDGET_USERS];
+    double tokens[BUDGET_USERS]; /* dials that may be made now */
     int64_t refilled_ms;
     struct host *buckets[BUCKETS];
 };
+
+/* The part of the dials a second that is this user's own. */
+static double own_rate(const struct budget *b, enum budget_user user)
+{
+    double rate = b->limits.dials_per_second;
+
+    if (b->limits.connections_checks == 0)
+        return user == BUDGET_ARCHIVE ? rate : 0;
+    return rate / BUDGET_USERS;
+}
+
+/* A second's worth, and at least one. */
+static double bucket_size(const struct budget *b, enum budget_user user)
+{
+    double rate = own_rate(b, user);
+
+    return rate > 0 && rate < 1 ? 1 : rate;
+}
 
 struct budget *budget_new(const struct budget_limits *limits)
 {
@@ -32,7 +50,8 @@ struct budget *budget_new(const struct budget_limits *limits)
     if (b == NULL)
         abort();
     b->limits = *limits;
-    b->tokens = limits->dials_per_second;
+    for (int i = 0; i < BUDGET_USERS; i++)
+        b->tokens[i] = bucket_size(b, (enum budget_user)i);
     return b;
 }
 
@@ -92,26 +111,63 @@ static void forget_idle(struct budget *b, struct host **at, int64_t now_ms)
     }
 }
 
-static int64_t wait_for_token(struct budget *b, int64_t now_ms)
+/* What does not fit into one's bucket goes to the other. */
+static void refill(struct budget *b, int64_t now_ms)
 {
-    double rate = b->limits.dials_per_second;
+    double seconds = (double)(now_ms - b->refilled_ms) / 1000, spilled[BUDGET_USERS] = {0};
 
-    if (now_ms > b->refilled_ms) {
-        b->tokens += (double)(now_ms - b->refilled_ms) * rate / 1000;
-        b->refilled_ms = now_ms;
+    if (now_ms <= b->refilled_ms)
+        return;
+    b->refilled_ms = now_ms;
+    for (int i = 0; i < BUDGET_USERS; i++) {
+        double size = bucket_size(b, (enum budget_user)i);
+        b->tokens[i] += seconds * own_rate(b, (enum budget_user)i);
+        if (b->tokens[i] <= size)
+            continue;
+        spilled[BUDGET_USERS - 1 - i] += b->tokens[i] - size;
+        b->tokens[i] = size;
     }
-    if (b->tokens > rate)
-        b->tokens = rate;
-    return b->tokens >= 1 ? 0 : 1 + (int64_t)((1 - b->tokens) * 1000 / rate);
+    for (int i = 0; i < BUDGET_USERS; i++) {
+        double size = bucket_size(b, (enum budget_user)i);
+        b->tokens[i] += spilled[i];
+        if (b->tokens[i] > size)
+            b->tokens[i] = size;
+    }
 }
 
-int64_t budget_take(struct budget *b, const char *host, int64_t now_ms)
+static int64_t wait_for_token(struct budget *b, enum budget_user user, int64_t now_ms)
+{
+    double rate = own_rate(b, user);
+
+    refill(b, now_ms);
+    if (b->tokens[user] >= 1)
+        return 0;
+    return rate > 0 ? 1 + (int64_t)((1 - b->tokens[user]) * 1000 / rate) : CAPACITY_WAIT_MS;
+}
+
+bool budget_is_full(const struct budget *b, enum budget_user user)
+{
+    uint32_t most = b->limits.connections_max, checks = b->limits.connections_checks;
+
+    if (budget_connections(b) >= most)
+        return true;
+    if (user == BUDGET_CHECKS)
+        return b->connections[user] >= checks;
+    return most > checks && b->connections[user] >= most - checks;
+}
+
+bool budget_may_dial(struct budget *b, enum budget_user user, int64_t now_ms)
+{
+    return !budget_is_full(b, user) && wait_for_token(b, user, now_ms) == 0;
+}
+
+int64_t budget_take(struct budget *b, enum budget_user user, const char *host, int64_t now_ms)
 {
     struct host **at = find(b, host);
     struct host *h = *at;
     int64_t wait;
 
-    if (b->connections >= b->limits.connections_max)
+    if (budget_is_full(b, user))
         return CAPACITY_WAIT_MS;
     if (h != NULL && h->connections >= b->limits.host_connections_max)
         return CAPACITY_WAIT_MS;
@@ -119,15 +175,15 @@ int64_t budget_take(struct budget *b, const char *host, int64_t now_ms)
         return b->limits.host_interval_ms > 0 ? b->limits.host_interval_ms : 1;
     if (h != NULL && now_ms - h->last_ms < b->limits.host_interval_ms)
         return b->limits.host_interval_ms - (now_ms - h->last_ms);
-    wait = wait_for_token(b, now_ms);
+    wait = wait_for_token(b, user, now_ms);
     if (wait > 0)
         return wait;
     if (h == NULL)
         h = add(at, host);
     h->connections++;
     h->dialling++;
-    b->connections++;
-    b->tokens -= 1;
+    b->connections[user]++;
+    b->tokens[user] -= 1;
     forget_idle(b, &h->next, now_ms);
     return 0;
 }
@@ -142,19 +198,23 @@ void budget_dialled(struct budget *b, const char *host, int64_t now_ms)
     h->last_ms = now_ms;
 }
 
-void budget_release(struct budget *b, const char *host, int64_t now_ms)
+void budget_release(struct budget *b, enum budget_user user, const char *host, int64_t now_ms)
 {
     struct host **at = find(b, host);
 
     assert(*at != NULL);
     assert((*at)->connections > 0);
-    assert(b->connections > 0);
+    assert(b->connections[user] > 0);
     (*at)->connections--;
-    b->connections--;
+    b->connections[user]--;
     forget_idle(b, at, now_ms);
 }
 
 uint32_t budget_connections(const struct budget *b)
 {
-    return b->connections;
+    uint32_t n = 0;
+
+    for (int i = 0; i < BUDGET_USERS; i++)
+        n += b->connections[i];
+    return n;
 }

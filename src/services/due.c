@@ -6,7 +6,10 @@ enum {
     DAY_MS = 24 * 60 * MINUTE_MS,
     DRAWN_OF = 10,
     DOUBLINGS_MAX = 30,
-    FURTHEST_DAYS = 31
+    FURTHEST_DAYS = 31,
+    RTT_UNKNOWN_MS = 1000,
+    RANK_RTT_MAX_MS = 2000,
+    RANK_NEWS_MAX = 1000
 };
 
 /* A number that looks random and is the same each time it is asked for. */
@@ -51,6 +54,22 @@ static int64_t policy_wait(enum err_code code)
     if (code == ERR_INVALID_EVENTS || code == ERR_ONION_DESCRIPTOR)
         return DAY_MS;
     return 0;
+}
+
+bool due_is_policy(enum err_code code)
+{
+    return policy_wait(code) > 0;
+}
+
+int64_t due_rank(int64_t due_at, int32_t rtt_read_ms, double new_per_hour)
+{
+    int64_t rtt = rtt_read_ms < 0 ? RTT_UNKNOWN_MS : rtt_read_ms;
+    double news = new_per_hour < RANK_NEWS_MAX ? new_per_hour : RANK_NEWS_MAX;
+
+    if (rtt > RANK_RTT_MAX_MS)
+        rtt = RANK_RTT_MAX_MS;
+    return due_at + rtt * (5 * MINUTE_MS / RANK_RTT_MAX_MS) -
+           (int64_t)(news * 5 * MINUTE_MS / RANK_NEWS_MAX);
 }
 
 int64_t due_after_failure(enum err_code code, int64_t now, uint32_t lot, uint32_t *failures,

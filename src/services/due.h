@@ -32,6 +32,14 @@ int64_t due_after_sync(int64_t now, uint32_t lot, const struct due_limits *limit
 int64_t due_after_failure(enum err_code code, int64_t now, uint32_t lot, uint32_t *failures,
                           const struct due_limits *limits);
 
+/* The order of those that are due while places are few: who answers quickly and brings what is new
+ * stands up to ten minutes ahead of who does neither.  rtt_read_ms -1: not known. */
+int64_t due_rank(int64_t due_at, int32_t rtt_read_ms, double new_per_hour);
+
+/* Is a wait after this failure the relay's own wish, which a check that finds it well does not
+ * end? */
+bool due_is_policy(enum err_code code);
+
 /* Live places: one relay's claim.  Larger goes first. */
 struct due_claim {
     double new_per_hour; /* events it brings that the archive did not have */

@@ -90,6 +90,7 @@ static void on_row(void *owner, const struct store_relay *row)
     relay->id = row->relay_id;
     relay->network = row->network;
     relay->next_at_ms = row->next_at;
+    relay->health.rtt_read_ms = -1;
     relay->last_ok_at_ms = row->last_ok_at;
     relay->synced_at_ms = row->synced_at;
     relay->failures = (uint32_t)row->failures;

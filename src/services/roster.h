@@ -18,6 +18,14 @@
 struct visit;
 struct config_relay;
 
+/* What the monitor has found, for those who read relays. */
+struct relay_health {
+    enum { HEALTH_UNKNOWN, HEALTH_UNREADABLE, HEALTH_READABLE } state;
+    bool came_back;        /* readable now, and not so before */
+    int64_t checked_at_ms; /* the last check that said so, UNIX ms; 0: never */
+    int32_t rtt_read_ms;   /* -1: not known */
+};
+
 struct relay {
     int32_t id;
     enum network network;
@@ -48,12 +56,25 @@ struct relay {
     uint32_t lot;         /* for the tenth of the live places that is drawn */
     struct heap_node due; /* when nothing is being done with it */
     uint32_t lane;        /* where it waits, and whose place it takes */
+    bool waits_for_place; /* it is due, but there are not places for all */
     bool scheduled, following, dialled;
     bool incomplete; /* the visit under way has found something that stays unproven */
     char *host;      /* while a visit holds a place in the budget */
     struct list visit_link, starved_link;
     struct list dirty_link;
     bool dirty;
+
+    struct relay_health health;
+    struct check *check; /* the monitor's own */
+};
+
+/* Where monitor and synchronizer meet: neither knows the other.  Each function may be NULL. */
+struct roster_hooks {
+    void *monitor, *synchronizer;
+    /* A visit ends: its session must not be used any more. */
+    void (*on_session_ends)(void *monitor, struct relay *relay);
+    /* A check has changed, or confirmed, relay->health. */
+    void (*on_health)(void *synchronizer, struct relay *relay);
 };
 
 struct roster {
@@ -67,6 +88,7 @@ struct roster {
     uint64_t bytes; /* an estimate of memory held */
     uint32_t states[RELAY_STATE__COUNT];
     uint32_t networks[NETWORK__COUNT];
+    struct roster_hooks hooks;
     struct relay **by_id; /* relay ids are dense: an index of pointers */
     uint32_t by_id_n;
 };

@@ -30,7 +30,8 @@ struct synchronizer {
     struct due_limits limits;
     struct budget *budget;
     uv_timer_t tick;
-    struct heap due[LANES]; /* keyed by UNIX ms */
+    struct heap due[LANES];   /* keyed by UNIX ms */
+    struct heap ready[LANES]; /* due now, waiting for a place: keyed by due_rank() */
     uint32_t walking[LANES], live;
     struct list starved, visits;
     struct net_proxy_watch proxies;
@@ -49,10 +50,11 @@ static void on_filter_id(void *owner, int32_t filter_id, const struct err *err);
 static void ask_kinds(struct synchronizer *s);
 static void on_kinds(void *owner, const int32_t *kinds, uint32_t n, const struct err *err);
 static void schedule(struct synchronizer *s, struct relay *relay, int64_t at_ms);
+static void on_health(void *owner, struct relay *relay);
 static void on_tick(uv_timer_t *timer);
 static void feed_starved(struct synchronizer *s);
 static void start_due(struct synchronizer *s);
-static bool start_visit(struct synchronizer *s, struct relay *relay, int64_t now);
+static void start_visit(struct synchronizer *s, struct relay *relay, int64_t now);
 static void every_second(struct synchronizer *s, int64_t now);
 static void on_proxy_up(struct net_proxy_watch *watch, enum network network);
 
@@ -79,7 +81,9 @@ struct synchronizer *synchronizer_open(const struct synchronizer_parts *parts,
     if (s == NULL)
         abort();
     s->parts = *parts;
-    s->budget = budget_new(&options->budget);
+    s->budget = parts->budget;
+    parts->roster->hooks.synchronizer = s;
+    parts->roster->hooks.on_health = on_health;
     s->filter_ids = calloc(parts->filters_n, sizeof(*s->filter_ids));
     if (s->filter_ids == NULL)
         abort();
@@ -93,8 +97,10 @@ struct synchronizer *synchronizer_open(const struct synchronizer_parts *parts,
                                 .filters = parts->filters,
                                 .filter_ids = s->filter_ids,
                                 .filters_n = parts->filters_n};
-    for (int i = 0; i < LANES; i++)
+    for (int i = 0; i < LANES; i++) {
         heap_init(&s->due[i]);
+        heap_init(&s->ready[i]);
+    }
     list_init(&s->starved);
     list_init(&s->visits);
     s->proxies.up = on_proxy_up;
@@ -113,7 +119,6 @@ void synchronizer_reconfigure(struct synchronizer *s, const struct synchronizer_
     s->limits = (struct due_limits){.retry_min_ms = o->retry_min_ms,
                                     .retry_max_ms = o->retry_max_ms,
                                     .poll_interval_ms = o->poll_interval_ms};
-    budget_set_limits(s->budget, &o->budget);
     s->env.page = o->page;
     s->env.subscriptions_max = a_session > 0 ? a_session : 1;
     s->env.idle_ms = o->idle_ms;
@@ -242,10 +247,54 @@ static void on_kinds(void *owner, const int32_t *kinds, uint32_t n, const struct
     s->env.kinds_n = n;
 }
 
+static void unschedule(struct synchronizer *s, struct relay *relay)
+{
+    heap_remove(relay->waits_for_place ? &s->ready[relay->lane] : &s->due[relay->lane],
+                &relay->due);
+    relay->waits_for_place = false;
+}
+
 static void schedule(struct synchronizer *s, struct relay *relay, int64_t at_ms)
 {
+    unschedule(s, relay);
     relay->next_at_ms = at_ms;
     heap_put(&s->due[relay->lane], &relay->due, at_ms);
+}
+
+/* Has the monitor found it readable, lately? */
+static bool is_readable(const struct synchronizer *s, const struct relay *relay, int64_t now)
+{
+    int64_t most = s->options.max_check_age_ms;
+
+    if (!s->options.require_readable)
+        return true;
+    return relay->health.state == HEALTH_READABLE &&
+           (most == 0 || now - relay->health.checked_at_ms <= most);
+}
+
+/* What a check has found: a relay that waited for it, or has come back, is read at once. */
+static void on_health(void *owner, struct relay *relay)
+{
+    struct synchronizer *s = owner;
+    int64_t now = clock_wall_ms();
+
+    if (s->stopping || !relay->scheduled || relay->visit != NULL ||
+        (relay->settings != NULL && !relay->settings->enabled))
+        return;
+    if (!is_readable(s, relay, now)) {
+        if (s->options.require_readable && relay->health.state == HEALTH_UNREADABLE)
+            roster_set_state(s->parts.roster, relay, RELAY_FAILING);
+        return;
+    }
+    bool parked = !heap_has(&relay->due);
+    bool fresh = relay->last_ok_at_ms == 0 && relay->failures == 0;
+    if (due_is_policy(relay->error) && relay->failures > 0 && relay->next_at_ms > now) {
+        if (parked)
+            schedule(s, relay, relay->next_at_ms);
+        return;
+    }
+    if (parked || fresh || relay->health.came_back)
+        schedule(s, relay, now);
 }
 
 /* The tick: ten times a second, and cheap when nothing is due. */
@@ -277,36 +326,51 @@ static uint32_t places(const struct synchronizer *s, int lane)
     return lane == LANE_PRIORITY ? s->options.sessions_priority : s->options.sessions[lane];
 }
 
+/* Who is due waits for a place, the best first. */
+static void make_ready(struct synchronizer *s, int lane, int64_t now)
+{
+    struct heap_node *node;
+
+    while ((node = heap_take_due(&s->due[lane], now)) != NULL) {
+        struct relay *relay = CONTAINER_OF(node, struct relay, due);
+        relay->waits_for_place = true;
+        heap_put(&s->ready[lane], node,
+                 due_rank(relay->next_at_ms, relay->health.rtt_read_ms, relay->news_per_hour));
+    }
+}
+
 static void start_due(struct synchronizer *s)
 {
     static const int order[LANES] = {LANE_PRIORITY, NETWORK_CLEARNET, NETWORK_TOR, NETWORK_I2P,
                                      NETWORK_LOKI};
-    int64_t now = clock_wall_ms();
+    int64_t now = clock_wall_ms(), mono = clock_mono_ms();
     bool crowded = false;
 
     for (int i = 0; i < LANES; i++) {
         int lane = order[i];
         struct heap_node *first;
+        make_ready(s, lane, now);
         /* At most so many tries a tick: a tick stays short however many are due. */
         for (uint32_t tries = 0; tries < 200; tries++) {
-            first = heap_first(&s->due[lane]);
-            if (first == NULL || first->due > now)
+            first = heap_first(&s->ready[lane]);
+            if (first == NULL)
                 break;
-            if (s->walking[lane] >= places(s, lane) ||
-                budget_connections(s->budget) >= s->options.budget.connections_max) {
+            if (s->walking[lane] >= places(s, lane) || budget_is_full(s->budget, BUDGET_ARCHIVE)) {
                 crowded = true;
                 break;
             }
-            heap_remove(&s->due[lane], first);
-            if (!start_visit(s, CONTAINER_OF(first, struct relay, due), now))
+            if (!budget_may_dial(s->budget, BUDGET_ARCHIVE, mono))
                 break;
+            struct relay *relay = CONTAINER_OF(first, struct relay, due);
+            unschedule(s, relay);
+            start_visit(s, relay, now);
         }
     }
     s->env.crowded = crowded;
 }
 
-/* False: nobody may dial just now. */
-static bool start_visit(struct synchronizer *s, struct relay *relay, int64_t now)
+/* Or puts it back until it may be visited. */
+static void start_visit(struct synchronizer *s, struct relay *relay, int64_t now)
 {
     struct relay_url *url;
     int64_t wait;
@@ -315,17 +379,22 @@ static bool start_visit(struct synchronizer *s, struct relay *relay, int64_t now
         net_proxy_state(s->parts.net, relay->network) != NET_PROXY_UP) {
         roster_set_state(s->parts.roster, relay, RELAY_NO_PROXY);
         schedule(s, relay, now + NO_PROXY_MS + relay->lot % 1000);
-        return true;
+        return;
+    }
+    if (!is_readable(s, relay, now)) { /* parked: on_health() wakes it */
+        roster_set_state(s->parts.roster, relay,
+                         relay->health.state == HEALTH_UNREADABLE ? RELAY_FAILING : RELAY_WAITING);
+        return;
     }
     url = malloc(sizeof(*url));
     if (url == NULL)
         abort();
     visit_parse_url(relay, url);
-    wait = budget_take(s->budget, url->host, clock_mono_ms());
+    wait = budget_take(s->budget, BUDGET_ARCHIVE, url->host, clock_mono_ms());
     if (wait > 0) {
         free(url);
         schedule(s, relay, now + wait);
-        return wait >= 10; /* a shorter one is for a token, which all are waiting for */
+        return;
     }
     relay->host = strdup(url->host);
     free(url);
@@ -335,7 +404,6 @@ static bool start_visit(struct synchronizer *s, struct relay *relay, int64_t now
     list_add_tail(&s->visits, &relay->visit_link);
     roster_set_state(s->parts.roster, relay, RELAY_CONNECTING);
     relay->visit = visit_open(&s->env, relay, &visit_ops);
-    return true;
 }
 
 static void every_second(struct synchronizer *s, int64_t now)
@@ -466,6 +534,8 @@ static void finish(struct synchronizer *s, struct relay *relay, enum relay_state
 {
     struct visit *visit = relay->visit;
 
+    if (s->parts.roster->hooks.on_session_ends != NULL)
+        s->parts.roster->hooks.on_session_ends(s->parts.roster->hooks.monitor, relay);
     relay->visit = NULL;
     visit_close(visit);
     list_remove(&relay->visit_link);
@@ -473,7 +543,7 @@ static void finish(struct synchronizer *s, struct relay *relay, enum relay_state
     if (!relay->dialled)
         budget_dialled(s->budget, relay->host, clock_mono_ms());
     relay->dialled = false;
-    budget_release(s->budget, relay->host, clock_mono_ms());
+    budget_release(s->budget, BUDGET_ARCHIVE, relay->host, clock_mono_ms());
     free(relay->host);
     relay->host = NULL;
     if (relay->following)
@@ -561,9 +631,10 @@ void synchronizer_close(struct synchronizer *s)
 {
     assert(list_empty(&s->visits));
     net_unwatch_proxies(&s->proxies);
-    for (int i = 0; i < LANES; i++)
+    for (int i = 0; i < LANES; i++) {
         heap_done(&s->due[i]);
-    budget_free(s->budget);
+        heap_done(&s->ready[i]);
+    }
     free(s->filter_ids);
     free(s->kinds);
     uv_close((uv_handle_t *)&s->tick, on_tick_closed);

@@ -1,9 +1,10 @@
 /* synchronizer: which relays are read now, and what happens to them afterwards.
  *
- *     due -> (proxy? place? host's budget?) -> visit -> in sync: live, or polled later
+ *     due -> (proxy? readable? place? host's budget?) -> visit -> in sync: live, or polled later
  *                                                    -> failed: back-off by blame
  *
- * Places: so many per network, and a lane of its own for priority relays.  What is due is decided
+ * A relay that no check has found readable is parked until one does (roster_hooks).  Places: so
+ * many per network, and a lane of its own for priority relays.  What is due is decided
  * by due.c, what is asked by walk.c; this file only moves relays between lists. */
 #ifndef SERVICES_SYNCHRONIZER_H
 #define SERVICES_SYNCHRONIZER_H
@@ -16,6 +17,8 @@ struct synchronizer;
 /* Times in milliseconds unless the name says otherwise. */
 struct synchronizer_options {
     bool enabled;
+    bool require_readable;    /* only relays that a check has found readable are read */
+    int64_t max_check_age_ms; /* and not longer ago than this; 0: whenever */
     uint32_t page, live_max;
     uint32_t sessions[NETWORK__COUNT], sessions_priority;
     int64_t poll_interval_ms, retry_min_ms, retry_max_ms, slice_ms;
@@ -27,6 +30,7 @@ struct synchronizer_options {
 
 struct synchronizer_parts {
     uv_loop_t *loop;
+    struct budget *budget;
     struct net *net;
     struct db *db;
     struct ingest *ingest;

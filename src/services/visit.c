@@ -148,6 +148,14 @@ void visit_account(struct visit *v)
     v->bytes_accounted = bytes;
 }
 
+struct session *visit_session(const struct visit *v, int64_t *opened_ms)
+{
+    if (!v->ready || v->session_gone || v->state == VISIT_ENDED || v->env->subscriptions_max < 2)
+        return NULL;
+    *opened_ms = v->started_ms;
+    return v->session;
+}
+
 /* Connected */
 
 static void on_ready(void *owner, const struct wsconn_report *report)

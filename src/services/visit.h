@@ -66,6 +66,10 @@ void visit_resume(struct visit *v);
 void visit_follow(struct visit *v);
 void visit_tick(struct visit *v, int64_t now_ms); /* about once a second while it is live */
 bool visit_is_live(const struct visit *v);
+
+/* The session when more can be asked on it (a check, beside what is under way), else NULL.  It ends
+ * with the visit.  *opened_ms: when it was dialled, monotonic. */
+struct session *visit_session(const struct visit *v, int64_t *opened_ms);
 void visit_close(struct visit *v);
 
 /* The second down to which the walk has come, 0 when it is not walking. */
