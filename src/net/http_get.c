@@ -26,11 +26,20 @@ struct http_get {
     char accept[CONDITION_MAX], if_none_match[CONDITION_MAX],
         if_modified_since[CONDITION_MAX]; /* "": none */
     size_t body_bytes_max;
+    struct tls_peer *peer; /* the owner's; NULL after the first connection */
     struct http_get_result result;
 };
 
-static const char *const wanted[] = {
-    "location", "content-encoding", "content-type", "etag", "last-modified", "server", NULL};
+static const char *const wanted[] = {"location",
+                                     "content-encoding",
+                                     "content-type",
+                                     "etag",
+                                     "last-modified",
+                                     "server",
+                                     "access-control-allow-origin",
+                                     "access-control-allow-headers",
+                                     "access-control-allow-methods",
+                                     NULL};
 
 static void on_deadline(uv_timer_t *timer);
 static void on_timer_closed(uv_handle_t *handle);
@@ -48,7 +57,11 @@ static void connect_to(struct http_get *g)
     const struct dial_target target = {g->url.network, g->url.host, g->url.port};
 
     g->answer = http1_new(&http);
-    g->transport = transport_open(g->net, &target, g->url.tls, &ops, g);
+    g->transport = transport_open(g->net, &target,
+                                  !g->url.tls       ? TRANSPORT_PLAIN
+                                  : g->peer != NULL ? TRANSPORT_TLS_FRESH
+                                                    : TRANSPORT_TLS,
+                                  &ops, g);
 }
 
 struct http_get *http_get_open(struct net *net, const struct http_get_options *options,
@@ -63,6 +76,7 @@ struct http_get *http_get_open(struct net *net, const struct http_get_options *o
     g->owner = owner;
     g->url = *options->url;
     g->body_bytes_max = options->body_bytes_max;
+    g->peer = options->peer;
     str_copy(g->accept, sizeof(g->accept), str_z(options->accept));
     /* A condition that does not fit is left out: the answer is then the whole document. */
     if (!str_copy(g->if_none_match, sizeof(g->if_none_match), str_z(options->if_none_match)))
@@ -107,6 +121,9 @@ static void finish(struct http_get *g)
         .etag = http1_header(a, "etag"),
         .last_modified = http1_header(a, "last-modified"),
         .server = http1_header(a, "server"),
+        .cors = http1_header_count(a, "access-control-allow-origin") > 0 &&
+                http1_header_count(a, "access-control-allow-headers") > 0 &&
+                http1_header_count(a, "access-control-allow-methods") > 0,
         .url = g->url,
         .redirects = g->redirects,
     };
@@ -131,6 +148,16 @@ static void on_timer_closed(uv_handle_t *handle)
 
     http1_free(g->answer);
     free(g);
+}
+
+/* What is told of a peer is told of the first, whom we meant. */
+static void take_peer(struct http_get *g)
+{
+    const struct tls_peer *peer = transport_tls_peer(g->transport);
+
+    if (g->peer != NULL && peer != NULL)
+        *g->peer = *peer;
+    g->peer = NULL;
 }
 
 /* ---- the conversation ------------------------------------------------------------- */
@@ -216,6 +243,7 @@ static void on_ready(void *owner)
     struct buf request;
     struct err err;
 
+    take_peer(g);
     buf_init(&request, REQUEST_MAX);
     if (make_request(g, &request, &err) != 0)
         fail(g, &err);
@@ -243,6 +271,7 @@ static void on_failed(void *owner, const struct err *why)
     struct http_get *g = owner;
     struct err err = *why;
 
+    take_peer(g);
     /* An answer without a length ends with the connection; one that has begun and is not complete
      * is broken. */
     if (why->code == ERR_DISCONNECTED && http1_head_done(g->answer))

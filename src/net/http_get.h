@@ -26,6 +26,9 @@ struct http_get_options {
     const char *if_modified_since;
     size_t body_bytes_max;
     uint32_t timeout_ms;
+    /* Where to put what the first server showed of itself in TLS, as in wsconn.h; NULL: not
+     * wanted. */
+    struct tls_peer *peer;
 };
 
 /* Views are valid until http_get_close(). */
@@ -33,7 +36,8 @@ struct http_get_result {
     int status; /* whatever the server said: 200, 304, 404, ... */
     struct str body;
     struct str content_type, etag, last_modified, server; /* {NULL, 0}: not sent */
-    struct http_url url;                                  /* that answered, after redirects */
+    bool cors;           /* all three Access-Control-Allow headers that NIP-11 demands were sent */
+    struct http_url url; /* that answered, after redirects */
     unsigned redirects;
     struct transport_report report; /* of the last connection */
 };

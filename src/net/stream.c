@@ -114,7 +114,7 @@ struct stream *stream_open(struct net *net, int fd, const struct stream_options 
 
         (void)snprintf(s->session_key, sizeof(s->session_key), "%s:%u", options->host,
                        options->port);
-        resume = lru_get(net->sessions, str_z(s->session_key));
+        resume = options->tls_fresh ? NULL : lru_get(net->sessions, str_z(s->session_key));
         s->context = net->tls;
         s->tls = tls_new(net->tls, options->host, resume, &s->err);
         s->broken = s->tls == NULL;

@@ -27,6 +27,7 @@ struct stream_options {
     bool tls;
     const char *host;        /* for TLS: SNI, and what the certificate must name; copied */
     uint16_t port;           /* with host: whose TLS session may be resumed */
+    bool tls_fresh;          /* resume nothing: the peer shows its certificates */
     uint32_t tls_timeout_ms; /* for the whole handshake, waiting for a worker included */
 };
 

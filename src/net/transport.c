@@ -15,7 +15,7 @@ struct transport {
     struct stream *stream; /* from then on */
     struct dial_report dialled;
     enum network network;
-    bool tls;
+    enum transport_security security;
     uint16_t port;
     char host[256];
 };
@@ -25,8 +25,9 @@ static void on_dial_failed(void *owner, const struct err *err);
 
 static const struct dial_ops dial_ops = {on_connected, on_dial_failed};
 
-struct transport *transport_open(struct net *net, const struct dial_target *target, bool tls,
-                                 const struct stream_ops *ops, void *owner)
+struct transport *transport_open(struct net *net, const struct dial_target *target,
+                                 enum transport_security security, const struct stream_ops *ops,
+                                 void *owner)
 {
     struct transport *t = calloc(1, sizeof(*t));
 
@@ -37,7 +38,7 @@ struct transport *transport_open(struct net *net, const struct dial_target *targ
     t->ops = ops;
     t->owner = owner;
     t->network = target->network;
-    t->tls = tls;
+    t->security = security;
     t->port = target->port;
     memcpy(t->host, target->host, strlen(target->host) + 1);
     t->dial = dial_open(net, target, &dial_ops, t);
@@ -108,7 +109,8 @@ bool transport_take_throttled(struct transport *t)
 static void on_connected(void *owner, int fd)
 {
     struct transport *t = owner;
-    struct stream_options options = {.tls = t->tls,
+    struct stream_options options = {.tls = t->security != TRANSPORT_PLAIN,
+                                     .tls_fresh = t->security == TRANSPORT_TLS_FRESH,
                                      .host = t->host,
                                      .port = t->port,
                                      .tls_timeout_ms = t->network == NETWORK_CLEARNET

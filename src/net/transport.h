@@ -20,9 +20,16 @@ struct transport_report {
 
 struct transport;
 
+enum transport_security {
+    TRANSPORT_PLAIN,
+    TRANSPORT_TLS,
+    TRANSPORT_TLS_FRESH /* no resumption: the peer shows its certificates */
+};
+
 /* The ops are those of a stream; on_failed also tells of a dial that failed. */
-struct transport *transport_open(struct net *net, const struct dial_target *target, bool tls,
-                                 const struct stream_ops *ops, void *owner);
+struct transport *transport_open(struct net *net, const struct dial_target *target,
+                                 enum transport_security security, const struct stream_ops *ops,
+                                 void *owner);
 void transport_close(struct transport *t);
 
 void transport_write(struct transport *t, struct str bytes); /* after on_ready; copied */

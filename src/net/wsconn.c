@@ -23,6 +23,7 @@ struct wsconn {
     struct err err;
 
     bool overlay, tls;
+    struct tls_peer *peer; /* the owner's */
     uint16_t port;
     char host[256];
     char *path;
@@ -40,6 +41,7 @@ struct wsconn {
     size_t counted;       /* our share of net_connection_bytes */
 };
 
+static void take_report(struct wsconn *c);
 static void on_ready(void *owner);
 static void on_bytes(void *owner, struct str bytes);
 static void on_drained(void *owner);
@@ -80,13 +82,18 @@ struct wsconn *wsconn_open(struct net *net, const struct wsconn_target *target,
     c->owner = owner;
     c->overlay = target->network != NETWORK_CLEARNET;
     c->tls = target->tls;
+    c->peer = target->tls ? target->peer : NULL;
     c->port = target->port;
     memcpy(c->host, target->host, strlen(target->host) + 1);
     c->report.dns_us = c->report.tcp_us = c->report.proxy_us = c->report.tls_us =
         c->report.upgrade_us = -1;
     (void)uv_timer_init(net->loop, &c->clock);
     c->clock.data = c;
-    c->transport = transport_open(net, &dial, target->tls, &transport_ops, c);
+    c->transport = transport_open(net, &dial,
+                                  !target->tls           ? TRANSPORT_PLAIN
+                                  : target->peer != NULL ? TRANSPORT_TLS_FRESH
+                                                         : TRANSPORT_TLS,
+                                  &transport_ops, c);
     return c;
 }
 
@@ -125,8 +132,10 @@ void wsconn_ping(struct wsconn *c)
     pump(c);
 }
 
-const struct wsconn_report *wsconn_report(const struct wsconn *c)
+const struct wsconn_report *wsconn_report(struct wsconn *c)
 {
+    if (c->state == WSCONN_DIALLING)
+        take_report(c); /* how far it has come */
     return &c->report;
 }
 
@@ -139,6 +148,7 @@ uint64_t wsconn_received_bytes(const struct wsconn *c)
 
 static void take_report(struct wsconn *c)
 {
+    const struct tls_peer *peer = transport_tls_peer(c->transport);
     struct transport_report t;
 
     transport_report(c->transport, &t);
@@ -151,6 +161,8 @@ static void take_report(struct wsconn *c)
     memcpy(c->report.address, t.address, sizeof(c->report.address));
     memcpy(c->report.tls_version, t.tls_version, sizeof(c->report.tls_version));
     memcpy(c->report.tls_cipher, t.tls_cipher, sizeof(c->report.tls_cipher));
+    if (c->peer != NULL && peer != NULL)
+        *c->peer = *peer;
 }
 
 static void on_ready(void *owner)

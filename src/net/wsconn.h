@@ -15,6 +15,7 @@
 #define NET_WSCONN_H
 
 #include "net/net.h"
+#include "net/tls.h"
 
 struct wsconn;
 
@@ -24,6 +25,9 @@ struct wsconn_target {
     const char *host; /* name or literal address without brackets; copied */
     uint16_t port;
     const char *path; /* "" or "/..." with its query; copied */
+    /* Where to put what the peer showed of itself in TLS, also when it was refused for it; then the
+     * handshake is a full one.  NULL: not wanted.  Filled before on_open or on_closed. */
+    struct tls_peer *peer;
 };
 
 /* The time of each step in microseconds, -1 when the step was not taken. */
@@ -56,7 +60,7 @@ int wsconn_send(struct wsconn *c, struct str text, struct err *err) MUST_USE;
 void wsconn_ping(struct wsconn *c);
 
 const struct wsconn_report *
-wsconn_report(const struct wsconn *c); /* filled as far as it got; valid until wsconn_close */
+wsconn_report(struct wsconn *c); /* filled as far as it got; valid until wsconn_close */
 
 /* Bytes of messages and of frames read since it opened (payload and all), for accounting. */
 uint64_t wsconn_received_bytes(const struct wsconn *c);

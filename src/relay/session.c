@@ -49,6 +49,7 @@ struct request {
     void *owner;
     int64_t idle_at_ms, total_at_ms; /* monotonic; INT64_MAX: none */
     int64_t ends_at_ms;              /* when ENDING */
+    uint64_t sent_ns;
     bool auth_tried;
     struct settlement result;
     size_t filters_n;
@@ -64,6 +65,8 @@ struct session {
     struct wsconn *conn;
     uv_timer_t timer; /* the nearest deadline of any request */
     struct list requests;
+    struct exchanges exchanges;
+    struct list guests;
     uint32_t open;    /* requests on the wire */
     uint32_t garbage; /* messages that made no sense */
     int64_t alive_at_ms;
@@ -87,6 +90,7 @@ static void on_eose_message(struct session *s, const struct message *m);
 static void on_closed_message(struct session *s, const struct message *m);
 static void on_notice(struct session *s, const struct message *m);
 static void on_auth_challenge(struct session *s, const struct message *m);
+static void on_answer(struct session *s, const struct message *m);
 static void on_ok(struct session *s, const struct message *m);
 static void send_auth(struct session *s);
 static void send_waiting(struct session *s);
@@ -118,7 +122,9 @@ struct session *session_open(struct net *net, const struct wsconn_target *target
     list_init(&s->requests);
     (void)uv_timer_init(net_loop(net), &s->timer);
     s->timer.data = s;
+    list_init(&s->guests);
     s->conn = wsconn_open(net, target, &conn_ops, s);
+    exchanges_init(&s->exchanges, s->conn);
     return s;
 }
 
@@ -140,10 +146,17 @@ static void request_free(struct request *r)
 
 void session_close(struct session *s)
 {
+    struct list *l;
+
     assert(s->state != SESSION_CLOSED);
     s->state = SESSION_CLOSED;
-    LIST_FOR_EACH(l, &s->requests)
-    request_free(CONTAINER_OF(l, struct request, link));
+    while ((l = list_take_first(&s->guests)) != NULL) {
+        struct session_guest *guest = CONTAINER_OF(l, struct session_guest, link);
+        guest->on_gone(guest);
+    }
+    exchanges_drop(&s->exchanges);
+    LIST_FOR_EACH(at, &s->requests)
+    request_free(CONTAINER_OF(at, struct request, link));
     wsconn_close(s->conn);
     uv_close((uv_handle_t *)&s->timer, on_timer_closed);
 }
@@ -213,6 +226,7 @@ static void send_request(struct request *r)
 
     name_request(r);
     r->state = REQUEST_OPEN;
+    r->sent_ns = uv_hrtime();
     r->session->open++;
     r->idle_at_ms = now + r->options.idle_ms;
     r->total_at_ms = now + r->options.total_ms;
@@ -305,7 +319,8 @@ static void on_message(void *owner, struct str text)
     case MESSAGE_COUNT:
     case MESSAGE_NEG_MSG:
     case MESSAGE_NEG_ERR:
-        return; /* never asked for: harmless */
+        on_answer(s, &m);
+        return;
     case MESSAGE_INVALID:
         if (++s->garbage > GARBAGE_MAX) {
             struct err err;
@@ -408,6 +423,8 @@ static void on_closed_message(struct session *s, const struct message *m)
 
     if (r != NULL)
         refuse(r, m->text, message_prefix(m->text));
+    else
+        on_answer(s, m);
 }
 
 static void on_notice(struct session *s, const struct message *m)
@@ -420,6 +437,41 @@ static void on_notice(struct session *s, const struct message *m)
         (void)send_text(s, "CLOSE", r->id, STR(""));
         refuse(r, m->text, message_prefix(m->text));
     }
+}
+
+/* What is no REQ */
+
+struct exchange *session_publish(struct session *s, struct str event, const struct id32 *id,
+                                 uint32_t timeout_ms, exchange_done *done, void *owner)
+{
+    struct exchange *e;
+
+    assert(s->state == SESSION_READY);
+    e = exchanges_add(&s->exchanges, EXCHANGE_EVENT, event, id, timeout_ms, done, owner);
+    arm(s);
+    return e;
+}
+
+struct exchange *session_ask(struct session *s, enum exchange_kind kind, struct str rest,
+                             uint32_t timeout_ms, exchange_done *done, void *owner)
+{
+    struct exchange *e;
+
+    assert(s->state == SESSION_READY && kind != EXCHANGE_EVENT);
+    e = exchanges_add(&s->exchanges, kind, rest, NULL, timeout_ms, done, owner);
+    arm(s);
+    return e;
+}
+
+void session_guest_add(struct session *s, struct session_guest *guest)
+{
+    assert(s->state == SESSION_READY);
+    list_add_tail(&s->guests, &guest->link);
+}
+
+void session_guest_remove(struct session_guest *guest)
+{
+    list_remove(&guest->link);
 }
 
 /* NIP-42 */
@@ -460,13 +512,30 @@ static void send_auth(struct session *s)
 static void end_auth(struct session *s, enum auth_state state)
 {
     s->auth = state;
+    exchanges_resend(&s->exchanges);
     send_waiting(s); /* asked again; when refused, the relay's second answer settles each request */
+}
+
+/* What may be the answer to an exchange; its owner may close the session in here. */
+static void on_answer(struct session *s, const struct message *m)
+{
+    bool may_auth = s->options.signer != NULL && s->asked_auth && s->auth != AUTH_REFUSED;
+
+    if (exchanges_hear(&s->exchanges, m, may_auth)) {
+        if (s->auth == AUTH_NONE)
+            send_auth(s);
+        if (s->auth != AUTH_SENT)
+            exchanges_resend(&s->exchanges);
+    }
+    arm(s);
 }
 
 static void on_ok(struct session *s, const struct message *m)
 {
     if (s->auth == AUTH_SENT && str_eq(m->sub, str_z(s->auth_id)))
         end_auth(s, m->ok ? AUTH_ACCEPTED : AUTH_REFUSED);
+    else
+        on_answer(s, m);
 }
 
 /* How a request ends */
@@ -491,10 +560,11 @@ static void settle(struct request *r, enum settle how)
 
 static void arm(struct session *s)
 {
-    int64_t now = clock_mono_ms(), next = INT64_MAX;
+    int64_t now = clock_mono_ms(), next;
 
     if (s->state != SESSION_READY)
         return;
+    next = exchanges_next(&s->exchanges);
     LIST_FOR_EACH(l, &s->requests)
     {
         const struct request *r = CONTAINER_OF(l, struct request, link);
@@ -530,6 +600,8 @@ static void on_timer(uv_timer_t *timer)
         settle(r, ended ? SETTLE_EOSE : SETTLE_TIMEOUT);
         break; /* the owner may have changed the list; arm() brings us back at once for the next */
     }
+    if (s->state == SESSION_READY)
+        exchanges_tick(&s->exchanges, now);
     arm(s);
 }
 
@@ -550,6 +622,8 @@ static void fail(struct session *s, const struct err *err)
     while (s->state != SESSION_CLOSED && (l = list_take_first(&s->requests)) != NULL)
         settle(CONTAINER_OF(l, struct request, link), how);
     if (s->state != SESSION_CLOSED)
+        exchanges_fail(&s->exchanges);
+    if (s->state != SESSION_CLOSED)
         s->ops->on_closed(s->owner, &copy);
 }
 
@@ -566,6 +640,11 @@ static void on_closed(void *owner, const struct err *err)
 }
 
 /* Facts */
+
+uint64_t request_sent_ns(const struct request *r)
+{
+    return r->sent_ns;
+}
 
 int64_t session_alive_at(const struct session *s)
 {

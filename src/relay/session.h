@@ -15,6 +15,7 @@
 #include "core/metrics.h"
 #include "net/wsconn.h"
 #include "nostr/message.h"
+#include "relay/exchange.h"
 
 struct session;
 struct request;
@@ -73,6 +74,25 @@ struct request *session_request(struct session *s, struct str filters,
                                 const struct request_options *options,
                                 const struct request_ops *ops, void *owner);
 void request_close(struct request *r); /* before it is settled: CLOSE is sent, no further call */
+uint64_t request_sent_ns(const struct request *r); /* uv_hrtime(); 0 while it waits for its place */
+
+/* What is no REQ (exchange.h).  Publishing: `event` is the signed event as JSON.  Asking: `rest` is
+ * what stands behind the subscription id, as `{"kinds":[1]}` or `{},"61000002"`.  Both are copied;
+ * when auth-required is the answer and a key is configured, the session authenticates and sends
+ * once more. */
+struct exchange *session_publish(struct session *s, struct str event, const struct id32 *id,
+                                 uint32_t timeout_ms, exchange_done *done, void *owner);
+struct exchange *session_ask(struct session *s, enum exchange_kind kind, struct str rest,
+                             uint32_t timeout_ms, exchange_done *done, void *owner);
+
+/* Somebody other than the owner who has requests or exchanges here: told when the session is about
+ * to be closed, and with it what he has here.  He calls nothing of the session from inside. */
+struct session_guest {
+    struct list link;
+    void (*on_gone)(struct session_guest *guest);
+};
+void session_guest_add(struct session *s, struct session_guest *guest); /* when it is ready */
+void session_guest_remove(struct session_guest *guest); /* harmless when he was told */
 
 /* Milliseconds of the monotonic clock when the peer last proved alive (any message or pong). */
 int64_t session_alive_at(const struct session *s);
