@@ -67,7 +67,7 @@ int daemon_run(struct config *cfg, const struct daemon_args *args)
     d->cfg = cfg;
     d->started_wall_s = clock_wall_s();
     d->started_mono_ms = clock_mono_ms();
-    log_set_level((enum log_level)cfg->log_level);
+    options_log(cfg);
     if (make_parts(d, &err) < 0) {
         say(&err);
         d->exit_code = err_blame(err.code) == ERR_BLAME_USER ? 2 : 1;
@@ -454,7 +454,7 @@ static void reload(struct daemon *d)
     }
     struct config *old = d->cfg;
     d->cfg = next;
-    log_set_level((enum log_level)next->log_level);
+    options_log(next);
     options_net(d, &net);
     if (net_reconfigure(d->net, &net, &err) < 0)
         say(&err);

@@ -75,6 +75,7 @@ void daemon_stop(struct daemon *d, int exit_code);
 
 /* daemon_options.c */
 void options_pools(const struct config *cfg, struct daemon_pools *pools);
+void options_log(const struct config *cfg);
 void options_net(const struct daemon *d, struct net_options *o);
 void options_ingest(const struct daemon *d, struct ingest_options *o);
 void options_budget(const struct daemon *d, struct budget_limits *o);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/log.h"
 #include "daemon.h"
 #include "nostr/sign.h"
 
@@ -28,6 +29,15 @@ void options_pools(const struct config *cfg, struct daemon_pools *pools)
     pools->messages = percent * SHARE_MESSAGES;
     pools->connections = percent * SHARE_CONNECTIONS;
     pools->relays = percent * SHARE_RELAYS;
+}
+
+void options_log(const struct config *cfg)
+{
+    struct err err;
+
+    log_set_level((enum log_level)cfg->log_level);
+    log_set_format((enum log_format)cfg->log_format);
+    (void)!log_set_modules(cfg->log_modules, true, &err); /* options_check() has read it */
 }
 
 void options_net(const struct daemon *d, struct net_options *o)
@@ -70,11 +80,10 @@ void options_budget(const struct daemon *d, struct budget_limits *o)
     uint32_t fit = (uint32_t)(d->pools.connections / CONNECTION_BYTES);
     uint32_t most = (uint32_t)cfg->network_connections_max;
 
-    *o = (struct budget_limits){
-        .connections_max = most < fit ? most : fit,
-        .host_connections_max = (uint32_t)cfg->network_host_connections_max,
-        .host_interval_ms = (uint32_t)cfg->network_host_connect_interval,
-        .dials_per_second = (uint32_t)cfg->network_connects_per_second};
+    *o = (struct budget_limits){.connections_max = most < fit ? most : fit,
+                                .host_connections_max = (uint32_t)cfg->network_host_connections_max,
+                                .host_interval_ms = (uint32_t)cfg->network_host_connect_interval,
+                                .dials_per_second = (uint32_t)cfg->network_connects_per_second};
 }
 
 void options_synchronizer(const struct daemon *d, struct synchronizer_options *o)
@@ -160,6 +169,8 @@ int options_check(const struct config *cfg, struct config_errors *errors)
         filter_spec_free(make_filter(cfg, &cfg->filters[i], errors));
     check_relays(cfg, errors);
     options_check_http(cfg, errors);
+    if (log_set_modules(cfg->log_modules, false, &err) < 0)
+        config_errors_add(errors, cfg->path, 0, "[log] modules: %s", err.detail);
     if (key != NULL) {
         struct signer *signer = signer_new(key, &err);
         if (signer == NULL)

@@ -5,21 +5,138 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/log_line.h"
+#include "core/str.h"
 
 atomic_int log_level_now = LOG_LEVEL_INFO;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = STDERR_FILENO; /* under the lock, as is the hook */
 static struct log_hook log_hook;
+static enum log_format log_format = LOG_FORMAT_TEXT;
+
+static const char *const level_words[] = {"error", "warning", "info", "debug"};
+enum { LEVELS = sizeof(level_words) / sizeof(level_words[0]) };
+
+/* The words of LOG_MODULES and the level of each; -1: that of all.  Under the lock. */
+static const char *const modules[] = {
+#define ROW(name) #name,
+    LOG_MODULES(ROW)
+#undef ROW
+};
+enum { MODULES = sizeof(modules) / sizeof(modules[0]) };
+static int module_levels[MODULES];
+static bool modules_differ;
+static int level_of_all = LOG_LEVEL_INFO;
+
+static void publish_level(void)
+{
+    int most = level_of_all;
+
+    for (int i = 0; modules_differ && i < MODULES; i++)
+        most = module_levels[i] > most ? module_levels[i] : most;
+    atomic_store_explicit(&log_level_now, most, memory_order_relaxed);
+}
 
 void log_set_level(enum log_level level)
 {
-    atomic_store_explicit(&log_level_now, (int)level, memory_order_relaxed);
+    (void)pthread_mutex_lock(&lock);
+    level_of_all = (int)level;
+    publish_level();
+    (void)pthread_mutex_unlock(&lock);
+}
+
+static int find_word(const char *const *words, int n, struct str word)
+{
+    for (int i = 0; i < n; i++)
+        if (str_eq(word, str_z(words[i])))
+            return i;
+    return -1;
+}
+
+/* One "module=level". */
+static int read_module(struct str item, int levels[MODULES], struct err *err)
+{
+    const char *equals = memchr(item.p, '=', item.n);
+    size_t name_n = equals != NULL ? (size_t)(equals - item.p) : item.n;
+    int module = find_word(modules, MODULES, (struct str){item.p, name_n});
+    char known[256] = "";
+
+    for (int i = 0; i < MODULES; i++)
+        (void)snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s",
+                       i > 0 ? ", " : "", modules[i]);
+    if (module < 0 || equals == NULL)
+        return err_set(err, ERR_CONFIG, "\"%.*s\" is not of the form module=level; modules are %s",
+                       (int)item.n, item.p, known);
+    levels[module] = find_word(level_words, LEVELS, (struct str){equals + 1, item.n - name_n - 1});
+    if (levels[module] < 0)
+        return err_set(err, ERR_CONFIG, "\"%.*s\": the level is error, warning, info or debug",
+                       (int)item.n, item.p);
+    return 0;
+}
+
+int log_set_modules(const char *list, bool apply, struct err *err)
+{
+    int levels[MODULES];
+    bool differ = false;
+
+    for (int i = 0; i < MODULES; i++)
+        levels[i] = -1;
+    for (const char *p = list; *p != '\0';) {
+        size_t n = strcspn(p, ", ");
+        if (n > 0 && read_module((struct str){p, n}, levels, err) < 0)
+            return -1;
+        differ = differ || n > 0;
+        p += n + (p[n] != '\0');
+    }
+    if (!apply)
+        return 0;
+    (void)pthread_mutex_lock(&lock);
+    memcpy(module_levels, levels, sizeof(levels));
+    modules_differ = differ;
+    publish_level();
+    (void)pthread_mutex_unlock(&lock);
+    return 0;
+}
+
+/* With the lock held. */
+static bool wanted(enum log_level level, const char *module)
+{
+    int most = level_of_all;
+
+    for (int i = 0; modules_differ && i < MODULES; i++)
+        if (module_levels[i] >= 0 && strcmp(modules[i], module) == 0)
+            most = module_levels[i];
+    return (int)level <= most;
+}
+
+/* systemd says in JOURNAL_STREAM which file its stream is, as device:inode. */
+static bool stderr_is_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    char here[64];
+    struct stat st;
+
+    if (stream == NULL || fstat(STDERR_FILENO, &st) != 0)
+        return false;
+    (void)snprintf(here, sizeof(here), "%llu:%llu", (unsigned long long)st.st_dev,
+                   (unsigned long long)st.st_ino);
+    return strcmp(stream, here) == 0;
+}
+
+void log_set_format(enum log_format format)
+{
+    if (format == LOG_FORMAT_AUTO)
+        format = stderr_is_journal() ? LOG_FORMAT_JOURNALD : LOG_FORMAT_TEXT;
+    (void)pthread_mutex_lock(&lock);
+    log_format = format;
+    (void)pthread_mutex_unlock(&lock);
 }
 
 void log_set_fd(int fd)
@@ -34,22 +151,6 @@ void log_set_hook(const struct log_hook *hook)
     (void)pthread_mutex_lock(&lock);
     log_hook = hook != NULL ? *hook : (struct log_hook){NULL, NULL, NULL};
     (void)pthread_mutex_unlock(&lock);
-}
-
-/* "2026-03-01T12:00:00.123Z info relay " */
-static size_t write_head(char *to, size_t size, enum log_level level, const char *module)
-{
-    static const char *const words[] = {"error", "warning", "info", "debug"};
-    int64_t now_ms = clock_wall_ms();
-    time_t now_s = (time_t)(now_ms / 1000);
-    struct tm tm;
-    char stamp[32] = "";
-    int n;
-
-    if (gmtime_r(&now_s, &tm) != NULL)
-        (void)strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
-    n = snprintf(to, size, "%s.%03dZ %s %s ", stamp, (int)(now_ms % 1000), words[level], module);
-    return (size_t)n < size ? (size_t)n : size - 1;
 }
 
 static void write_all(int fd, const char *p, size_t n)
@@ -70,26 +171,22 @@ PRINTF(4, 0)
 static void write_line(enum log_level level, const char *module, uint32_t swallowed,
                        const char *fmt, va_list ap)
 {
-    enum { TAIL = 32 }; /* room for " swallowed=4294967295\n" */
-    char line[LOG_LINE_MAX + TAIL];
-    size_t head = write_head(line, LOG_LINE_MAX, level, module);
-    int body = vsnprintf(line + head, LOG_LINE_MAX - head, fmt, ap);
-    size_t n = head + (body > 0 ? (size_t)body : 0);
+    char text[LOG_LINE_MAX], line[LOG_LINE_MAX + 256];
+    const struct log_record record = {.wall_ms = clock_wall_ms(),
+                                      .level = level,
+                                      .module = module,
+                                      .text = text,
+                                      .swallowed = swallowed};
+    int n = vsnprintf(text, sizeof(text), fmt, ap);
 
-    if (n >= LOG_LINE_MAX) {
-        n = LOG_LINE_MAX - 1;
-        memcpy(line + n - 3, "...", 3);
-    }
-    if (swallowed > 0)
-        n += (size_t)snprintf(line + n, TAIL, " swallowed=%u", swallowed);
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-            line[i] = '?';
-    line[n++] = '\n';
-
+    if (n < 0)
+        return;
+    if ((size_t)n >= sizeof(text))
+        memcpy(text + sizeof(text) - 4, "...", 4);
+    size_t line_n = log_line(line, sizeof(line), log_format, &record);
     if (log_hook.erase != NULL)
         log_hook.erase(log_hook.owner);
-    write_all(log_fd, line, n);
+    write_all(log_fd, line, line_n);
     if (log_hook.redraw != NULL)
         log_hook.redraw(log_hook.owner);
 }
@@ -100,7 +197,8 @@ void log_write(enum log_level level, const char *module, const char *fmt, ...)
 
     va_start(ap, fmt);
     (void)pthread_mutex_lock(&lock);
-    write_line(level, module, 0, fmt, ap);
+    if (wanted(level, module))
+        write_line(level, module, 0, fmt, ap);
     (void)pthread_mutex_unlock(&lock);
     va_end(ap);
 }
@@ -131,7 +229,7 @@ void log_write_limited(struct log_limit *limit, enum log_level level, const char
 
     va_start(ap, fmt);
     (void)pthread_mutex_lock(&lock);
-    if (limit_pass(limit, &swallowed))
+    if (wanted(level, module) && limit_pass(limit, &swallowed))
         write_line(level, module, swallowed, fmt, ap);
     (void)pthread_mutex_unlock(&lock);
     va_end(ap);

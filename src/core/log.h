@@ -1,4 +1,4 @@
-/* The log: one line of logfmt on standard error, in one write.
+/* The log: one line on standard error, in one write, in the format of [log] format (log_line.h).
  *
  *     2026-03-01T12:00:00.123Z info relay in sync relay=wss://relay.example events=1204
  *     time                     level module message, with key=value
@@ -18,9 +18,25 @@
 /* In the order of the words of [log] level, so that its index is one of these. */
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
+/* In the order of the words of [log] format.  AUTO: journald where standard error is its stream,
+ * else text. */
+enum log_format {
+    LOG_FORMAT_AUTO,
+    LOG_FORMAT_TEXT,
+    LOG_FORMAT_LOGFMT,
+    LOG_FORMAT_JSON,
+    LOG_FORMAT_JOURNALD
+};
+
+/* Who writes: X(name).  Levels can be set for each alone. */
+#define LOG_MODULES(X)                                                                        \
+    X(archive)                                                                                \
+    X(candidates) X(daemon) X(database) X(finder) X(http) X(ingest) X(initializer) X(monitor) \
+        X(publisher) X(relay) X(status)
+
 enum { LOG_LINE_MAX = 2048 }; /* longer lines are cut, with "..." */
 
-extern atomic_int log_level_now; /* read through log_on(), written by log_set_level() */
+extern atomic_int log_level_now; /* the most talkative of all modules; read through log_on() */
 
 static inline bool log_on(enum log_level level)
 {
@@ -60,6 +76,11 @@ struct log_limit {
 };
 
 void log_set_level(enum log_level level);
+void log_set_format(enum log_format format);
+
+/* "relay=debug, database=warning": levels of single modules beside the one of all; "" for none.
+ * -1 with ERR_CONFIG, and nothing is changed. `apply` false: only looked at. */
+int log_set_modules(const char *list, bool apply, struct err *err) MUST_USE;
 void log_set_fd(int fd); /* default 2; not closed by us */
 
 /* A terminal block that stands below the log: erased before a line, drawn again behind it.  Both
