@@ -146,6 +146,7 @@ CREATE TABLE relay_monitor (
   last_check_at_ms int8 NOT NULL DEFAULT 0,
   last_ok_at_ms int8 NOT NULL DEFAULT 0,
   last_fail_at_ms int8 NOT NULL DEFAULT 0,
+  failing_since_ms int8 NOT NULL DEFAULT 0,
   published_at_ms int8 NOT NULL DEFAULT 0,
   failures int4 NOT NULL DEFAULT 0,
   rtt_p95 int4,

@@ -363,13 +363,14 @@ static void health_row(struct array *a, const struct store_health *h)
         array_bytes(&a[14], h->published_hash, sizeof(h->published_hash));
     else
         array_null(&a[14]);
+    array_int8(&a[15], h->failing_since);
 }
 
 static void send_health(const struct checks *op, struct conn *conn)
 {
-    static const enum pg_type types[] = {PG_INT4, PG_INT8, PG_INT8, PG_INT8, PG_INT8,
-                                         PG_INT8, PG_INT4, PG_INT4, PG_INT4, PG_INT4,
-                                         PG_INT4, PG_INT4, PG_INT2, PG_TEXT, PG_BYTEA};
+    static const enum pg_type types[] = {PG_INT4, PG_INT8, PG_INT8,  PG_INT8, PG_INT8, PG_INT8,
+                                         PG_INT4, PG_INT4, PG_INT4,  PG_INT4, PG_INT4, PG_INT4,
+                                         PG_INT2, PG_TEXT, PG_BYTEA, PG_INT8};
     const struct store_health **order = malloc((op->health_n + (size_t)1) * sizeof(*order));
     struct columns c;
 
@@ -377,7 +378,7 @@ static void send_health(const struct checks *op, struct conn *conn)
     for (uint32_t i = 0; i < op->health_n; i++)
         order[i] = &op->health[i];
     qsort(order, op->health_n, sizeof(*order), by_relay_id); /* writers lock rows in one order */
-    columns_init(&c, types, 15);
+    columns_init(&c, types, 16);
     for (uint32_t i = 0; i < op->health_n; i++) {
         if (i == 0 || order[i]->relay_id != order[i - 1]->relay_id) /* ON CONFLICT: a row once */
             health_row(c.a, order[i]);
@@ -490,6 +491,7 @@ static void load_result(struct op *base, int step, const struct result *res)
             .openable = (int8_t)int_or(res, i, 14, -1),
             .readable = (int8_t)int_or(res, i, 15, -1),
             .writable = (int8_t)int_or(res, i, 16, -1),
+            .failing_since = result_int(res, i, 19),
         };
 
         str_copy(error, sizeof(error), result_str(res, i, 17));

@@ -50,8 +50,8 @@ struct store_health {
     int32_t relay_id;
     int64_t next_at, last_check_at, last_ok_at, last_fail_at;
     int64_t failing_since; /* the first of the failures in a row; 0: none */
-    int32_t failures; /* in a row, the relay's own, confirmed */
-    bool unconfirmed; /* a first failure waits for its second check */
+    int32_t failures;      /* in a row, the relay's own, confirmed */
+    bool unconfirmed;      /* a first failure waits for its second check */
     bool retired;
     int32_t rtt_p95;                     /* ms, 0 unknown: time-outs adapt to it */
     int8_t openable, readable, writable; /* of the newest check that counts */
