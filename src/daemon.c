@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/human.h"
 #include "core/log.h"
 #include "nostr/sign.h"
 
@@ -406,7 +407,8 @@ static void on_roster(void *owner, const struct err *err)
     }
     mark_relays(d);
     if (d->args->init_only) {
-        log_info("daemon", "the archive is prepared: %u relays known", d->roster.n);
+        log_info("daemon", "the archive is prepared: %u %s known", d->roster.n,
+                 human_noun(d->roster.n, "relay", "relays"));
         daemon_stop(d, 0);
         return;
     }

@@ -137,7 +137,7 @@ void watch_now(struct watch *w)
 void watch_summary(struct watch *w)
 {
     struct status status;
-    char bytes[32], up[32];
+    char bytes[32], up[32], size[64] = "";
 
     watch_status(w, &status);
     if (w->terminal) { /* the block is replaced by one line that stays */
@@ -145,13 +145,18 @@ void watch_summary(struct watch *w)
         w->block_n = 0;
         w->terminal = false;
     }
+    if (w->d->args->init_only)
+        return; /* nothing was to be archived */
+    if (w->stats_known)
+        (void)snprintf(size, sizeof(size), "; archive %s",
+                       human_bytes(bytes, sizeof(bytes), (double)status.database_bytes));
     log_info("daemon",
-             "archived %lld new events in %s; %lld duplicates, %lld refused; %u of %u answering "
-             "relays complete; archive %s",
-             (long long)status.archived, human_duration(up, sizeof(up), (double)status.uptime_s),
-             (long long)status.duplicates, (long long)status.rejected, status.relays_synced,
-             status.relays_ever_ready,
-             human_bytes(bytes, sizeof(bytes), (double)status.database_bytes));
+             "archived %lld new %s in %s; %lld %s, %lld refused; %u of %u answering relays "
+             "complete%s",
+             (long long)status.archived, human_noun(status.archived, "event", "events"),
+             human_duration(up, sizeof(up), (double)status.uptime_s), (long long)status.duplicates,
+             human_noun(status.duplicates, "duplicate", "duplicates"), (long long)status.rejected,
+             status.relays_synced, status.relays_ever_ready, size);
 }
 
 /* The database's figures */

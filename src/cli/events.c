@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "core/human.h"
 #include "nostr/event.h"
 #include "nostr/verify.h"
 
@@ -175,6 +176,7 @@ int command_verify(const struct command *c)
         (void)printf("{\"checked\":%" PRIu64 ",\"bad\":%" PRIu64 "}\n", check.progress.n,
                      check.bad);
     else
-        (void)printf("%" PRIu64 " events checked, %" PRIu64 " bad\n", check.progress.n, check.bad);
+        (void)printf("%" PRIu64 " %s checked, %" PRIu64 " bad\n", check.progress.n,
+                     human_noun((int64_t)check.progress.n, "event", "events"), check.bad);
     return check.bad > 0 ? COMMAND_FOUND : COMMAND_DONE;
 }

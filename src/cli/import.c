@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "core/human.h"
 #include "core/list.h"
 #include "db/store_event.h"
 #include "nostr/verify.h"
@@ -138,9 +139,10 @@ static int finish(const struct command *c, struct import *im, int rc)
                      ",\"refused\":%" PRIu64 "}\n",
                      im->read, im->stored, im->read - im->stored - im->refused, im->refused);
     else
-        (void)printf("%" PRIu64 " events read, %" PRIu64 " stored, %" PRIu64
-                     " known before, %" PRIu64 " refused\n",
-                     im->read, im->stored, im->read - im->stored - im->refused, im->refused);
+        (void)printf("%" PRIu64 " %s read, %" PRIu64 " stored, %" PRIu64 " known before, %" PRIu64
+                     " refused\n",
+                     im->read, human_noun((int64_t)im->read, "event", "events"), im->stored,
+                     im->read - im->stored - im->refused, im->refused);
     return im->refused > 0 ? COMMAND_FOUND : COMMAND_DONE;
 }
 

@@ -10,6 +10,7 @@
 
 #include "cli/command.h"
 #include "core/human.h"
+#include "core/metrics.h"
 #include "db/cluster.h"
 
 enum { STATUS_BYTES_MAX = 1024 * 1024, STATUS_DEPTH_MAX = 16 };
@@ -76,15 +77,31 @@ static void print_members(const struct js *object, const char *separator)
     (void)putchar('\n');
 }
 
+/* The same words as on the terminal. */
+static void print_states(const struct js *by_state)
+{
+    for (int i = 0; i < RELAY_STATE__COUNT; i++)
+        (void)printf("%s%" PRId64 " %s", i == 0 ? "          " : ", ",
+                     js_int(js_get(by_state, relay_state_name((enum relay_state)i)), 0),
+                     relay_state_words((enum relay_state)i));
+    (void)putchar('\n');
+}
+
+static void print_count(const char *before, int64_t n, const char *one, const char *many)
+{
+    (void)printf("%s%" PRId64 " %s", before, n, human_noun(n, one, many));
+}
+
 static void print_archive(const struct js *root)
 {
     char size[32], growth[32], free_bytes[32], lasts[32];
     double per_hour = js_real(js_get(js_get(root, "archive"), "growth_bytes_per_hour"), 0);
     int64_t disk_free = number(root, "archive", "disk_free_bytes");
 
-    (void)printf("archive   %" PRId64 " events, %" PRId64 " sightings, %" PRId64 " gaps declared\n",
-                 number(root, "archive", "events"), number(root, "archive", "sightings"),
-                 number(root, "archive", "gaps"));
+    print_count("archive   ", number(root, "archive", "events"), "event", "events");
+    print_count(", ", number(root, "archive", "sightings"), "sighting", "sightings");
+    print_count(", ", number(root, "archive", "gaps"), "gap", "gaps");
+    (void)puts(" declared");
     (void)printf("disk      %s, %s/h",
                  human_bytes(size, sizeof(size), (double)number(root, "archive", "database_bytes")),
                  human_bytes(growth, sizeof(growth), per_hour));
@@ -103,10 +120,15 @@ static void print_memory(const struct js *root)
     char used[32], most[32];
 
     for (void *at = NULL; js_next(js_get(root, "memory"), &at, &key, &value);)
-        (void)printf(
-            "memory    %-12.*s %s of %s\n", STR_ARG(key),
-            human_bytes(used, sizeof(used), (double)js_int(js_get(value, "used_bytes"), 0)),
-            human_bytes(most, sizeof(most), (double)js_int(js_get(value, "max_bytes"), 0)));
+        if (js_bool(js_get(value, "fixed"), false))
+            (void)printf(
+                "memory    %-12.*s %s, always: a table that was made whole\n", STR_ARG(key),
+                human_bytes(most, sizeof(most), (double)js_int(js_get(value, "max_bytes"), 0)));
+        else
+            (void)printf(
+                "memory    %-12.*s %s of %s\n", STR_ARG(key),
+                human_bytes(used, sizeof(used), (double)js_int(js_get(value, "used_bytes"), 0)),
+                human_bytes(most, sizeof(most), (double)js_int(js_get(value, "max_bytes"), 0)));
 }
 
 static void print_settings(void)
@@ -136,15 +158,13 @@ static void print_status(const struct js *root, bool private_database)
     (void)printf("relays    %" PRId64 " known, %" PRId64 " connected: ",
                  number(root, "relays", "known"), number(root, "relays", "connected"));
     print_members(js_get(js_get(root, "relays"), "by_network"), ", ");
-    (void)printf("          ");
-    print_members(js_get(js_get(root, "relays"), "by_state"), ", ");
+    print_states(js_get(js_get(root, "relays"), "by_state"));
     (void)printf("coverage  %" PRId64 " of %" PRId64 " answering relays complete\n",
                  number(root, "relays", "ever_in_sync"), number(root, "relays", "ever_ready"));
-    (void)printf("this run  %" PRId64 " archived (%.0f/s), %" PRId64 " duplicates, %" PRId64
-                 " refused\n",
-                 number(root, "run", "archived"),
-                 js_real(js_get(js_get(root, "run"), "archived_per_second"), 0),
-                 number(root, "run", "duplicates"), number(root, "run", "rejected"));
+    (void)printf("this run  %" PRId64 " archived (%.0f/s)", number(root, "run", "archived"),
+                 js_real(js_get(js_get(root, "run"), "archived_per_second"), 0));
+    print_count(", ", number(root, "run", "duplicates"), "duplicate", "duplicates");
+    (void)printf(", %" PRId64 " refused\n", number(root, "run", "rejected"));
     print_archive(root);
     if (paused.n > 0)
         (void)printf("history   paused: " STR_FMT "\n", STR_ARG(paused));

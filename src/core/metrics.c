@@ -30,6 +30,29 @@ static const char *values_of_errors(int i)
     return i == ERR_NONE ? NULL : err_name((enum err_code)i);
 }
 
+static const struct {
+    const char *name, *words;
+} relay_states[] = {
+#define ROW(name, value, words) {value, words},
+    RELAY_STATES(ROW)
+#undef ROW
+};
+
+const char *relay_state_name(enum relay_state state)
+{
+    return relay_states[state].name;
+}
+
+const char *relay_state_words(enum relay_state state)
+{
+    return relay_states[state].words;
+}
+
+static const char *values_of_relay_states(int i)
+{
+    return relay_state_name((enum relay_state)i);
+}
+
 #define ROW(name, value) value,
 static const char *values_of_variants(int i)
 {
@@ -41,13 +64,6 @@ static const char *values_of_variants(int i)
 static const char *values_of_pools(int i)
 {
     static const char *const values[] = {POOLS(ROW)};
-
-    return values[i];
-}
-
-static const char *values_of_relay_states(int i)
-{
-    static const char *const values[] = {RELAY_STATES(ROW)};
 
     return values[i];
 }

@@ -27,14 +27,15 @@
     X(MESSAGES, "messages") \
     X(CONNECTIONS, "connections") \
     X(RELAYS, "relays")
+/* With the words for people. */
 #define RELAY_STATES(X) \
-    X(WAITING, "waiting") \
-    X(CONNECTING, "connecting") \
-    X(WALKING, "walking") \
-    X(LIVE, "live") \
-    X(IN_SYNC, "in_sync") \
-    X(FAILING, "failing") \
-    X(NO_PROXY, "no_proxy")
+    X(WAITING, "waiting", "waiting") \
+    X(CONNECTING, "connecting", "connecting") \
+    X(READING, "reading", "reading") \
+    X(LIVE, "live", "live") \
+    X(IN_SYNC, "in_sync", "in sync") \
+    X(FAILING, "failing", "failing") \
+    X(NO_PROXY, "no_proxy", "without a proxy")
 #define SETTLES(X) \
     X(EOSE, "eose") \
     X(CLOSED, "closed") \
@@ -52,11 +53,13 @@ enum pool {
         POOL__COUNT
 };
 enum relay_state {
-#define ROW(name, value) RELAY_##name,
+#define ROW(name, value, words) RELAY_##name,
     RELAY_STATES(ROW)
 #undef ROW
         RELAY_STATE__COUNT
 };
+const char *relay_state_name(enum relay_state state);  /* "no_proxy" */
+const char *relay_state_words(enum relay_state state); /* "without a proxy" */
 /* How a request ended. */
 enum settle {
 #define ROW(name, value) SETTLE_##name,

@@ -114,7 +114,7 @@ static enum op_next write_settled(struct op *base, struct err *err)
     switch (op->phase) {
     case WRITE_ASK:
         if (op->missing > 0) {
-            err_set(err, ERR_DB_UNKNOWN_ID, "%" PRIu32 " events believed stored are not",
+            err_set(err, ERR_DB_UNKNOWN_ID, "of the events believed stored, %" PRIu32 " are not",
                     op->missing);
             return OP_FAIL;
         }

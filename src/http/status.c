@@ -6,18 +6,13 @@
 
 #include "core/human.h"
 
-static const char *const state_names[] = {
-#define ROW(name, text) text,
-    RELAY_STATES(ROW)
-#undef ROW
-};
 static const char *const pool_names[] = {
 #define ROW(name, text) text,
     POOLS(ROW)
 #undef ROW
 };
 
-enum { BLOCK_LINE_MAX = 512 };
+enum { BLOCK_LINE_MAX = 512, STATES_INDENT = 11 };
 
 /* How long the disk lasts at this growth; "" when that cannot be said. */
 static const char *disk_lasts(const struct status *s, char *to, size_t size)
@@ -39,7 +34,7 @@ static struct js *counts(const uint32_t *values, int n, const char *(*name)(int 
 
 static const char *state_name(int i)
 {
-    return state_names[i];
+    return relay_state_name((enum relay_state)i);
 }
 
 static const char *name_of_network(int i)
@@ -145,6 +140,7 @@ struct js *status_json(const struct status *s)
         struct js *pool = js_new_object();
         js_set_int(pool, "used_bytes", s->memory_used[i]);
         js_set_int(pool, "max_bytes", s->memory_max[i]);
+        js_set_bool(pool, "fixed", i == POOL_KNOWN_IDS); /* allocated whole: never "full" */
         js_set(memory, pool_names[i], pool);
     }
     js_set(root, "memory", memory);
@@ -183,29 +179,45 @@ static double percent(uint32_t part, uint32_t whole)
     return whole == 0 ? 0 : 100.0 * part / whole;
 }
 
+/* In two lines where the terminal is narrow. */
+static void put_states(struct block *b, const struct status *s)
+{
+    char line[BLOCK_LINE_MAX];
+    size_t n = 0;
+
+    for (int i = 0; i < RELAY_STATE__COUNT; i++) {
+        char piece[64];
+        size_t more = (size_t)snprintf(piece, sizeof(piece), "%u %s%s", s->relays_in[i],
+                                       relay_state_words((enum relay_state)i),
+                                       i + 1 < RELAY_STATE__COUNT ? "," : "");
+        if (n > 0 && STATES_INDENT + n + 1 + more > b->width) {
+            put(b, "%*s%s", STATES_INDENT, "", line);
+            n = 0;
+        }
+        n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%s", n > 0 ? " " : "", piece);
+    }
+    put(b, "%*s%s", STATES_INDENT, "", line);
+}
+
 static void put_relays(struct block *b, const struct status *s)
 {
-    const uint32_t *in = s->relays_in;
-
     put(b, " relays    %u known (%u clearnet, %u tor, %u i2p, %u loki), %u connected", s->relays,
         s->relays_on[NETWORK_CLEARNET], s->relays_on[NETWORK_TOR], s->relays_on[NETWORK_I2P],
         s->relays_on[NETWORK_LOKI], s->connections);
-    put(b, "           %u reading, %u live, %u in sync, %u failing, %u waiting, %u without a proxy",
-        in[RELAY_WALKING], in[RELAY_LIVE], in[RELAY_IN_SYNC], in[RELAY_FAILING],
-        in[RELAY_WAITING] + in[RELAY_CONNECTING], in[RELAY_NO_PROXY]);
+    put_states(b, s);
 }
 
 static void put_archive(struct block *b, const struct status *s)
 {
     char size[32], growth[32], lasts[32], traffic[32], free_bytes[32];
 
-    put(b, " events    %lld archived (%+.0f/s), %lld duplicates, %lld refused; %s/s received",
+    put(b, " events    %lld archived (%+.0f/s), %lld %s, %lld refused; %s/s received",
         (long long)(s->events > s->archived ? s->events : s->archived), s->archived_per_s,
-        (long long)s->duplicates, (long long)s->rejected,
-        human_bytes(traffic, sizeof(traffic), s->received_per_s));
-    put(b, " coverage  %u of %u answering relays complete (%.1f %%), %lld gaps declared",
+        (long long)s->duplicates, human_noun(s->duplicates, "duplicate", "duplicates"),
+        (long long)s->rejected, human_bytes(traffic, sizeof(traffic), s->received_per_s));
+    put(b, " coverage  %u of %u answering relays complete (%.1f %%), %lld %s declared",
         s->relays_synced, s->relays_ever_ready, percent(s->relays_synced, s->relays_ever_ready),
-        (long long)s->gaps);
+        (long long)s->gaps, human_noun(s->gaps, "gap", "gaps"));
     if (s->disk_free_bytes < 0)
         put(b, " disk      archive %s, %s/h",
             human_bytes(size, sizeof(size), (double)s->database_bytes),
@@ -237,19 +249,18 @@ void status_block(const struct status *s, uint32_t width, FILE *out, uint32_t *l
 
 void status_line(const struct status *s, char *to, size_t size)
 {
-    char bytes[32];
+    char bytes[32], states[256];
+    size_t n = 0;
 
+    for (int i = 0; i < RELAY_STATE__COUNT; i++)
+        n += (size_t)snprintf(states + n, sizeof(states) - n, " %s=%u",
+                              relay_state_name((enum relay_state)i), s->relays_in[i]);
     (void)snprintf(
         to, size,
-        "%s: relays=%u connected=%u reading=%u live=%u in_sync=%u failing=%u "
-        "waiting=%u no_proxy=%u archived=%lld "
-        "per_second=%.0f "
+        "%s: relays=%u connected=%u%s archived=%lld per_second=%.0f "
         "duplicates=%lld complete=%u/%u gaps=%lld size=\"%s\"%s%s%s",
-        s->phase, s->relays, s->connections, s->relays_in[RELAY_WALKING], s->relays_in[RELAY_LIVE],
-        s->relays_in[RELAY_IN_SYNC], s->relays_in[RELAY_FAILING],
-        s->relays_in[RELAY_WAITING] + s->relays_in[RELAY_CONNECTING], s->relays_in[RELAY_NO_PROXY],
-        (long long)s->archived, s->archived_per_s, (long long)s->duplicates, s->relays_synced,
-        s->relays_ever_ready, (long long)s->gaps,
+        s->phase, s->relays, s->connections, states, (long long)s->archived, s->archived_per_s,
+        (long long)s->duplicates, s->relays_synced, s->relays_ever_ready, (long long)s->gaps,
         human_bytes(bytes, sizeof(bytes), (double)s->database_bytes),
         s->paused[0] != '\0' ? " paused=\"" : "", s->paused, s->paused[0] != '\0' ? "\"" : "");
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/human.h"
 #include "core/log.h"
 
 enum { AT_ONCE = 2000 };
@@ -158,15 +159,20 @@ void initializer_log(const struct initializer_report *r, const char *source)
     for (int i = 0; i < URL_REFUSAL__COUNT; i++)
         refused += r->refused[i];
     log_info("initializer",
-             "%u relays accepted from %s: %u clearnet, %u tor, %u i2p, %u loki; %u refused, %u "
+             "%u %s accepted from %s: %u clearnet, %u tor, %u i2p, %u loki; %u refused, %u "
              "repeated, %u new to the archive",
-             accepted, source, r->accepted[NETWORK_CLEARNET], r->accepted[NETWORK_TOR],
-             r->accepted[NETWORK_I2P], r->accepted[NETWORK_LOKI], refused, r->repeated, r->added);
+             accepted, human_noun(accepted, "relay", "relays"), source,
+             r->accepted[NETWORK_CLEARNET], r->accepted[NETWORK_TOR], r->accepted[NETWORK_I2P],
+             r->accepted[NETWORK_LOKI], refused, r->repeated, r->added);
     for (int why = 1; why < URL_REFUSAL__COUNT; why++) {
         if (r->refused[why] == 0)
             continue;
-        log_info("initializer", "refused: %u lines, because each %s; as line %u: %s",
-                 r->refused[why], url_refusal_text((enum url_refusal)why), r->examples[why][0].line,
-                 r->examples[why][0].text);
+        if (r->refused[why] == 1)
+            log_info("initializer", "refused: line %u, because it %s: %s", r->examples[why][0].line,
+                     url_refusal_text((enum url_refusal)why), r->examples[why][0].text);
+        else
+            log_info("initializer", "refused: %u lines, because each %s; as line %u: %s",
+                     r->refused[why], url_refusal_text((enum url_refusal)why),
+                     r->examples[why][0].line, r->examples[why][0].text);
     }
 }

@@ -21,12 +21,6 @@ struct save {
     uint32_t n;
 };
 
-static const char *const state_names[] = {
-#define ROW(name, text) text,
-    RELAY_STATES(ROW)
-#undef ROW
-};
-
 static void on_save_timer(uv_timer_t *timer);
 
 void roster_open(struct roster *r, uv_loop_t *loop, struct db *db)
@@ -137,7 +131,8 @@ void roster_set_state(struct roster *r, struct relay *relay, enum relay_state st
 {
     if (state == relay->state)
         return;
-    log_debug("relay", "%s: %s -> %s", relay->url, state_names[relay->state], state_names[state]);
+    log_debug("relay", "%s: %s -> %s", relay->url, relay_state_name(relay->state),
+              relay_state_name(state));
     r->states[relay->state]--;
     r->states[state]++;
     relay->state = state;

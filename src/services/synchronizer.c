@@ -454,7 +454,7 @@ static void on_ready(void *owner, struct relay *relay, const struct wsconn_repor
     budget_dialled(s->budget, relay->host, clock_mono_ms());
     relay->dialled = true;
     relay->last_ok_at_ms = clock_wall_ms();
-    roster_set_state(s->parts.roster, relay, RELAY_WALKING);
+    roster_set_state(s->parts.roster, relay, RELAY_READING);
     roster_dirty(s->parts.roster, relay);
     log_debug("relay", "%s: connected address=%s tls=%s", relay->url, report->address,
               report->tls_version);
