@@ -447,6 +447,7 @@ static void reload(struct daemon *d)
     if (d->stopping || next == NULL || options_check(next, &errors) < 0 ||
         config_frozen_changes(d->cfg, next, &errors) > 0) {
         log_error("daemon", "the configuration was not reloaded");
+        metrics.reloads_total[METRIC_RELOAD_REFUSED]++;
         for (size_t i = 0; i < errors.n; i++)
             log_error("daemon", "%s: %s", errors.items[i].where, errors.items[i].text);
         config_errors_free(&errors);
@@ -472,6 +473,7 @@ static void reload(struct daemon *d)
         mark_relays(d);
     }
     config_free(old);
+    metrics.reloads_total[METRIC_RELOAD_APPLIED]++;
     log_info("daemon", "the configuration was reloaded");
 }
 

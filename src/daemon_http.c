@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "daemon.h"
 #include "http/page.h"
+#include "http/process.h"
 
 enum { TOKEN_BYTES_MIN = 16 };
 
@@ -23,6 +24,7 @@ static char *metrics_text(void *owner)
     if (out == NULL)
         abort();
     metrics_print(out);
+    process_metrics_print(out);
     (void)fclose(out);
     return text;
 }

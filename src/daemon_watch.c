@@ -365,7 +365,20 @@ static void set_gauges(struct watch *w)
         metrics.relay_states[i] = d->roster.states[i];
     metrics.database_up[0] = d->db != NULL && db_is_up(d->db);
     metrics.backfill_paused[0] = w->paused;
-    metrics.loop_lag_max_milliseconds[0] = w->lag_max_ms;
+    metrics.loop_lag_max_seconds[0] = w->lag_max_ms;
+    metrics.ready[0] = d->phase == PHASE_ARCHIVING && metrics.database_up[0] == 1;
+    metrics.archive_events[0] = w->stats.events;
+    metrics.archive_sightings[0] = w->stats.sightings;
+    metrics.archive_bytes[0] = w->stats.database_bytes;
+    metrics.archive_disk_free_bytes[0] = w->disk_free;
+    metrics.archive_disk_size_bytes[0] = w->disk_total;
+    metrics.coverage_spans[0] = w->stats.coverage_spans;
+    metrics.coverage_gaps[0] = w->stats.gaps;
+    metrics.relays_ever_ready[0] = metrics.relays_ever_complete[0] = 0;
+    for (uint32_t i = 0; i < d->roster.n; i++) {
+        metrics.relays_ever_ready[0] += d->roster.relays[i]->last_ok_at_ms > 0;
+        metrics.relays_ever_complete[0] += d->roster.relays[i]->synced_at_ms > 0;
+    }
 }
 
 /* The terminal */

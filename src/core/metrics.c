@@ -1,7 +1,9 @@
 /* The page of numbers in the Prometheus text format (version 0.0.4). */
 #include "core/metrics.h"
 
+#include <assert.h>
 #include <stdbool.h>
+#include <string.h>
 
 struct metrics metrics;
 
@@ -74,6 +76,20 @@ static const char *values_of_settles(int i)
 
     return values[i];
 }
+
+static const char *values_of_db_lanes(int i)
+{
+    static const char *const values[] = {DB_LANES(ROW)};
+
+    return values[i];
+}
+
+static const char *values_of_reloads(int i)
+{
+    static const char *const values[] = {RELOADS(ROW)};
+
+    return values[i];
+}
 #undef ROW
 
 enum kind { COUNTER, GAUGE };
@@ -94,6 +110,8 @@ struct metric {
 #define VALUES_POOLS        values_of_pools
 #define VALUES_RELAY_STATES values_of_relay_states
 #define VALUES_SETTLES      values_of_settles
+#define VALUES_DB_LANES     values_of_db_lanes
+#define VALUES_RELOADS      values_of_reloads
 
 static const struct metric table[] = {
 #define METRIC(metric_name, metric_kind, metric_label, labels, metric_help) \
@@ -106,8 +124,39 @@ static const struct metric table[] = {
         .numbers = metrics.metric_name,                                     \
         .values = VALUES_##labels,                                          \
     },
+#define HISTOGRAM(metric_name, metric_bounds, metric_help)
 #include "core/metrics.def"
 };
+
+struct histogram_row {
+    const char *name, *help;
+    struct histogram *histogram;
+    int64_t bounds[HISTOGRAM_BUCKETS_MAX]; /* the first 0 ends them */
+};
+
+static const struct histogram_row histograms[] = {
+#define METRIC(metric_name, metric_kind, metric_label, labels, metric_help)
+#define BOUND(ms) ms,
+#define HISTOGRAM(metric_name, metric_bounds, metric_help) \
+    {#metric_name, metric_help, &metrics.metric_name, {metric_bounds(BOUND) 0}},
+#include "core/metrics.def"
+};
+enum { HISTOGRAMS = sizeof(histograms) / sizeof(histograms[0]) };
+
+void metric_observe_in(struct histogram *h, int64_t ms)
+{
+    int row = 0, bucket = 0;
+
+    while (row < HISTOGRAMS - 1 && histograms[row].histogram != h)
+        row++;
+    assert(histograms[row].histogram == h);
+    if (ms < 0)
+        ms = 0;
+    while (histograms[row].bounds[bucket] != 0 && ms > histograms[row].bounds[bucket])
+        bucket++;
+    h->counts[bucket]++;
+    h->sum_ms += ms;
+}
 
 /* Backslash and line feed are escaped everywhere, the quote inside quotes. */
 static void print_escaped(FILE *out, const char *text, bool quoted)
@@ -120,6 +169,14 @@ static void print_escaped(FILE *out, const char *text, bool quoted)
         else
             (void)fputc(*text, out);
     }
+}
+
+static bool in_seconds(const char *name)
+{
+    static const char end[] = "_seconds";
+    size_t n = strlen(name);
+
+    return n > sizeof(end) - 1 && strcmp(name + n - (sizeof(end) - 1), end) == 0;
 }
 
 static void print_number(FILE *out, const struct metric *m, int i)
@@ -136,7 +193,35 @@ static void print_number(FILE *out, const struct metric *m, int i)
         print_escaped(out, value, true);
         (void)fputs("\"}", out);
     }
-    (void)fprintf(out, " %lld\n", (long long)m->numbers[i]);
+    if (in_seconds(m->name))
+        (void)fprintf(out, " %.3f\n", (double)m->numbers[i] / 1000);
+    else
+        (void)fprintf(out, " %lld\n", (long long)m->numbers[i]);
+}
+
+static void print_head(FILE *out, const char *name, const char *help, const char *type)
+{
+    (void)fprintf(out, "# HELP bigbrotr_%s ", name);
+    print_escaped(out, help, false);
+    (void)fprintf(out, "\n# TYPE bigbrotr_%s %s\n", name, type);
+}
+
+static void print_histogram(FILE *out, const struct histogram_row *row)
+{
+    const struct histogram *h = row->histogram;
+    int64_t sum = 0;
+    int i = 0;
+
+    print_head(out, row->name, row->help, "histogram");
+    for (; row->bounds[i] != 0; i++) {
+        sum += h->counts[i];
+        (void)fprintf(out, "bigbrotr_%s_bucket{le=\"%g\"} %lld\n", row->name,
+                      (double)row->bounds[i] / 1000, (long long)sum);
+    }
+    sum += h->counts[i];
+    (void)fprintf(out, "bigbrotr_%s_bucket{le=\"+Inf\"} %lld\n", row->name, (long long)sum);
+    (void)fprintf(out, "bigbrotr_%s_sum %.3f\n", row->name, (double)h->sum_ms / 1000);
+    (void)fprintf(out, "bigbrotr_%s_count %lld\n", row->name, (long long)sum);
 }
 
 void metrics_print(FILE *out)
@@ -144,11 +229,10 @@ void metrics_print(FILE *out)
     for (size_t k = 0; k < sizeof(table) / sizeof(table[0]); k++) {
         const struct metric *m = &table[k];
 
-        (void)fprintf(out, "# HELP bigbrotr_%s ", m->name);
-        print_escaped(out, m->help, false);
-        (void)fprintf(out, "\n# TYPE bigbrotr_%s %s\n", m->name,
-                      m->kind == COUNTER ? "counter" : "gauge");
+        print_head(out, m->name, m->help, m->kind == COUNTER ? "counter" : "gauge");
         for (int i = 0; i < m->n; i++)
             print_number(out, m, i);
     }
+    for (int k = 0; k < HISTOGRAMS; k++)
+        print_histogram(out, &histograms[k]);
 }

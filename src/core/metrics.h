@@ -44,8 +44,27 @@
     X(OVERSIZE, "oversize") \
     X(FLOOD, "flood") \
     X(CANCELLED, "cancelled")
+#define DB_LANES(X) \
+    X(LIVE, "live") \
+    X(BACKFILL, "backfill") \
+    X(MISC, "misc")
+#define RELOADS(X) \
+    X(APPLIED, "applied") \
+    X(REFUSED, "refused")
+
+/* Upper bounds of buckets in milliseconds: X(1) X(2) .. */
+#define LAG_BOUNDS(X) X(1) X(2) X(5) X(10) X(25) X(50) X(100) X(250) X(1000)
+#define LATENCY_BOUNDS(X) \
+    X(100) X(250) X(500) X(1000) X(2500) X(5000) X(10000) X(30000) X(60000) X(300000) X(3600000)
+#define DATABASE_BOUNDS(X) \
+    X(1) X(2) X(5) X(10) X(25) X(50) X(100) X(250) X(500) X(1000) X(2500) X(10000)
 /* clang-format on */
 
+enum metric_reload {
+#define ROW(name, value) METRIC_RELOAD_##name,
+    RELOADS(ROW)
+#undef ROW
+};
 enum pool {
 #define ROW(name, value) POOL_##name,
     POOLS(ROW)
@@ -79,17 +98,33 @@ enum {
     METRIC_N_VARIANTS = 0 VARIANTS(METRIC_ONE),
     METRIC_N_POOLS = POOL__COUNT,
     METRIC_N_RELAY_STATES = RELAY_STATE__COUNT,
-    METRIC_N_SETTLES = SETTLE__COUNT
+    METRIC_N_SETTLES = SETTLE__COUNT,
+    METRIC_N_DB_LANES = 0 DB_LANES(METRIC_ONE),
+    METRIC_N_RELOADS = 0 RELOADS(METRIC_ONE)
 };
 #undef METRIC_ONE
+
+enum { HISTOGRAM_BUCKETS_MAX = 15 }; /* the last one in use has no bound */
+
+struct histogram {
+    int64_t counts[HISTOGRAM_BUCKETS_MAX]; /* not cumulative */
+    int64_t sum_ms;
+};
 
 /* metrics.relays[NETWORK_TOR], metrics.events_rejected_total[REJECT_SYNTAX]++,
  * metrics.batches_total[0]++ */
 struct metrics {
 #define METRIC(name, kind, label, labels, help) int64_t name[METRIC_N_##labels];
+#define HISTOGRAM(name, bounds, help)           struct histogram name;
 #include "core/metrics.def"
 };
+
+/* metric_observe(event_latency_seconds, ms): one more observation, in milliseconds; below 0 is 0.
+ */
+#define metric_observe(name, ms) metric_observe_in(&metrics.name, ms)
 extern struct metrics metrics; /* the one global: one process, one page of numbers */
+
+void metric_observe_in(struct histogram *h, int64_t ms); /* a field of `metrics` */
 
 void metrics_print(
     FILE *out); /* Prometheus text exposition, every name with the prefix bigbrotr_ */

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
+#include "core/metrics.h"
 #include "core/siphash.h"
 #include "db/conn.h"
 #include "db/migrate.h"
@@ -33,9 +35,10 @@ struct lane {
     enum lane_state state;
     struct list queue; /* of struct op */
     struct op *op;
-    int prologue; /* statements of ours in front of the op's in this exchange */
-    bool last;    /* this exchange ends with COMMIT */
-    bool begun;   /* the next exchange is not the first */
+    int prologue;    /* statements of ours in front of the op's in this exchange */
+    bool last;       /* this exchange ends with COMMIT */
+    bool begun;      /* the next exchange is not the first */
+    int64_t sent_ms; /* when its transaction began; monotonic */
     enum op_next after;
     struct err err; /* of the op that is being rolled back */
 };
@@ -79,6 +82,7 @@ static void end_all(struct db *db, const struct err *err)
     list_init(&ended);
     for (int i = 0; i < DB_LANE__COUNT; i++) {
         struct lane *lane = &db->lanes[i];
+        metrics.database_queue[i] = 0;
         struct list *first;
 
         if (lane->op) {
@@ -106,6 +110,7 @@ static void send_op(struct lane *lane)
         conn_query(lane->conn, stmt[STMT_PROLOGUE], &p);
         lane->prologue = 2;
         lane->begun = true;
+        lane->sent_ms = clock_mono_ms();
     }
     lane->state = LANE_RUNNING;
     lane->last = lane->op->ops->send(lane->op, lane->conn);
@@ -128,6 +133,9 @@ static void finish_op(struct lane *lane, const struct err *err)
 {
     struct op *op = lane->op;
 
+    if (err == NULL)
+        metric_observe(database_transaction_seconds, clock_mono_ms() - lane->sent_ms);
+    metrics.database_queue[lane - lane->db->lanes]--;
     lane->op = NULL;
     lane->begun = false;
     lane->state = LANE_IDLE;
@@ -476,6 +484,7 @@ void db_submit(struct db *db, enum db_lane lane, struct op *op)
     op->retries = 0;
     assert(db->state != DB_CLOSED);
     list_add_tail(&db->lanes[lane].queue, &op->link);
+    metrics.database_queue[lane]++;
     if (db->state == DB_UP)
         pump(&db->lanes[lane]);
     else

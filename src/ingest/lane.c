@@ -313,6 +313,8 @@ static void commit_chunk(struct lane *lane, struct chunk *c, const struct store_
                          uint32_t *at)
 {
     struct seen *seen = lane->ingest->seen;
+    bool live = lane == &lane->ingest->lanes[INGEST_LIVE];
+    int64_t now_ms = clock_wall_ms();
 
     for (uint32_t i = 0; i < c->n; i++) {
         struct item *item = &c->items[i];
@@ -323,6 +325,10 @@ static void commit_chunk(struct lane *lane, struct chunk *c, const struct store_
             c->rejects[r->refused ? REJECT_DATABASE : REJECT_TOMBSTONE]++;
         } else if (r != NULL && r->inserted) {
             metrics.events_archived_total[0]++;
+            if (live) {
+                metric_observe(event_latency_seconds, now_ms - item->event.created_at * 1000);
+                metric_observe(archive_delay_seconds, now_ms - item->seen_at_ms);
+            }
             c->page->result.inserted++;
             seen_commit(seen, item->fingerprint, item->event.created_at);
         } else {

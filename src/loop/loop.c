@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-const uint32_t loop_lag_bound_ms[LOOP_LAG_BUCKETS - 1] = {1, 2, 5, 10, 25, 50, 100, 250};
+#include "core/metrics.h"
 
 struct watch {
     uv_signal_t handle;
@@ -17,8 +17,7 @@ struct loop {
     uv_loop_t uv;
     uv_timer_t lag_tick;
     uint64_t tick_due_ns; /* when the next tick should come */
-    uint64_t lag_max_ms, lag_sum_ms;
-    uint64_t lag[LOOP_LAG_BUCKETS];
+    uint64_t lag_max_ms;
     struct watch watches[LOOP_SIGNALS_MAX];
     unsigned watch_count;
 };
@@ -93,24 +92,9 @@ uint32_t loop_lag_take_max_ms(struct loop *l)
     return max > UINT32_MAX ? UINT32_MAX : (uint32_t)max;
 }
 
-const uint64_t *loop_lag_histogram(const struct loop *l)
-{
-    return l->lag;
-}
-
-uint64_t loop_lag_sum_ms(const struct loop *l)
-{
-    return l->lag_sum_ms;
-}
-
 void loop_lag_note(struct loop *l, uint64_t late_ms)
 {
-    int bucket = 0;
-
-    while (bucket < LOOP_LAG_BUCKETS - 1 && late_ms > loop_lag_bound_ms[bucket])
-        bucket++;
-    l->lag[bucket]++;
-    l->lag_sum_ms += late_ms;
+    metric_observe(loop_lag_seconds, late_ms > INT32_MAX ? INT32_MAX : (int64_t)late_ms);
     if (late_ms > l->lag_max_ms)
         l->lag_max_ms = late_ms;
 }

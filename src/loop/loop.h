@@ -2,7 +2,7 @@
  *
  * Lag.  A timer asks to be called every LOOP_LAG_TICK_MS.  What it comes late is time that some
  * callback kept the loop for itself: rule 1 of src/README.md says at most 10 ms.  The largest delay
- * since the last look and a histogram are kept.
+ * since the last look is kept here, all of them go into the metrics.
  *
  * Ownership.  loop_open() once, loop_close() when everybody else has closed their handles: it runs
  * the loop until the last close callback was called and asserts that nothing is left. */
@@ -15,11 +15,8 @@
 
 enum {
     LOOP_LAG_TICK_MS = 20,
-    LOOP_LAG_BUCKETS = 9, /* upper bounds in loop_lag_bound_ms[], the last one has none */
     LOOP_SIGNALS_MAX = 8
 };
-
-extern const uint32_t loop_lag_bound_ms[LOOP_LAG_BUCKETS - 1];
 
 struct loop;
 
@@ -38,11 +35,6 @@ void loop_on_signal(struct loop *l, int signum, void (*on_signal)(void *owner, i
 
 /* The longest delay in milliseconds since the last call of this. */
 uint32_t loop_lag_take_max_ms(struct loop *l);
-
-/* How many ticks came late by at most loop_lag_bound_ms[i] (not cumulative), since loop_open(); the
- * last: by more. */
-const uint64_t *loop_lag_histogram(const struct loop *l);
-uint64_t loop_lag_sum_ms(const struct loop *l);
 
 /* Counts one delay.  For the timer, and for tests of what is counted. */
 void loop_lag_note(struct loop *l, uint64_t late_ms);

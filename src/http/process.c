@@ -1,0 +1,108 @@
+/* process: see process.h.  proc(5). */
+#include "http/process.h"
+
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { STAT_SIZE = 1024 };
+
+struct process_stat {
+    uint64_t user_ticks, system_ticks, started_ticks, virtual_bytes, resident_pages;
+    unsigned threads;
+};
+
+static bool read_line(const char *path, char *to, size_t size)
+{
+    FILE *f = fopen(path, "re");
+    bool good = f != NULL && fgets(to, (int)size, f) != NULL;
+
+    if (f != NULL)
+        (void)fclose(f);
+    return good;
+}
+
+/* Fields are numbered from 1 in proc(5); the second is the name, in parentheses, and may hold
+ * anything. */
+static bool read_stat(struct process_stat *s)
+{
+    char line[STAT_SIZE];
+    uint64_t fields[25] = {0};
+    char *p;
+
+    if (!read_line("/proc/self/stat", line, sizeof(line)) || (p = strrchr(line, ')')) == NULL ||
+        p[1] == '\0')
+        return false;
+    p += 3; /* behind the state, field 3 */
+    for (int i = 4; i < 25 && *p != '\0'; i++)
+        fields[i] = strtoull(p, &p, 10);
+    *s = (struct process_stat){.user_ticks = fields[14],
+                               .system_ticks = fields[15],
+                               .threads = (unsigned)fields[20],
+                               .started_ticks = fields[22],
+                               .virtual_bytes = fields[23],
+                               .resident_pages = fields[24]};
+    return true;
+}
+
+static uint64_t boot_time_s(void)
+{
+    char line[STAT_SIZE];
+    uint64_t s = 0;
+    FILE *f = fopen("/proc/stat", "re");
+
+    while (f != NULL && s == 0 && fgets(line, sizeof(line), f) != NULL)
+        if (strncmp(line, "btime ", 6) == 0)
+            s = strtoull(line + 6, NULL, 10);
+    if (f != NULL)
+        (void)fclose(f);
+    return s;
+}
+
+static unsigned open_files(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    unsigned n = 0;
+
+    if (dir == NULL)
+        return 0;
+    while (readdir(dir) != NULL)
+        n++;
+    (void)closedir(dir);
+    return n > 3 ? n - 3 : 0; /* ".", "..", and the directory itself */
+}
+
+static void put(FILE *out, const char *name, const char *type, const char *help, double value)
+{
+    (void)fprintf(out, "# HELP %s %s\n# TYPE %s %s\n%s %.15g\n", name, help, name, type, name,
+                  value);
+}
+
+void process_metrics_print(FILE *out)
+{
+    double ticks = (double)sysconf(_SC_CLK_TCK);
+    struct process_stat s;
+    struct rlimit files;
+
+    (void)fprintf(out,
+                  "# HELP bigbrotr_build_info Which program this is\n"
+                  "# TYPE bigbrotr_build_info gauge\nbigbrotr_build_info{version=\"%s\"} 1\n",
+                  BIGBROTR_VERSION);
+    if (read_stat(&s)) {
+        put(out, "process_cpu_seconds_total", "counter", "Processor time used, user and system",
+            (double)(s.user_ticks + s.system_ticks) / ticks);
+        put(out, "process_resident_memory_bytes", "gauge", "Memory in use",
+            (double)s.resident_pages * (double)sysconf(_SC_PAGESIZE));
+        put(out, "process_virtual_memory_bytes", "gauge", "Address space", (double)s.virtual_bytes);
+        put(out, "process_start_time_seconds", "gauge", "When it was started, UNIX seconds",
+            (double)boot_time_s() + (double)s.started_ticks / ticks);
+        put(out, "process_threads", "gauge", "Threads", s.threads);
+    }
+    put(out, "process_open_fds", "gauge", "Open file descriptors", open_files());
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+        put(out, "process_max_fds", "gauge", "How many may be open", (double)files.rlim_cur);
+}
