@@ -159,9 +159,10 @@ void walk_cursor_answer(struct walk *w, const struct facts *f)
         return;
     }
     look_for_ragged(w);
-    if (w->last_limit >
-        0) /* older than anything that a relay without a sense of `until` would show again */
+    /* A relay without a sense of `until` would have shown what stands above it. */
+    if (w->newest > t->hi && f->above == 0)
         traits->honours_until = TRI_YES;
+    w->newest = f->max > w->newest ? f->max : w->newest;
     check(w, lost_bottom(w));
 }
 

@@ -143,6 +143,7 @@ struct walk {
     uint64_t held_bottom[BOTTOM_IDS], bottom[BOTTOM_IDS]; /* ids in the oldest second of the held
                                                              page, of the last accepted one */
     size_t held_bottom_n, bottom_n;
+    int64_t newest;     /* that a page of the cursor has shown */
     size_t last_count;  /* events of the last accepted page, and what was asked for */
     int32_t last_limit; /* 0: no page yet */
     bool kindless_ok;   /* a question without kinds has been answered with events */
@@ -153,7 +154,7 @@ struct walk {
     unsigned k_again;       /* how often something turned up above k_top */
     bool k_few;             /* a few events of each list are enough: the cursor fetches them all */
     bool k_full;            /* some list filled its page */
-    bool k_older;           /* something below hi was shown */
+    bool k_older;           /* something was shown that the page above did not have */
     bool bottom_known;      /* entered from a short page that was not empty */
     bool doubt;    /* invalid events stood where something else might: no more than grade H */
     bool k_ragged; /* something older came than a short page with its kind: explicit kinds hide

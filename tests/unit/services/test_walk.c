@@ -17,11 +17,12 @@
 
 /* Seeds that failed once, and why they may again. */
 static const uint64_t once_failed[] = {
-    33,     46,     110,    112,    128,    138,    155,    279,    402,     512,    535,   636,
-    658,    688,    785,    838,    862,    1038,   1072,   1138,   1202,    1382,   1536,  1593,
-    1843,   2082,   2821,   3093,   3619,   4111,   4163,   4595,   5415,    5786,   6030,  6280,
-    7777,   7826,   9458,   12371,  17311,  18020,  19543,  27308,  37032,   54392,  83232, 145542,
-    150197, 154104, 157887, 173926, 181125, 189526, 302700, 419793, 1091118, 1096799};
+    33,     46,     110,    112,    128,    138,    155,     279,     402,     512,
+    535,    636,    658,    688,    785,    838,    862,     1038,    1072,    1138,
+    1202,   1382,   1536,   1593,   1843,   2082,   2821,    3093,    3619,    4111,
+    4163,   4595,   5415,   5786,   6030,   6280,   7777,    7826,    9458,    12371,
+    17311,  18020,  19543,  27308,  37032,  54392,  83232,   145542,  150197,  154104,
+    157887, 173926, 181125, 189526, 302700, 419793, 1091118, 1096799, 8007525, 8037252};
 
 enum { SEEDS = 2000, SET_BITS = 15, INTERRUPT_NEVER = 0 };
 
@@ -211,22 +212,35 @@ static void check_accounted(struct trial *t, int64_t lo, int64_t hi)
         fail_trial(t, "neither proven nor declared", from, to);
 }
 
+/* Newest first, pages that are not absurdly small, and no accidents: it may hide kinds, have busy
+ * seconds and news. */
+static bool orderly(const struct sim_config *c)
+{
+    return c->order == SIM_NEWEST && (c->cap == 0 || c->cap >= 20) && !c->ignores_until &&
+           !c->ignores_since && !c->ignores_limit && !c->refuses_since && !c->refuses_lists &&
+           !c->needs_kinds && !c->faults && !c->dead && !c->noise && !c->duplicates &&
+           !c->invalid && !c->flood;
+}
+
 static void check_requests(struct trial *t)
 {
     const struct sim_config *c = &t->relay->config;
     uint32_t cap = c->cap && c->cap < (size_t)t->page ? (uint32_t)c->cap : (uint32_t)t->page;
-    uint64_t max = walk_requests_max(t->relay->n, cap, sim_relay_bursts(t->relay));
+    uint64_t bursts = sim_relay_bursts(t->relay);
+    uint64_t max = walk_requests_max(t->relay->n, cap, bursts);
 
+    if (orderly(c))
+        max = 12 * t->relay->n / (10 * (uint64_t)cap) + 64 * (bursts + 1);
     if (c->faults || c->dead || c->noise || c->duplicates || c->invalid) /* halved pages, doubts */
-        max *= 8;
+        max *= cap < 20 ? 4 : 2;
     if (cap < 7) /* nearly every page lies in one second, which is asked for by kind */
         max *= 3;
-    else if (cap < 20 && c->hidden_kinds)
-        max *= 2;
     if (c->order != SIM_NEWEST) /* windows */
         max *= 3;
+    if (c->ignores_since) /* windows of which it cannot be said that they are not full */
+        max *= 2;
     if (c->needs_kinds) /* windows, and each in two lists */
-        max *= 3;
+        max *= 2;
     if (c->refuses_lists) /* ten kinds at a time */
         max *= 4;
     if (t->answered > max)
