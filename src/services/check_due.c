@@ -38,8 +38,8 @@ static int64_t doubled(int64_t wait, uint32_t times, int64_t most)
 
 bool check_failed(enum err_code error)
 {
-    return error != ERR_NONE && error != ERR_AUTH_REQUIRED && error != ERR_BLOCKED &&
-           error != ERR_RATE_LIMITED && error != ERR_UNSUPPORTED;
+    return error != ERR_NONE && error != ERR_AUTH_REQUIRED && error != ERR_PAYMENT_REQUIRED &&
+           error != ERR_BLOCKED && error != ERR_RATE_LIMITED && error != ERR_UNSUPPORTED;
 }
 
 static enum check_verdict settle_good(struct check_health *h, int64_t now)

@@ -6,7 +6,14 @@
  *
  * One deadline for everything, at most one HTTP and one WebSocket connection.  A relay that has a
  * live session is checked through that session: then OPEN is not taken (the caller fills it from
- * the session's own dial) and the session stays the caller's.
+ * the session's own dial), of the capabilities only those are noted that show by themselves (a
+ * question that a relay does not know could be held against the other requests of the session),
+ * and the session stays the caller's.  He may close it at any time: what was not answered by then
+ * is untested.
+ *
+ * Files.  probe.c: connections, the deadline, the end.  probe_talk.c: READ and WRITE. probe_caps.c:
+ * CAPS.  probe_pow.c: a proof of work, where a relay wants one.  probe_judge.c (pure): what
+ * refusals and answers mean.  probe_json.c: the report as JSON.
  *
  * Ownership.  probe_close() once, from anywhere, also from inside on_done; after it returns nothing
  * is called.  on_done at most once, on the loop, never from inside probe_open(). */
@@ -17,8 +24,10 @@
 #include "net/http_get.h"
 #include "net/tls.h"
 #include "nostr/nip11.h"
+#include "nostr/sign.h"
 #include "nostr/url.h"
 #include "relay/session.h"
+#include "services/geo.h"
 
 /* NULL in the database, and not FALSE: it was not tested. */
 enum probe_answer { PROBE_UNTESTED, PROBE_NO, PROBE_YES };
@@ -55,7 +64,9 @@ struct probe_options {
     uint32_t timeout_ms;
     const struct signer *signer; /* NULL: WRITE is untested, no AUTH */
     struct session *session;     /* a live one to check through, or NULL */
-    uint32_t page;               /* asked for when the page cap is measured */
+    uint32_t page;         /* asked for to measure the page cap: so many events are downloaded; 0:
+                              not measured, and a cap stays unknown */
+    const struct geo *geo; /* where addresses are; NULL: not asked */
 };
 
 /* Everything one check found.  Times in microseconds, -1: not taken. */
@@ -71,17 +82,18 @@ struct probe_report {
     int64_t dns_us, tcp_us, proxy_us, tls_us, upgrade_us;
     int64_t rtt_open_us, rtt_read_us, rtt_write_us, rtt_nip11_us;
     char address[64];
-    int http_status;
+    int http_status;       /* of the NIP-11 request, 0 when there was none */
+    int upgrade_status;    /* of the upgrade's answer, 0 when none came */
     char http_server[128]; /* escaped; "" when not sent */
     bool http_cors;        /* the headers that NIP-11 demands were there */
 
     struct nip11 *nip11;  /* NULL: none came or it is no document.  The report's, freed by
                              probe_close() */
     struct tls_peer *tls; /* NULL: no TLS; the report's */
-    char *dns_json;       /* records and TTLs as JSON, or NULL; the report's */
-    char country[3];
-    uint32_t asn;
-    char as_name[96];
+    char *dns_json;       /* records as JSON, sorted, so that the same ones are the same text; or
+                             NULL; the report's */
+    uint32_t dns_ttl_s;   /* the shortest of them; changes all the time, so it stands apart */
+    struct geo_place place;
 
     unsigned caps_known, caps; /* of enum probe_cap */
     uint32_t page_cap;         /* events in one answer at most, 0: not known */
@@ -94,5 +106,16 @@ typedef void probe_done(void *owner, const struct probe_report *report);
 struct probe *probe_open(struct net *net, const struct relay_url *url,
                          const struct probe_options *options, probe_done *done, void *owner);
 void probe_close(struct probe *p);
+
+/* Findings as documents: sorted, without numbers that change from check to check, fit to be stored
+ * by content.  malloc'd; NULL: nothing was found. */
+char *probe_tls_json(const struct probe_report *r);
+char *probe_http_json(const struct probe_report *r);
+char *probe_geo_json(const struct probe_report *r);
+
+/* The whole report, for `bigbrotr check --json`. */
+struct js *probe_report_json(const struct relay_url *url, const struct probe_report *r);
+
+const char *probe_cap_name(enum probe_cap cap); /* "nip42", "until", .. */
 
 #endif
