@@ -98,7 +98,7 @@ install_not_started() {
         if [ -d /run/systemd/system ]; then
             for unit in "${want[@]}"; do
                 case $unit in
-                pgbouncer | nginx-light) as_root systemctl -q disable "${unit%-light}" || true ;;
+                pgbouncer | nginx-light | prometheus) as_root systemctl -q disable "${unit%-light}" || true ;;
                 esac
             done
         fi
