@@ -243,9 +243,12 @@ BEGIN
     ON CONFLICT (relay_id, day) DO UPDATE SET checks = d.checks + 1, opened = d.opened + excluded.opened,
       readable = d.readable + excluded.readable, open_n = d.open_n + excluded.open_n, read_n = d.read_n + excluded.read_n,
       open_ms = d.open_ms + excluded.open_ms, read_ms = d.read_ms + excluded.read_ms;
-  INSERT INTO relay_tally AS x (relay_id, first_at, last_at, sums, hours, days)
-    VALUES (relay, at, at, array_fill(0, ARRAY[7]), array_fill(0, ARRAY[25 * 7]), array_fill(0, ARRAY[30 * 7]))
-    ON CONFLICT (relay_id) DO UPDATE SET relay_id = x.relay_id RETURNING * INTO t;
+  SELECT * INTO t FROM relay_tally x WHERE x.relay_id = relay FOR UPDATE;
+  IF NOT FOUND THEN
+    INSERT INTO relay_tally (relay_id, first_at, last_at, sums, hours, days)
+      VALUES (relay, at, at, array_fill(0, ARRAY[7]), array_fill(0, ARRAY[25 * 7]), array_fill(0, ARRAY[30 * 7])) ON CONFLICT DO NOTHING;
+    SELECT * INTO STRICT t FROM relay_tally x WHERE x.relay_id = relay FOR UPDATE;
+  END IF;
   later := greatest(at, t.last_at); -- a check that comes late counts as of now
   UPDATE relay_tally x SET checks = x.checks + 1, opened = x.opened + one[2], first_at = least(t.first_at, at), last_at = later,
     hours = tally_turn(t.hours, 25, t.last_at / 3600, later / 3600, t.sums),

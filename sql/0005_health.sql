@@ -32,7 +32,7 @@ CREATE VIEW relay_checks AS
     c.rtt_open, c.rtt_read, c.rtt_write, c.rtt_nip11, c.dns_ms, c.tcp_ms, c.proxy_ms, c.tls_ms, c.upgrade_ms,
     coalesce(e.name, '') AS error, f.write_error, f.nip11_error, f.http_status, f.contradictions,
     f.caps_known, f.caps, f.page_cap, c.flags & 64 <> 0 AS through_session, c.flags & 128 <> 0 AS counts, v.name AS vantage,
-    f.nip11_id, t.json AS tls, d.json AS dns, h.json AS http, g.json AS geo
+    f.nip11_id, c.id AS nip66_id, t.json AS tls, d.json AS dns, h.json AS http, g.json AS geo
   FROM relays r JOIN relay_check c ON check_relay(c.id) = r.relay_id AND c.id >= r.relay_id::int8 << 37
       AND c.id <= r.relay_id::int8 << 37 | 137438953471
     LEFT JOIN check_error e USING (error_id) LEFT JOIN finding f USING (finding_id)
@@ -42,6 +42,16 @@ CREATE VIEW relay_checks AS
 COMMENT ON VIEW relay_checks IS 'Every check with all that it found: the history of a relay when one is named.';
 COMMENT ON COLUMN relay_checks.contradictions IS 'Where the NIP-11 document and what was measured contradict each other.';
 COMMENT ON COLUMN relay_checks.caps IS 'See finding.caps.';
+
+-- The view answers this too, but sorts the whole history of the relay; this reads the newest checks only.
+CREATE FUNCTION relay_history(url text, n int4) RETURNS SETOF relay_checks LANGUAGE sql STABLE STRICT ROWS 50 AS $$
+  SELECT k.* FROM (SELECT c.id FROM relay_check c
+      WHERE c.id >= (SELECT r.relay_id::int8 << 37 FROM relays r WHERE r.url = $1)
+        AND c.id <= (SELECT r.relay_id::int8 << 37 | 137438953471 FROM relays r WHERE r.url = $1)
+      ORDER BY c.id DESC LIMIT $2) x
+    CROSS JOIN LATERAL (SELECT v.* FROM relay_checks v WHERE v.nip66_id = x.id OFFSET 0) k
+  ORDER BY k.nip66_id DESC $$;
+COMMENT ON FUNCTION relay_history IS 'The newest n checks of a relay, newest first: in a millisecond however long its history is.';
 
 -- The newest check of each relay through relay_monitor.check_id: one look by primary key a relay.
 CREATE VIEW relay_metadata_latest AS
@@ -107,7 +117,7 @@ CREATE VIEW relay_health AS
       WHEN m.unconfirmed THEN 'suspected' ELSE 'healthy' END AS state,
     m.openable, m.readable, m.writable, m.failures AS failures_in_row,
     to_timestamp(nullif(m.last_ok_at_ms, 0) / 1000.0) AS last_success, to_timestamp(nullif(m.last_fail_at_ms, 0) / 1000.0) AS last_failure,
-    m.error, to_timestamp(nullif(m.next_at_ms, 0) / 1000.0) AS next_check,
+    to_timestamp(nullif(m.failing_since_ms, 0) / 1000.0) AS failing_since, m.error, to_timestamp(nullif(m.next_at_ms, 0) / 1000.0) AS next_check,
     CASE WHEN m.failures = 0 THEN 'closed' WHEN m.next_at_ms > extract(epoch FROM now()) * 1000 THEN 'open'
       ELSE 'half-open' END AS circuit,
     m.rtt_read, m.rtt_p95

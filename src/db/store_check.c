@@ -93,8 +93,12 @@ static struct str clean(char to[NAME_BYTES], const char *name)
 {
     size_t n = 0;
 
-    for (; name && name[n] && n < NAME_BYTES - 1; n++)
-        to[n] = name[n] >= ' ' && name[n] <= '~' ? name[n] : '?';
+    for (; name && name[n] && n < NAME_BYTES - 1; n++) {
+        if (name[n] >= ' ' && name[n] <= '~')
+            to[n] = name[n];
+        else
+            to[n] = '?';
+    }
     to[n] = '\0';
     return (struct str){to, n};
 }
@@ -371,13 +375,15 @@ static void send_health(const struct checks *op, struct conn *conn)
     static const enum pg_type types[] = {PG_INT4, PG_INT8, PG_INT8,  PG_INT8, PG_INT8, PG_INT8,
                                          PG_INT4, PG_INT4, PG_INT4,  PG_INT4, PG_INT4, PG_INT4,
                                          PG_INT2, PG_TEXT, PG_BYTEA, PG_INT8};
-    const struct store_health **order = malloc((op->health_n + (size_t)1) * sizeof(*order));
+    const struct store_health **order =
+        malloc((op->health_n + (size_t)1) * sizeof(const struct store_health *));
     struct columns c;
 
     assert(order);
     for (uint32_t i = 0; i < op->health_n; i++)
         order[i] = &op->health[i];
-    qsort(order, op->health_n, sizeof(*order), by_relay_id); /* writers lock rows in one order */
+    qsort(order, op->health_n, sizeof(const struct store_health *),
+          by_relay_id); /* writers lock rows in one order */
     columns_init(&c, types, 16);
     for (uint32_t i = 0; i < op->health_n; i++) {
         if (i == 0 || order[i]->relay_id != order[i - 1]->relay_id) /* ON CONFLICT: a row once */
@@ -427,6 +433,7 @@ static void checks_end(struct op *base, const struct err *err)
 
 static const struct op_ops checks_ops = {checks_send, no_result, settled, NULL, NULL, checks_end};
 
+/* NOLINTNEXTLINE(readability-function-size): two lists, who made them, and whom to tell */
 void store_checks(struct db *db, const char *vantage, const struct store_check *checks, uint32_t n,
                   const struct store_health *health, uint32_t health_n, store_checks_done *done,
                   void *owner)

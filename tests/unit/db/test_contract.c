@@ -107,6 +107,7 @@ static void test_every_query_of_the_contract_runs(void **state)
         "SELECT * FROM supported_nips",
         "SELECT * FROM network_stats",
         "SELECT * FROM relay_checks",
+        "SELECT * FROM relay_history('wss://relay1.example', 5)",
         "SELECT * FROM relay_metadata",
         "SELECT * FROM service_state",
         "SELECT * FROM relay_coverage",

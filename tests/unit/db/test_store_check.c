@@ -22,6 +22,9 @@ static int setup(void **state)
     (void)state;
     fixture_open(F, true);
     fixture_relays(F, RELAYS);
+    /* Ids were given in the order of URLs as text: let relay N be number N. */
+    fixture_sql(F, "UPDATE relays SET url = 'wss://x' || relay_id || '.example'");
+    fixture_sql(F, "UPDATE relays SET url = 'wss://relay' || relay_id || '.example'");
     return 0;
 }
 
@@ -184,15 +187,458 @@ static void test_a_check_is_a_row_with_all_that_was_found(void **state)
         "1");
 }
 
+/* ---- documents ---- */
+
+static void test_what_did_not_change_is_stored_once(void **state)
+{
+    struct store_nip11 one = nip11("{\"name\":\"same\"}", "same");
+    struct store_nip11 other = nip11("{\"name\":\"other\"}", "other");
+    int64_t documents = number("SELECT count(*) FROM nip11");
+    int64_t findings = number("SELECT count(*) FROM finding");
+    struct store_check c[8];
+
+    (void)state;
+    for (int i = 0; i < 8; i++) { /* two relays, in one transaction and over two */
+        c[i] = good(2 + i % 2, 1700000000 + i);
+        c[i].nip11 = i == 7 ? &other : &one;
+        c[i].tls = document("{\"issuer\":\"the same\"}");
+    }
+    assert_int_equal(write_checks(c, 5), ERR_NONE);
+    assert_int_equal(write_checks(c + 5, 3), ERR_NONE);
+    assert_int_equal(number("SELECT count(*) FROM nip11") - documents, 2);
+    assert_int_equal(number("SELECT count(*) FROM finding") - findings, 2);
+    assert_int_equal(number("SELECT count(*) FROM document WHERE json->>'issuer' = 'the same'"), 1);
+    assert_int_equal(number("SELECT count(*) FROM relay_metadata JOIN nip11 d ON d.id = nip11_id "
+                            "WHERE d.name = 'same'"),
+                     7);
+    c[0] = good(2, 1700000100); /* a trait that differs is another finding of the same document */
+    c[0].nip11 = &one;
+    c[0].tls = document("{\"issuer\":\"the same\"}");
+    c[0].write_error = "blocked";
+    assert_int_equal(write_checks(c, 1), ERR_NONE);
+    assert_int_equal(number("SELECT count(*) FROM finding") - findings, 3);
+    assert_int_equal(number("SELECT count(*) FROM nip11") - documents, 2);
+}
+
+/* What jsonb and text refuse, one of each kind. */
+static const char *const refused[] = {"{\"name\":\"\\u0000\"}",
+                                      "{\"name\":\"\\ud800\"}",
+                                      "{\"name\":\"\\udc00\\ud800\"}",
+                                      "{\"limitation\":1e999999}",
+                                      "{\"name\":\"\xff\xfe\"}",
+                                      "{\"name\":\"\xed\xa0\x80\"}",
+                                      "{\"a\":",
+                                      "",
+                                      "\x01",
+                                      "{\"n\":-1e-99999999999999999999}"};
+
+static void test_no_document_keeps_a_check_from_being_written(void **state)
+{
+    enum { N = sizeof(refused) / sizeof(refused[0]), BIG = 256 * 1024 };
+    struct store_nip11 d[N + 2];
+    struct store_check c[N + 3];
+    char *deep = malloc(BIG + 1), *wide = malloc(BIG + 1), with_nul[] = "{\"name\":\"a\0b\"}";
+
+    (void)state;
+    memset(deep, '[', BIG);
+    memset(wide, 'x', BIG);
+    deep[BIG] = wide[BIG] = '\0';
+    for (uint32_t i = 0; i < N; i++)
+        d[i] = nip11(refused[i], refused[i]);
+    d[0].raw = (struct str){with_nul, sizeof(with_nul) - 1};
+    d[N] = nip11(deep, deep);
+    d[N + 1] = nip11(wide, wide);
+    for (uint32_t i = 0; i < N + 2; i++) {
+        d[i].supported_nips = i % 2 ? d[i].document.json : "[1,99999999999,\"x\",1e400,[]]";
+        d[i].limitation = d[i].extra_fields = d[i].software = d[i].document.json;
+        c[i] = good(4, 1700001000 + i);
+        c[i].nip11 = &d[i];
+        c[i].tls = c[i].dns = c[i].http = c[i].geo = d[i].document;
+        c[i].error = c[i].write_error = c[i].nip11_error = d[i].document.json;
+    }
+    c[N + 2] = good(4, 1700002000);
+    assert_int_equal(write_checks(c, N + 3), ERR_NONE);
+    assert_int_equal(
+        number("SELECT count(*) FROM relay_checks WHERE relay_url = 'wss://relay4.example'"),
+        N + 3);
+    assert_int_equal(number("SELECT count(*) FROM relay_checks WHERE relay_url = "
+                            "'wss://relay4.example' AND nip11_id IS NOT NULL"),
+                     N + 2);
+    for (uint32_t i = 0; i < N + 2; i++) { /* set aside: columns NULL, the bytes kept */
+        char *id = strdup(fixture_sql(
+            F, "SELECT nip11_id FROM relay_checks WHERE generated_at = %u", 1700001000 + i));
+
+        assert_string_equal(
+            fixture_sql(F,
+                        "SELECT octet_length(document) || coalesce(limitation::text, '') || "
+                        "coalesce(extra_fields::text, '') FROM nip11 WHERE id = '%s'",
+                        id),
+            fixture_sql(F, "SELECT %zu", d[i].raw.n));
+        free(id);
+    }
+    assert_true(number("SELECT count(*) FROM document WHERE json IS NULL AND raw IS NOT NULL") >=
+                N);
+    assert_int_equal(number("SELECT count(*) FROM nip11 WHERE document = "
+                            "'\\x7b226e616d65223a22610062227d'"),
+                     1);
+    fixture_sql(F, "SELECT count(x::text) FROM relay_checks x");
+    fixture_sql(F, "SELECT count(x::text) FROM nip11 x");
+    fixture_sql(F, "SELECT count(x::text) FROM supported_nips x");
+    free(deep);
+    free(wide);
+}
+
+/* ---- once ---- */
+
+static void test_a_repeated_transaction_changes_nothing(void **state)
+{
+    struct store_check c[3] = {good(5, 1700000000), good(5, 1700000000),
+                               bad(6, 1700000000, "dns_not_found")};
+    struct store_health h = {.relay_id = 5,
+                             .next_at = 1,
+                             .openable = 1,
+                             .readable = 1,
+                             .writable = -1,
+                             .rtt_read = -1,
+                             .error = ""};
+    const char *sum =
+        "SELECT sum(checks) || ' ' || sum(opened) || ' ' || (SELECT sum(checks) FROM "
+        "relay_day WHERE relay_id IN (5, 6)) FROM relay_tally WHERE relay_id IN (5, 6)";
+
+    (void)state;
+    assert_int_equal(write_from("test", c, 3, &h, 1), ERR_NONE);
+    assert_string_equal(fixture_sql(F, "%s", sum), "2 1 2");
+    for (int i = 0; i < 2; i++) { /* the answer to COMMIT was lost: it is sent again */
+        unsigned downs = F->db_downs;
+
+        fixture_sql(F, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> "
+                       "pg_backend_pid() AND backend_type = 'client backend'");
+        fixture_run_count(F, &F->db_downs, downs + 1, "the database being away");
+        assert_int_equal(write_from("test", c, 3, &h, 1), ERR_DB_AWAY);
+        fixture_run_count(F, &F->ups, F->ups + 1, "the database being back");
+        assert_int_equal(write_from("test", c, 3, &h, 1), ERR_NONE);
+    }
+    assert_string_equal(fixture_sql(F, "%s", sum), "2 1 2");
+    assert_string_equal(fixture_sql(F, "SELECT count(*) FROM relay_metadata WHERE relay_url IN "
+                                       "('wss://relay5.example', 'wss://relay6.example')"),
+                        "2");
+    /* The same second from another place is another check. */
+    assert_int_equal(write_from("elsewhere", c, 1, NULL, 0), ERR_NONE);
+    assert_string_equal(fixture_sql(F, "%s", sum), "3 2 3");
+}
+
+static void test_a_check_of_an_unknown_relay_is_left_out(void **state)
+{
+    struct store_check c[2] = {good(777, 1700000000), good(7, 1700000000)};
+    struct store_health h[2] = {{.relay_id = 777, .error = ""}, {.relay_id = 7, .error = ""}};
+
+    (void)state;
+    assert_int_equal(write_from("test", c, 2, h, 2), ERR_NONE);
+    assert_int_equal(number("SELECT count(*) FROM relay_check WHERE check_relay(id) = 777"), 0);
+    assert_int_equal(number("SELECT count(*) FROM relay_check WHERE check_relay(id) = 7"), 1);
+}
+
+static void test_vantage_points(void **state)
+{
+    struct store_check c = good(8, 1700000000);
+    char name[100];
+
+    (void)state;
+    memset(name, 'v', sizeof(name));
+    name[sizeof(name) - 1] = '\0';
+    assert_int_equal(write_from(name, &c, 1, NULL, 0), ERR_NONE);
+    assert_int_equal(number("SELECT length(name) FROM vantage WHERE name LIKE 'vv%'"), 64);
+    for (int i = 0; i < 40;
+         i++) { /* there are 31 places; who finds none has no name, and its check is written */
+        snprintf(name, sizeof(name), "place %d", i);
+        c.generated_at++;
+        assert_int_equal(write_from(name, &c, 1, NULL, 0), ERR_NONE);
+    }
+    assert_int_equal(number("SELECT count(*) FROM vantage"), 32);
+    assert_int_equal(
+        number("SELECT count(*) FROM relay_checks WHERE relay_url = 'wss://relay8.example'"), 41);
+    assert_true(number("SELECT count(*) FROM relay_checks WHERE relay_url = 'wss://relay8.example' "
+                       "AND vantage = ''") > 5);
+}
+
+/* ---- the monitor's memory ---- */
+
+struct loaded {
+    struct ended ended;
+    struct store_health rows[RELAYS];
+    char errors[RELAYS][64];
+    uint32_t n;
+};
+
+static void on_health(void *owner, const struct store_health *row)
+{
+    struct loaded *l = owner;
+
+    assert_true(l->n < RELAYS);
+    snprintf(l->errors[l->n], sizeof(l->errors[l->n]), "%s", row->error);
+    l->rows[l->n] = *row;
+    l->rows[l->n].error = l->errors[l->n];
+    l->n++;
+}
+
+static void on_loaded(void *owner, const struct err *err)
+{
+    struct loaded *l = owner;
+
+    assert_null(err);
+    l->ended.done = true;
+}
+
+static const struct store_health *find_health(const struct loaded *l, int32_t relay_id)
+{
+    for (uint32_t i = 0; i < l->n; i++) {
+        if (l->rows[i].relay_id == relay_id)
+            return &l->rows[i];
+    }
+    fail_msg("no health of relay %d", relay_id);
+    return NULL;
+}
+
+static void test_what_the_monitor_remembers(void **state)
+{
+    static struct loaded l;
+    struct store_health h[2] = {{.relay_id = 10,
+                                 .next_at = 1800000000001,
+                                 .last_check_at = 2,
+                                 .last_ok_at = 3,
+                                 .last_fail_at = 4,
+                                 .failing_since = 12,
+                                 .failures = 5,
+                                 .unconfirmed = true,
+                                 .retired = false,
+                                 .rtt_p95 = 6,
+                                 .openable = 1,
+                                 .readable = 0,
+                                 .writable = -1,
+                                 .rtt_read = 7,
+                                 .caps_known = 8,
+                                 .caps = 9,
+                                 .page_cap = 10,
+                                 .error = "timeout",
+                                 .published_at = 11,
+                                 .published_hash = {1, 2, 3}},
+                                {.relay_id = 9,
+                                 .retired = true,
+                                 .openable = -1,
+                                 .readable = -1,
+                                 .writable = 1,
+                                 .rtt_read = -1,
+                                 .error = ""}};
+
+    (void)state;
+    for (int round = 0; round < 2; round++) { /* new, then over itself */
+        assert_int_equal(write_from("test", NULL, 0, h, 2), ERR_NONE);
+        memset(&l, 0, sizeof(l));
+        store_health_load(F->db, on_health, on_loaded, &l);
+        fixture_run(F, &l.ended.done, "store_health_load");
+        for (int i = 0; i < 2; i++) {
+            struct store_health got = *find_health(&l, h[i].relay_id);
+
+            assert_string_equal(got.error, h[i].error);
+            got.error = h[i].error;
+            assert_memory_equal(&got.published_hash, &h[i].published_hash, 32);
+            assert_true(got.next_at == h[i].next_at && got.last_check_at == h[i].last_check_at &&
+                        got.last_ok_at == h[i].last_ok_at &&
+                        got.last_fail_at == h[i].last_fail_at &&
+                        got.failing_since == h[i].failing_since &&
+                        got.published_at == h[i].published_at && got.failures == h[i].failures);
+            assert_true(got.unconfirmed == h[i].unconfirmed && got.retired == h[i].retired &&
+                        got.rtt_p95 == h[i].rtt_p95 && got.rtt_read == h[i].rtt_read &&
+                        got.openable == h[i].openable && got.readable == h[i].readable &&
+                        got.writable == h[i].writable && got.caps == h[i].caps &&
+                        got.caps_known == h[i].caps_known && got.page_cap == h[i].page_cap);
+        }
+    }
+    assert_string_equal(
+        fixture_sql(
+            F, "SELECT concat_ws('|', state, failures_in_row, error, circuit, last_check) FROM "
+               "(SELECT *, extract(epoch FROM next_check) AS last_check FROM relay_health) x "
+               "WHERE relay_url = 'wss://relay10.example'"),
+        "failing|5|timeout|open|1800000000.001000");
+}
+
+/* ---- uptime ---- */
+
+/* The windows counted from the checks themselves: what relay_uptime must say. */
+static const char by_hand[] =
+    "SELECT concat_ws('|', count(*), count(*) FILTER (WHERE openable), min(generated_at), "
+    "max(generated_at),"
+    " count(*) FILTER (WHERE h), count(*) FILTER (WHERE h AND openable),"
+    " count(*) FILTER (WHERE d > 6), count(*) FILTER (WHERE d > 6 AND openable),"
+    " count(*) FILTER (WHERE d > 0), count(*) FILTER (WHERE d > 0 AND openable)) FROM ("
+    "SELECT *, generated_at / 3600 >= extract(epoch FROM now())::int8 / 3600 - 24 AS h,"
+    " CASE WHEN generated_at / 86400 >= extract(epoch FROM now())::int8 / 86400 - 6 THEN 7"
+    " WHEN generated_at / 86400 >= extract(epoch FROM now())::int8 / 86400 - 29 THEN 1 ELSE 0 END "
+    "AS d"
+    " FROM relay_checks WHERE counts AND relay_url = 'wss://relay%d.example') x";
+static const char by_view[] = "SELECT concat_ws('|', total_checks, successful_checks, first_check, "
+                              "last_check, total_checks_1d,"
+                              " successful_checks_1d, total_checks_7d, successful_checks_7d, "
+                              "total_checks_30d, successful_checks_30d)"
+                              " FROM relay_uptime WHERE relay_url = 'wss://relay%d.example'";
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+static void assert_uptime(int relay)
+{
+    assert_string_not_equal(fixture_sql(F, by_view, relay), "");
+    assert_string_equal(fixture_sql(F, by_view, relay), fixture_sql(F, by_hand, relay));
+}
+#pragma GCC diagnostic pop
+
+static void test_uptime_is_what_the_checks_say(void **state)
+{
+    int64_t now = number("SELECT extract(epoch FROM now())::int8");
+    /* Every 50 minutes; every 5 hours, with days of silence; once, long ago. */
+    static const int64_t every[] = {3000, 18000};
+    static struct store_check c[2000];
+
+    (void)state;
+    for (int relay = 0; relay < 2; relay++) {
+        uint32_t n = 0;
+
+        for (int64_t at = now - 41 * DAY; at <= now && n < 2000; at += every[relay]) {
+            if (relay == 1 && (at / DAY) % 5 < 2)
+                continue;
+            c[n] = at * 2654435761u % 7 < 2 ? bad(11 + relay, at, "timeout") : good(11 + relay, at);
+            c[n].counts = at % 11 != 0;
+            n++;
+        }
+        for (uint32_t i = 0; i < n; i += 100)
+            assert_int_equal(write_checks(c + i, n - i < 100 ? n - i : 100), ERR_NONE);
+        assert_uptime(11 + relay);
+    }
+    c[0] = good(13, now - 40 * DAY);
+    assert_int_equal(write_checks(c, 1), ERR_NONE);
+    assert_uptime(13);
+    assert_true(number("SELECT count(*) FROM relay_checks WHERE NOT counts") > 20);
+
+    /* Late ones count, as of the newest; the day they are of has them too. */
+    c[0] = bad(13, now - 60 * DAY, "timeout");
+    assert_int_equal(write_checks(c, 1), ERR_NONE);
+    assert_uptime(13);
+    assert_int_equal(number("SELECT count(*) FROM relay_day WHERE relay_id = 13"), 2);
+    assert_string_equal(fixture_sql(F, "SELECT nip66_openable FROM relay_metadata_latest WHERE "
+                                       "relay_url = 'wss://relay13.example'"),
+                        "t");
+}
+
+static void test_what_got_worse_since_yesterday(void **state)
+{
+    int64_t now = number("SELECT extract(epoch FROM now())::int8");
+    struct store_check c[2];
+
+    (void)state;
+    for (int64_t at = now - 20 * DAY; at <= now; at += DAY / 6) {
+        bool today = at > now - DAY;
+
+        c[0] = today ? bad(14, at, "timeout") : good(14, at);
+        c[1] = good(15, at);
+        if (today)
+            c[1].rtt_open = 900;
+        assert_int_equal(write_checks(c, 2), ERR_NONE);
+    }
+    assert_string_equal(
+        fixture_sql(
+            F,
+            "SELECT string_agg(relay_url || array_to_string(reasons, ','), ' ' ORDER BY relay_url) "
+            "FROM relay_degraded WHERE relay_url IN ('wss://relay14.example', "
+            "'wss://relay15.example')"),
+        "wss://relay14.exampleuptime wss://relay15.examplertt_open");
+}
+
+/* ---- what goes ---- */
+
+static void test_thinning_keeps_uptime_and_the_newest(void **state)
+{
+    int64_t now = number("SELECT extract(epoch FROM now())::int8");
+    static struct store_check c[400];
+    char *before, *days;
+    uint32_t n = 0;
+
+    (void)state;
+    for (int64_t at = now - 60 * DAY; at <= now; at += DAY / 6)
+        c[n++] = at % 3 ? good(16, at) : bad(16, at, "timeout");
+    assert_int_equal(write_checks(c, n), ERR_NONE);
+    before = strdup(fixture_sql(
+        F, "SELECT x::text FROM relay_uptime x WHERE relay_url = 'wss://relay16.example'"));
+    days = strdup(fixture_sql(F, "SELECT sum(total_checks) FROM relay_uptime_daily WHERE relay_url "
+                                 "= 'wss://relay16.example'"));
+    assert_int_equal(thin(now - 30 * DAY, 7), 7);
+    while (thin(now - 30 * DAY, 100) > 0)
+        continue;
+    assert_int_equal(number("SELECT count(*) FROM relay_check WHERE check_relay(id) = 16"), 181);
+    assert_int_equal(thin(now - 30 * DAY, 100), 0);
+    while (thin(now + DAY, 1000) > 0)
+        continue;
+    assert_int_equal(number("SELECT count(*) FROM relay_check WHERE check_relay(id) = 16"), 1);
+    assert_int_equal(
+        number("SELECT count(*) - count(check_id) FROM relay_monitor WHERE relay_id = 16"), 0);
+    assert_string_equal(
+        fixture_sql(F,
+                    "SELECT x::text FROM relay_uptime x WHERE relay_url = 'wss://relay16.example'"),
+        before);
+    assert_string_equal(fixture_sql(F, "SELECT sum(total_checks) FROM relay_uptime_daily WHERE "
+                                       "relay_url = 'wss://relay16.example'"),
+                        days);
+    free(before);
+    free(days);
+}
+
+static void test_deletes_by_hand(void **state)
+{
+    struct store_nip11 d = nip11("{\"name\":\"goes\"}", "goes");
+    struct store_check c[3] = {good(17, 1700000000), good(17, 1700000100), good(18, 1700000000)};
+
+    (void)state;
+    c[0].nip11 = c[1].nip11 = &d;
+    assert_int_equal(write_checks(c, 3), ERR_NONE);
+    fixture_sql(F, "DELETE FROM relay_metadata WHERE relay_url = 'wss://relay17.example' AND "
+                   "generated_at > 1700000000");
+    assert_string_equal(fixture_sql(F, "SELECT generated_at FROM relay_metadata_latest WHERE "
+                                       "relay_url = 'wss://relay17.example'"),
+                        "1700000000");
+    fixture_sql(F, "SELECT delete_orphan_nip11()");
+    assert_int_equal(number("SELECT count(*) FROM nip11 WHERE name = 'goes'"), 1);
+    fixture_sql(F, "DELETE FROM nip66 WHERE id = (SELECT nip66_id FROM relay_metadata WHERE "
+                   "relay_url = 'wss://relay17.example')");
+    assert_int_equal(
+        number("SELECT count(*) FROM relay_metadata WHERE relay_url = 'wss://relay17.example'"), 0);
+    assert_int_equal(
+        number(
+            "SELECT count(*) FROM relay_metadata_latest WHERE relay_url = 'wss://relay17.example'"),
+        0);
+    fixture_sql(
+        F, "DELETE FROM relays WHERE url IN ('wss://relay17.example', 'wss://relay18.example')");
+    assert_int_equal(number("SELECT count(*) FROM relay_check WHERE check_relay(id) IN (17, 18)"),
+                     0);
+    assert_int_equal(number("SELECT delete_orphan_nip66()"), 0);
+    assert_true(number("SELECT delete_orphan_nip11()") >= 1);
+    assert_int_equal(number("SELECT count(*) FROM nip11 WHERE name = 'goes'"), 0);
+    assert_int_equal(number("SELECT count(*) FROM nip11 WHERE name = 'same'"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_check_is_a_row_with_all_that_was_found),
+        cmocka_unit_test(test_what_did_not_change_is_stored_once),
+        cmocka_unit_test(test_no_document_keeps_a_check_from_being_written),
+        cmocka_unit_test(test_a_repeated_transaction_changes_nothing),
+        cmocka_unit_test(test_a_check_of_an_unknown_relay_is_left_out),
+        cmocka_unit_test(test_vantage_points),
+        cmocka_unit_test(test_what_the_monitor_remembers),
+        cmocka_unit_test(test_uptime_is_what_the_checks_say),
+        cmocka_unit_test(test_what_got_worse_since_yesterday),
+        cmocka_unit_test(test_thinning_keeps_uptime_and_the_newest),
+        cmocka_unit_test(test_deletes_by_hand),
     };
 
-    (void)number;
-    (void)bad;
-    (void)thin;
     if (!fixture_drop_root())
         return 77;
     return cmocka_run_group_tests(tests, setup, teardown);
