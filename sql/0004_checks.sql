@@ -124,7 +124,8 @@ CREATE TABLE relay_check (
   tls_ms int4,
   upgrade_ms int4,
   error_id int2,
-  flags int2 NOT NULL
+  flags int2 NOT NULL,
+  dns_ttl int2
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
 COMMENT ON TABLE relay_check IS 'One row a check, failures too. People read relay_metadata, nip66 and relay_checks.';
 COMMENT ON COLUMN relay_check.id IS 'relay_id * 2^37 + generated_at * 2^5 + vantage_id.';

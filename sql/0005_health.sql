@@ -2,13 +2,14 @@
 
 CREATE VIEW nip66 AS
   SELECT c.id, check_answer(c.flags, 0) AS openable, check_answer(c.flags, 2) AS readable, check_answer(c.flags, 4) AS writable,
-    c.rtt_open, c.rtt_read, c.rtt_write, c.rtt_nip11, c.dns_ms, c.tcp_ms, c.proxy_ms, c.tls_ms, c.upgrade_ms,
+    c.rtt_open, c.rtt_read, c.rtt_write, c.rtt_nip11, c.dns_ms, c.tcp_ms, c.proxy_ms, c.tls_ms, c.upgrade_ms, c.dns_ttl,
     coalesce((SELECT e.name FROM check_error e WHERE e.error_id = c.error_id), '') AS error,
     c.flags & 64 <> 0 AS through_session, c.flags & 128 <> 0 AS counts,
     (SELECT v.name FROM vantage v WHERE v.vantage_id = (c.id & 31)::int2) AS vantage, c.finding_id
   FROM relay_check c;
 COMMENT ON VIEW nip66 IS 'What one check of one relay measured (NIP-66). NULL: not tested. Rows may be deleted.';
 COMMENT ON COLUMN nip66.rtt_open IS 'Milliseconds, as all rtt_ and _ms: name, connection, TLS and upgrade together.';
+COMMENT ON COLUMN nip66.dns_ttl IS 'Seconds: the shortest of the records; 32767: that or more.';
 COMMENT ON COLUMN nip66.error IS 'The first failure of opening and reading; empty: none.';
 COMMENT ON COLUMN nip66.counts IS 'False: a failure that was not the relay''s, or a first one that a second check did not confirm. Not in uptime.';
 
@@ -29,7 +30,7 @@ CREATE TRIGGER relay_metadata_delete INSTEAD OF DELETE ON relay_metadata FOR EAC
 CREATE VIEW relay_checks AS
   SELECT r.url AS relay_url, r.network, check_at(c.id) AS generated_at,
     check_answer(c.flags, 0) AS openable, check_answer(c.flags, 2) AS readable, check_answer(c.flags, 4) AS writable,
-    c.rtt_open, c.rtt_read, c.rtt_write, c.rtt_nip11, c.dns_ms, c.tcp_ms, c.proxy_ms, c.tls_ms, c.upgrade_ms,
+    c.rtt_open, c.rtt_read, c.rtt_write, c.rtt_nip11, c.dns_ms, c.tcp_ms, c.proxy_ms, c.tls_ms, c.upgrade_ms, c.dns_ttl,
     coalesce(e.name, '') AS error, f.write_error, f.nip11_error, f.http_status, f.contradictions,
     f.caps_known, f.caps, f.page_cap, c.flags & 64 <> 0 AS through_session, c.flags & 128 <> 0 AS counts, v.name AS vantage,
     f.nip11_id, c.id AS nip66_id, t.json AS tls, d.json AS dns, h.json AS http, g.json AS geo

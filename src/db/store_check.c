@@ -298,12 +298,12 @@ static void send_checks(const struct checks *op, struct conn *conn)
 {
     static const enum pg_type types[] = {PG_INT4, PG_INT8, PG_BYTEA, PG_INT4, PG_INT4,
                                          PG_INT4, PG_INT4, PG_INT4,  PG_INT4, PG_INT4,
-                                         PG_INT4, PG_INT4, PG_TEXT,  PG_INT2};
+                                         PG_INT4, PG_INT4, PG_TEXT,  PG_INT2, PG_INT2};
     char vantage[NAME_BYTES];
     struct columns c;
     struct params p;
 
-    columns_init(&c, types, 14);
+    columns_init(&c, types, 15);
     for (uint32_t i = 0; i < op->n; i++) {
         const struct store_check *k = &op->checks[i];
         const int32_t times[] = {k->rtt_open, k->rtt_read, k->rtt_write, k->rtt_nip11, k->dns_ms,
@@ -321,6 +321,10 @@ static void send_checks(const struct checks *op, struct conn *conn)
         for (int j = 0; j < 9; j++)
             int4_or_null(&c.a[3 + j], times[j], times[j] < 0);
         name_or_null(&c.a[12], k->error);
+        if (k->dns_ttl > 0)
+            array_int2(&c.a[14], (int16_t)(k->dns_ttl < INT16_MAX ? k->dns_ttl : INT16_MAX));
+        else
+            array_null(&c.a[14]);
         array_int2(&c.a[13], (int16_t)(answers(k->openable, k->readable, k->writable) |
                                        (k->through_session ? FLAG_SESSION : 0) |
                                        (k->counts ? FLAG_COUNTS : 0)));

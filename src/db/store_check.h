@@ -9,7 +9,8 @@
 #include "core/network.h"
 #include "db/store_relay.h"
 
-/* A document by content: id is the SHA-256 of its canonical JSON.  json NULL: there is none. */
+/* A document by content: id is the SHA-256 of its canonical JSON.  json NULL: there is none.  What
+ * changes at each look (TTLs, dates) has no place in it: it would be stored anew each time. */
 struct store_document {
     uint8_t id[32];
     const char *json; /* canonical, valid for jsonb: no NUL, no lone surrogates */
@@ -33,6 +34,7 @@ struct store_check {
     int8_t openable, readable, writable;
     int32_t rtt_open, rtt_read, rtt_write, rtt_nip11;
     int32_t dns_ms, tcp_ms, proxy_ms, tls_ms, upgrade_ms;
+    int32_t dns_ttl;         /* seconds, the shortest; 0: not known; kept up to 32767 */
     const char *error;       /* err name, "" when good */
     const char *write_error; /* prefix or err name, "" */
     const char *nip11_error;

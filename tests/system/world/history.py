@@ -37,11 +37,12 @@ FROM (SELECT n, age, sha256(int8send(n::int8 * 100 + age)) AS id FROM generate_s
   generate_series(0, %(days)s / 45) age WHERE n %% 10 >= 6) d""".replace("n % 4", "n %% 4")
 
 CHECKS = """
-INSERT INTO relay_check (id, finding_id, rtt_open, rtt_read, rtt_write, rtt_nip11, dns_ms, tcp_ms, tls_ms, upgrade_ms, error_id, flags)
+INSERT INTO relay_check (id, finding_id, rtt_open, rtt_read, rtt_write, rtt_nip11, dns_ms, tcp_ms, tls_ms, upgrade_ms, error_id, flags,
+  dns_ttl)
 SELECT check_id(n, at, 1::int2), CASE WHEN up THEN n * 100 + %(round)s / %(daily)s / 45 END, CASE WHEN up THEN rtt END, CASE WHEN up THEN rtt / 2 END,
   CASE WHEN up THEN rtt / 2 + 3 END, CASE WHEN up THEN rtt + 5 END, CASE WHEN up OR n %% 3 > 0 THEN 5 + h %% 9 END,
   CASE WHEN up THEN rtt / 5 END, CASE WHEN up THEN rtt / 3 END, CASE WHEN up THEN rtt / 5 END,
-  CASE WHEN NOT up THEN n %% 3 + 1 END, CASE WHEN up THEN 2 + 8 + 16 + 128 ELSE 1 + 128 END
+  CASE WHEN NOT up THEN n %% 3 + 1 END, CASE WHEN up THEN 2 + 8 + 16 + 128 ELSE 1 + 128 END, CASE WHEN up OR n %% 3 > 0 THEN 60 + h %% 240 END
 FROM (SELECT x.*, n %% 10 >= 6 AND h %% 100 < 98 AS up,
     (80 + n %% 400 + h %% 50) * CASE WHEN n %% 50 = 7 AND at >= %(slow)s THEN 6 ELSE 1 END AS rtt
   FROM (SELECT n, %(start)s + k::int8 * %(interval)s + n::int8 * 7919 %% %(interval)s AS at,

@@ -157,6 +157,7 @@ static void test_a_check_is_a_row_with_all_that_was_found(void **state)
     c.caps_known = 3;
     c.caps = 1;
     c.page_cap = 500;
+    c.dns_ttl = 86400;
     c.writable = 0;
     c.rtt_nip11 = 77;
     c.write_error = "auth-required";
@@ -165,13 +166,13 @@ static void test_a_check_is_a_row_with_all_that_was_found(void **state)
     c.through_session = true;
     assert_int_equal(write_checks(&c, 1), ERR_NONE);
     assert_string_equal(
-        fixture_sql(F,
-                    "SELECT concat_ws('|', generated_at, openable, readable, writable, rtt_open, "
-                    "rtt_read, rtt_write, rtt_nip11, dns_ms, tcp_ms, proxy_ms, tls_ms, "
-                    "upgrade_ms, error, write_error, http_status, contradictions, caps_known, "
-                    "caps, page_cap, through_session, counts, vantage, tls, dns, geo) "
-                    "FROM relay_checks WHERE relay_url = 'wss://relay1.example'"),
-        "1700000000|t|t|f|100|50|77|10|20|30|40||auth-required|101|"
+        fixture_sql(
+            F, "SELECT concat_ws('|', generated_at, openable, readable, writable, rtt_open, "
+               "rtt_read, rtt_write, rtt_nip11, dns_ms, tcp_ms, proxy_ms, tls_ms, "
+               "upgrade_ms, dns_ttl, error, write_error, http_status, contradictions, caps_known, "
+               "caps, page_cap, through_session, counts, vantage, tls, dns, geo) "
+               "FROM relay_checks WHERE relay_url = 'wss://relay1.example'"),
+        "1700000000|t|t|f|100|50|77|10|20|30|40|32767||auth-required|101|"
         "{nips_claimed_not_found,limit_not_advertised}|3|1|500|t|t|test|"
         "{\"version\": \"TLSv1.2\"}|{\"country\": \"DE\"}");
     assert_string_equal(
