@@ -5,6 +5,7 @@
 
 #include "core/log.h"
 #include "daemon.h"
+#include "net/net_config.h"
 #include "nostr/sign.h"
 
 /* Shares of memory_max, in percent.  What the pools do not name (code, the roster of relays beyond
@@ -42,25 +43,8 @@ void options_log(const struct config *cfg)
 
 void options_net(const struct daemon *d, struct net_options *o)
 {
-    const struct config *cfg = d->cfg;
-
-    *o = (struct net_options){.user_agent = d->user_agent,
-                              .allow_addresses = cfg->network_allow_addresses,
-                              .dns_servers = cfg->network_dns_servers,
-                              .tls_ca_file = cfg->network_tls_ca_file,
-                              .tls_record_only = cfg->network_tls_verify == CONFIG_TLS_RECORD,
-                              .proxy = {[NETWORK_CLEARNET] = "none",
-                                        [NETWORK_TOR] = cfg->network_proxy_tor,
-                                        [NETWORK_I2P] = cfg->network_proxy_i2p,
-                                        [NETWORK_LOKI] = cfg->network_proxy_loki},
-                              .dns_timeout_ms = (uint32_t)cfg->network_dns_timeout,
-                              .connect_timeout_ms = (uint32_t)cfg->network_connect_timeout,
-                              .tls_timeout_ms = (uint32_t)cfg->network_tls_timeout,
-                              .upgrade_timeout_ms = (uint32_t)cfg->network_upgrade_timeout,
-                              .overlay_timeout_ms = (uint32_t)cfg->network_overlay_timeout,
-                              .message_bytes_max = (uint32_t)cfg->network_message_max,
-                              .assembly_bytes_max = d->pools.messages,
-                              .bandwidth_max = (uint64_t)cfg->network_bandwidth_max};
+    net_config(d->cfg, d->user_agent, o);
+    o->assembly_bytes_max = d->pools.messages;
 }
 
 void options_ingest(const struct daemon *d, struct ingest_options *o)

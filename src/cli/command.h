@@ -24,6 +24,7 @@ struct command {
 
 int command_status(const struct command *c);
 int command_relay(const struct command *c);
+int command_check(const struct command *c);
 int command_export(const struct command *c);
 int command_import(const struct command *c);
 int command_verify(const struct command *c);

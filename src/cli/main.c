@@ -16,6 +16,23 @@ static const char *const status_keys[] = {"daemon.state_dir", "database.url", NU
 static const char *const archive_keys[] = {"daemon.state_dir", "database.url",
                                            "database.password_file", "database.statement_timeout",
                                            NULL};
+static const char *const check_keys[] = {"identity.secret_key_file",
+                                         "identity.contact",
+                                         "network.allow_addresses",
+                                         "network.bandwidth_max",
+                                         "network.proxy_tor",
+                                         "network.proxy_i2p",
+                                         "network.proxy_loki",
+                                         "network.dns_servers",
+                                         "network.dns_timeout",
+                                         "network.connect_timeout",
+                                         "network.tls_timeout",
+                                         "network.upgrade_timeout",
+                                         "network.overlay_timeout",
+                                         "network.tls_ca_file",
+                                         "network.tls_verify",
+                                         "network.message_max",
+                                         NULL};
 
 static const struct {
     const char *name, *arguments, *help;
@@ -26,6 +43,9 @@ static const struct {
      command_status},
     {"relay", "URL", "what the archive knows of one relay: coverage, gaps, last visit",
      archive_keys, command_relay},
+    {"check", "URL | --proxy",
+     "check a relay now, from here, without a daemon; or the way into Tor", check_keys,
+     command_check},
     {"export", "", "every event as JSONL on standard output, ordered by created_at, then id",
      archive_keys, command_export},
     {"import", "", "events as JSONL from standard input, each verified", archive_keys,

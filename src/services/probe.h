@@ -76,6 +76,7 @@ struct probe_report {
     enum err_code error; /* the first thing that failed in OPEN, READ, in that order; ERR_NONE */
     enum err_code write_error, nip11_error;
     char error_text[ERR_DETAIL_MAX];               /* escaped */
+    char write_text[ERR_DETAIL_MAX];               /* what came with write_error, escaped */
     enum message_prefix read_prefix, write_prefix; /* what CLOSED, NOTICE or OK said */
     bool through_session;
 

@@ -69,8 +69,10 @@ void caps_note(struct probe *p)
              (p->session != NULL && session_asked_auth(p->session)));
     if (r->readable != PROBE_UNTESTED && (refused || r->readable == PROBE_YES))
         know(p, CAP_READ_RESTRICTED, refused || r->read_prefix == PREFIX_AUTH_REQUIRED);
-    if (read->result.how == SETTLE_EOSE)
-        know(p, CAP_NIP67, read->result.finish || read->result.more);
+    /* A hint may be left out (NIP-67): without one nothing is known. */
+    if (read->result.finish || read->result.more || p->asks[ASK_PAGE].result.finish ||
+        p->asks[ASK_PAGE].result.more)
+        know(p, CAP_NIP67, true);
 }
 
 void caps_begin(struct probe *p)
@@ -269,6 +271,7 @@ void caps_grace_over(struct probe *p)
         know(p, CAP_NIP45, false);
     if (p->alive && p->exchanges[PROBE_EXCHANGE_NEG] != NULL)
         know(p, CAP_NIP77, false);
+    caps_note(p);
     judge_page(p);
     judge_search(p);
     talk_end(p);

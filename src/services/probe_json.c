@@ -124,7 +124,7 @@ static void set_answer(struct js *o, const char *key, enum probe_answer answer)
 
 static void set_us(struct js *o, const char *key, int64_t us)
 {
-    js_set(o, key, us < 0 ? js_new_null() : js_new_real((double)us / 1000.0));
+    js_set(o, key, us < 0 ? js_new_null() : js_new_int(us));
 }
 
 static void set_error(struct js *o, const char *key, enum err_code code)
@@ -193,7 +193,8 @@ struct js *probe_report_json(const struct relay_url *url, const struct probe_rep
     set_error(o, "error", r->error);
     js_set_z(o, "error_text", r->error_text[0] == '\0' ? NULL : r->error_text);
     set_error(o, "write_error", r->write_error);
-    js_set(o, "ms", times(r));
+    js_set_z(o, "write_text", r->write_text[0] == '\0' ? NULL : r->write_text);
+    js_set(o, "us", times(r));
     js_set_z(o, "address", r->address[0] == '\0' ? NULL : r->address);
     js_set_int(o, "upgrade_status", r->upgrade_status);
     set_error(o, "nip11_error", r->nip11_error);

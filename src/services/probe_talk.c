@@ -213,8 +213,9 @@ static void write_begin(struct probe *p)
         caps_begin(p);
 }
 
-static void write_failed(struct probe *p, enum err_code code)
+static void write_failed(struct probe *p, enum err_code code, const char *text)
 {
+    (void)str_copy(p->report.write_text, sizeof(p->report.write_text), str_z(text));
     p->report.writable = PROBE_NO;
     p->report.write_error = code;
 }
@@ -230,19 +231,20 @@ static void on_written(void *owner, const struct exchange_answer *answer)
         p->alive = false;
         if (p->own)
             return; /* on_session_closed() follows */
-        write_failed(p, ERR_DISCONNECTED);
+        write_failed(p, ERR_DISCONNECTED, "");
     } else if (answer->how == EXCHANGE_TIMEOUT) {
-        write_failed(p, ERR_IDLE);
+        write_failed(p, ERR_IDLE, "no OK");
     } else if (answer->accepted) {
         r->writable = PROBE_YES;
         r->write_error = ERR_NONE;
+        r->write_text[0] = '\0';
         r->rtt_write_us = answer->us;
     } else {
         const struct nip11 *d = r->nip11;
         int64_t bits = d != NULL && d->min_pow_difficulty > 0 ? d->min_pow_difficulty
                                                               : judge_pow_bits(answer->text);
 
-        write_failed(p, judge_refusal(answer->prefix, answer->text));
+        write_failed(p, judge_refusal(answer->prefix, answer->text), answer->text);
         if (answer->prefix == PREFIX_POW && !p->mined && pow_begin(p, bits)) {
             p->mined = true;
             p->step = STEP_MINE;
@@ -291,7 +293,7 @@ void talk_lost(struct probe *p, const struct err *err)
         probe_fail(p, err->code, err->detail);
     }
     if (err != NULL && p->step == STEP_WRITE)
-        write_failed(p, err->code);
+        write_failed(p, err->code, err->detail);
     if (p->step != STEP_END) {
         caps_note(p);
         talk_end(p);

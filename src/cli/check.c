@@ -1,0 +1,368 @@
+/* check: one check of one relay, now, from here, and what it means.  No daemon and no database are
+ * needed; key, proxies, resolvers and allowed addresses are those of the configuration. */
+#include "cli/check.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/clock.h"
+#include "core/human.h"
+#include "net/net_config.h"
+#include "services/probe.h"
+
+enum {
+    TIMEOUT_MS = 30000, /* a person waits */
+    TIMEOUT_OVERLAY_MS = 120000,
+    PAGE = 1000,
+    MESSAGES_BYTES_MAX = 16 * 1024 * 1024,
+    SHOWN_MAX = 120, /* bytes of a stranger's text on a line */
+    DAY_S = 86400
+};
+
+struct check {
+    const struct command *command;
+    struct check_parts parts;
+    struct signer *signer;
+    struct geo *geo;
+    struct relay_url *url;
+    int code;
+};
+
+int check_open(struct check_parts *parts, const struct config *cfg, struct err *err)
+{
+    struct net_options options;
+    char user_agent[CONFIG_TEXT_SIZE + 64];
+    const char *contact = cfg->identity_contact;
+
+    *parts = (struct check_parts){.loop = loop_open()};
+    (void)snprintf(user_agent, sizeof(user_agent), "bigbrotr/%s%s%s%s", BIGBROTR_VERSION,
+                   contact[0] != '\0' ? " (+" : "", contact, contact[0] != '\0' ? ")" : "");
+    net_config(cfg, user_agent, &options);
+    options.assembly_bytes_max = MESSAGES_BYTES_MAX;
+    parts->workers = workers_open(loop_uv(parts->loop), 1);
+    parts->net = net_open(loop_uv(parts->loop), parts->workers, &options, err);
+    return parts->net == NULL ? -1 : 0;
+}
+
+void check_close(struct check_parts *parts)
+{
+    if (parts->net != NULL)
+        net_close(parts->net);
+    workers_close(parts->workers);
+    loop_close(parts->loop);
+}
+
+const char *check_blame_text(enum err_code code)
+{
+    switch (err_blame(code)) {
+    case ERR_BLAME_NONE:
+        return "";
+    case ERR_BLAME_SELF:
+        return "this is ours, not the relay's";
+    case ERR_BLAME_PEER:
+        return "the relay's side";
+    case ERR_BLAME_PATH:
+        return "on the way to it; nothing was learnt of the relay";
+    case ERR_BLAME_USER:
+        return "the configuration here";
+    }
+    return "";
+}
+
+/* -- for people -- */
+
+static void label(const char *text)
+{
+    (void)printf("%-12s ", text);
+}
+
+static void print_ms(const char *before, int64_t us, const char *after)
+{
+    if (us >= 0)
+        (void)printf("%s%.1f ms%s", before, (double)us / 1000.0, after);
+}
+
+static const char *word_of(enum probe_answer answer)
+{
+    return answer == PROBE_YES ? "yes" : answer == PROBE_NO ? "no" : "-";
+}
+
+static void print_open(const struct probe_report *r)
+{
+    label("open");
+    (void)printf("%-4s", word_of(r->openable));
+    print_ms(" ", r->rtt_open_us, "  (");
+    if (r->rtt_open_us >= 0) {
+        print_ms("dns ", r->dns_us, ", ");
+        print_ms("tcp ", r->tcp_us, ", ");
+        print_ms("proxy ", r->proxy_us, ", ");
+        print_ms("tls ", r->tls_us, ", ");
+        print_ms("upgrade ", r->upgrade_us, ")");
+    }
+    (void)putchar('\n');
+}
+
+static void print_write(const struct check *k, const struct probe_report *r)
+{
+    label("write");
+    (void)printf("%-4s", word_of(r->writable));
+    print_ms(" ", r->rtt_write_us, "");
+    if (r->writable == PROBE_NO)
+        (void)printf(" %s: %s", err_name(r->write_error),
+                     r->write_text[0] != '\0' ? r->write_text : err_text(r->write_error));
+    else if (k->signer == NULL)
+        (void)printf(" not tried: there is no [identity] secret_key_file");
+    else if (r->writable == PROBE_UNTESTED)
+        (void)printf(" not tried");
+    (void)putchar('\n');
+}
+
+static void print_error(const struct probe_report *r)
+{
+    if (r->error == ERR_NONE)
+        return;
+    label("error");
+    (void)printf("%s: %s", err_name(r->error), err_text(r->error));
+    if (r->error_text[0] != '\0')
+        (void)printf(" (%s)", r->error_text);
+    (void)printf("\n%-12s %s\n", "", check_blame_text(r->error));
+}
+
+static const char *date(char *to, size_t size, int64_t seconds)
+{
+    time_t t = (time_t)seconds;
+    struct tm tm;
+
+    if (gmtime_r(&t, &tm) == NULL || strftime(to, size, "%Y-%m-%d", &tm) == 0)
+        (void)snprintf(to, size, "?");
+    return to;
+}
+
+static void print_tls(const struct probe_report *r)
+{
+    const struct tls_peer *peer = r->tls;
+    char from[40], to[40];
+
+    if (peer == NULL)
+        return;
+    label("tls");
+    if (peer->verdict == ERR_NONE)
+        (void)printf("trusted, %s %s\n", peer->version, peer->cipher);
+    else
+        (void)printf("%s: %s\n", err_name(peer->verdict), peer->verdict_text);
+    if (peer->chain_count == 0)
+        return;
+    const struct tls_certificate *leaf = &peer->chain[0];
+    (void)printf("%-12s %s to %s", "", date(from, sizeof(from), leaf->not_before),
+                 date(to, sizeof(to), leaf->not_after));
+    (void)printf(" (%" PRId64 " days left), by %s\n", (leaf->not_after - clock_wall_s()) / DAY_S,
+                 leaf->issuer);
+    (void)printf("%-12s for %.*s%s, %s\n", "", SHOWN_MAX, peer->sans,
+                 strlen(peer->sans) > SHOWN_MAX ? ".." : "", leaf->key);
+}
+
+static const char *shown(char *to, size_t size, const char *text)
+{
+    return str_escape(to, size, str_z(text));
+}
+
+static void print_limit(const char *name, int64_t n)
+{
+    if (n >= 0)
+        (void)printf(" %s %" PRId64, name, n);
+}
+
+static void print_flag(const char *name, int8_t flag)
+{
+    if (flag == 1)
+        (void)printf(" %s", name);
+}
+
+static void print_document(const struct probe_report *r)
+{
+    const struct nip11 *d = r->nip11;
+    char text[SHOWN_MAX], more[SHOWN_MAX];
+
+    label("document");
+    if (d == NULL) {
+        if (r->nip11_error == ERR_HTTP_STATUS)
+            (void)printf("none: HTTP status %d\n", r->http_status);
+        else
+            (void)printf("none: %s\n", err_text(r->nip11_error));
+        return;
+    }
+    (void)printf("\"%s\"", shown(text, sizeof(text), d->name));
+    if (d->software != NULL)
+        (void)printf(", %s %s", shown(text, sizeof(text), d->software),
+                     shown(more, sizeof(more), d->version));
+    (void)printf("\n%-12s says NIPs", "");
+    for (uint32_t i = 0; i < d->nips_n; i++)
+        (void)printf(" %" PRId32, d->nips[i]);
+    (void)printf("%s\n", d->nips_n == 0 ? " none" : "");
+    if (d->limitation == NULL)
+        return;
+    (void)printf("%-12s limits:", "");
+    print_limit("max_limit", d->max_limit);
+    print_limit("max_subscriptions", d->max_subscriptions);
+    print_limit("max_message_length", d->max_message_length);
+    print_limit("min_pow_difficulty", d->min_pow_difficulty);
+    print_flag("auth_required", d->auth_required);
+    print_flag("payment_required", d->payment_required);
+    print_flag("restricted_writes", d->restricted_writes);
+    (void)putchar('\n');
+}
+
+static void print_caps(const struct probe_report *r)
+{
+    static const struct {
+        enum probe_cap cap;
+        const char *yes, *no;
+    } words[] = {
+        {CAP_NIP42, "asks for authentication (42)", NULL},
+        {CAP_READ_RESTRICTED, "reads are restricted", NULL},
+        {CAP_NIP45, "counts (45)", "does not count (45)"},
+        {CAP_NIP50, "searches (50)", "does not search (50)"},
+        {CAP_NIP67, "says when an answer is complete (67)", NULL},
+        {CAP_NIP70, "protects events (70)", "does not protect events (70)"},
+        {CAP_NIP77, "reconciles sets (77)", "does not reconcile sets (77)"},
+        {CAP_NEWEST_FIRST, "newest first", "not newest first"},
+        {CAP_UNTIL, "honours until", "ignores until"},
+    };
+    const char *between = "";
+
+    if (r->caps_known == 0)
+        return;
+    label("measured");
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        const char *text = (r->caps & words[i].cap) != 0 ? words[i].yes : words[i].no;
+
+        if ((r->caps_known & words[i].cap) == 0 || text == NULL)
+            continue;
+        (void)printf("%s%s", between, text);
+        between = ", ";
+    }
+    if (r->page_cap > 0)
+        (void)printf("%s%" PRIu32 " events at once", between, r->page_cap);
+    (void)putchar('\n');
+}
+
+static void print_contradictions(const struct probe_report *r)
+{
+    static const char *const texts[] = {
+        [NIP11_NIPS_CLAIMED_NOT_FOUND] = "claims NIPs that it does not have",
+        [NIP11_NIPS_FOUND_NOT_CLAIMED] = "has NIPs that it does not claim",
+        [NIP11_MAX_LIMIT_NOT_HONOURED] = "does not keep to its max_limit",
+        [NIP11_LIMIT_NOT_ADVERTISED] = "limits answers without saying so",
+        [NIP11_AUTH_CLAIMED_NOT_ASKED] = "says that it requires authentication, and does not",
+        [NIP11_AUTH_ASKED_NOT_CLAIMED] = "requires authentication without saying so",
+        [NIP11_PAYMENT_CLAIMED_NOT_ASKED] = "says that it requires payment, and takes events "
+                                            "without",
+        [NIP11_WRITES_CLAIMED_OPEN] = "says that anyone may write, and refuses",
+    };
+
+    for (int i = 0; i < NIP11_CONTRADICTION__COUNT; i++) {
+        if ((r->contradictions & (1U << i)) == 0)
+            continue;
+        label("but");
+        (void)printf("%s (%s)\n", texts[i], nip11_contradiction_name((enum nip11_contradiction)i));
+    }
+}
+
+static void print_place(const struct probe_report *r)
+{
+    const struct geo_place *place = &r->place;
+
+    if (place->country[0] == '\0' && place->asn == 0)
+        return;
+    label("place");
+    (void)printf("%s %s", place->country, place->city);
+    if (place->asn != 0)
+        (void)printf("%sAS%" PRIu32 " %s", place->country[0] != '\0' ? ", " : "", place->asn,
+                     place->as_name);
+    (void)putchar('\n');
+}
+
+static void print_report(const struct check *k, const struct probe_report *r)
+{
+    label("relay");
+    (void)printf("%s (%s%s%s)\n", k->url->text, network_name(k->url->network),
+                 r->address[0] != '\0' ? ", " : "", r->address);
+    print_open(r);
+    label("read");
+    (void)printf("%-4s", word_of(r->readable));
+    print_ms(" ", r->rtt_read_us, "");
+    (void)putchar('\n');
+    print_write(k, r);
+    print_error(r);
+    print_tls(r);
+    print_document(r);
+    print_caps(r);
+    print_contradictions(r);
+    print_place(r);
+}
+
+/* -- the check -- */
+
+static void on_done(void *owner, const struct probe_report *report)
+{
+    struct check *k = owner;
+
+    if (k->command->json) {
+        struct js *o = probe_report_json(k->url, report);
+        js_print(o, JS_PRETTY, stdout);
+        (void)putchar('\n');
+        js_free(o);
+    } else {
+        print_report(k, report);
+    }
+    k->code = report->readable == PROBE_YES ? COMMAND_DONE : COMMAND_FAILED;
+    loop_stop(k->parts.loop);
+}
+
+static int run(struct check *k, struct err *err)
+{
+    const struct config *cfg = k->command->cfg;
+    const char *key = config_secret(cfg, "identity", "secret_key");
+    bool clearnet = k->url->network == NETWORK_CLEARNET;
+    struct probe_options options = {
+        .parts = PROBE_ALL, .timeout_ms = clearnet ? TIMEOUT_MS : TIMEOUT_OVERLAY_MS, .page = PAGE};
+    struct probe *probe;
+
+    if (key != NULL && (k->signer = signer_new(key, err)) == NULL)
+        return -1;
+    options.signer = k->signer;
+    if (check_open(&k->parts, cfg, err) == 0) {
+        probe = probe_open(k->parts.net, k->url, &options, on_done, k);
+        loop_run(k->parts.loop);
+        probe_close(probe);
+    }
+    check_close(&k->parts);
+    return k->parts.net == NULL ? -1 : 0;
+}
+
+int command_check(const struct command *c)
+{
+    struct check k = {.command = c, .url = malloc(sizeof(*k.url))};
+    struct err err;
+    enum url_refusal why;
+    int code = COMMAND_USAGE;
+
+    if (k.url == NULL)
+        abort();
+    if (c->argc == 1 && strcmp(c->argv[0], "--proxy") == 0) {
+        code = check_proxy(c);
+    } else if (c->argc != 1 || c->argv[0][0] == '-') {
+        (void)fputs("usage: bigbrotr check URL | --proxy\n", stderr);
+    } else if ((why = url_parse(str_z(c->argv[0]), &url_any_address, k.url)) != URL_OK) {
+        (void)fprintf(stderr, "bigbrotr: \"%s\" %s\n", c->argv[0], url_refusal_text(why));
+    } else {
+        code = run(&k, &err) == 0 ? k.code : command_fail(&err);
+    }
+    signer_free(k.signer);
+    geo_close(k.geo);
+    free(k.url);
+    return code;
+}

@@ -1,0 +1,192 @@
+/* check --proxy: is there a way into the Tor network?  Nobody but the proxy and Tor's own directory
+ * is asked, and nothing is told that says who or what is of interest:
+ *
+ *     proxy     does somebody speak SOCKS5 there, with a name and password for each circuit?
+ *     onions    an address that cannot be one: Tor knows it at once, by itself (PROTOCOL 1.16)
+ *     network   an address that is well formed, made by chance, and nobody's: Tor has to look for
+ *               it, and can only say that it is not there when its circuits work
+ *
+ * The address that cannot be one has a wrong checksum: no byte of it leaves the proxy. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "cli/check.h"
+#include "core/clock.h"
+#include "net/dial.h"
+#include "nostr/sha3.h"
+
+enum { ONION_BYTES = 35, ONION_NAME = 56, ONION_PORT = 80, ONION_VERSION = 3 };
+
+struct trial {
+    struct loop *loop;
+    bool connected;
+    struct err err;
+    int64_t took_ms;
+};
+
+static void on_connected(void *owner, int fd)
+{
+    struct trial *t = owner;
+
+    (void)close(fd);
+    t->connected = true;
+    loop_stop(t->loop);
+}
+
+static void on_failed(void *owner, const struct err *err)
+{
+    struct trial *t = owner;
+
+    t->err = *err;
+    loop_stop(t->loop);
+}
+
+/* RFC 4648, without padding: 35 bytes are 56 characters exactly. */
+static void base32(char to[ONION_NAME + 1], const uint8_t *bytes)
+{
+    static const char digits[] = "abcdefghijklmnopqrstuvwxyz234567";
+    unsigned bits = 0, held = 0;
+    size_t n = 0;
+
+    for (size_t i = 0; i < ONION_BYTES; i++) {
+        held = held << 8 | bytes[i];
+        for (bits += 8; bits >= 5; bits -= 5)
+            to[n++] = digits[held >> (bits - 5) & 31];
+    }
+    to[n] = '\0';
+}
+
+/* key | checksum | version; the checksum is SHA3-256(".onion checksum" | key | version), its first
+ * two bytes (Tor's rend-spec-v3, section 6). */
+static void onion_name(char to[ONION_NAME + sizeof(".onion")], bool valid)
+{
+    static const char label[] = ".onion checksum";
+    uint8_t bytes[ONION_BYTES], text[sizeof(label) - 1 + 33], sum[SHA3_256_BYTES];
+    char name[ONION_NAME + 1];
+
+    if (getrandom(bytes, 32, 0) != 32)
+        abort();
+    bytes[34] = ONION_VERSION;
+    memcpy(text, label, sizeof(label) - 1);
+    memcpy(text + sizeof(label) - 1, bytes, 32);
+    text[sizeof(text) - 1] = ONION_VERSION;
+    sha3_256(text, sizeof(text), sum);
+    bytes[32] = sum[0];
+    bytes[33] = (uint8_t)(valid ? sum[1] : sum[1] ^ 1);
+    base32(name, bytes);
+    (void)snprintf(to, ONION_NAME + sizeof(".onion"), "%s.onion", name);
+}
+
+static void try_onion(const struct check_parts *parts, bool valid, struct trial *t)
+{
+    static const struct dial_ops ops = {on_connected, on_failed};
+    char name[ONION_NAME + sizeof(".onion")];
+    const struct dial_target target = {NETWORK_TOR, name, ONION_PORT};
+    int64_t began = clock_mono_ms();
+    struct dial *dial;
+
+    onion_name(name, valid);
+    *t = (struct trial){.loop = parts->loop};
+    dial = dial_open(parts->net, &target, &ops, t);
+    loop_run(parts->loop);
+    dial_close(dial);
+    t->took_ms = clock_mono_ms() - began;
+}
+
+/* What was asked of Tor, and what its answer means. */
+enum tor { TOR_YES, TOR_PLAIN, TOR_NO_SOCKS, TOR_NO_ONIONS, TOR_NO_NETWORK };
+
+static const struct {
+    const char *name, *text;
+} meanings[] = {
+    [TOR_YES] = {"ok", "Tor answers, knows onion addresses, and finds its way through its network"},
+    [TOR_PLAIN] = {"ok", "Tor finds its way, but does not say why a service cannot be reached: "
+                         "write \"SocksPort 9050 ExtendedErrors\" into torrc"},
+    [TOR_NO_SOCKS] = {"no_proxy",
+                      "nobody who speaks SOCKS5 can be reached there: start tor, or set "
+                      "[network] proxy_tor"},
+    [TOR_NO_ONIONS] = {"not_tor",
+                       "the proxy speaks SOCKS5, but connects to what cannot be an onion "
+                       "address: it is not Tor"},
+    [TOR_NO_NETWORK] = {"no_circuits", "Tor answers, but has found no way through its network yet: "
+                                       "wait for \"Bootstrapped 100%\" in its log"},
+};
+
+static bool is_proxy_error(enum err_code code)
+{
+    return code == ERR_PROXY_DOWN || code == ERR_PROXY_NONE || code == ERR_PROXY_PROTOCOL;
+}
+
+static enum tor judge(const struct trial *impossible, const struct trial *nobody)
+{
+    if (is_proxy_error(impossible->err.code))
+        return TOR_NO_SOCKS;
+    if (impossible->connected || nobody->connected)
+        return TOR_NO_ONIONS;
+    if (nobody->err.code == ERR_ONION_DESCRIPTOR)
+        return TOR_YES;
+    return nobody->err.code == ERR_CONNECT_UNREACHABLE ? TOR_PLAIN : TOR_NO_NETWORK;
+}
+
+static const char *answer_name(const struct trial *t)
+{
+    return t->connected ? "connected" : err_name(t->err.code);
+}
+
+static void print_json(const char *address, enum tor verdict, const struct trial *impossible,
+                       const struct trial *nobody)
+{
+    struct js *o = js_new_object();
+
+    js_set_z(o, "proxy", address);
+    js_set_z(o, "verdict", meanings[verdict].name);
+    js_set_z(o, "text", meanings[verdict].text);
+    js_set_z(o, "impossible_address", answer_name(impossible));
+    js_set_int(o, "impossible_address_ms", impossible->took_ms);
+    if (verdict != TOR_NO_SOCKS) {
+        js_set_z(o, "unknown_address", answer_name(nobody));
+        js_set_int(o, "unknown_address_ms", nobody->took_ms);
+    }
+    js_print(o, JS_PRETTY, stdout);
+    (void)putchar('\n');
+    js_free(o);
+}
+
+static void print_text(const char *address, enum tor verdict, const struct trial *impossible,
+                       const struct trial *nobody)
+{
+    (void)printf("%-22s %s\n", "proxy", address);
+    (void)printf("%-22s %s, %lld ms\n", "an impossible address", answer_name(impossible),
+                 (long long)impossible->took_ms);
+    if (verdict != TOR_NO_SOCKS)
+        (void)printf("%-22s %s, %lld ms\n", "an unknown address", answer_name(nobody),
+                     (long long)nobody->took_ms);
+    (void)printf("%-22s %s\n", "so", meanings[verdict].text);
+}
+
+int check_proxy(const struct command *c)
+{
+    struct trial impossible = {0}, nobody = {0};
+    struct check_parts parts;
+    char address[300];
+    struct err err;
+    enum tor verdict;
+
+    if (check_open(&parts, c->cfg, &err) != 0) {
+        check_close(&parts);
+        return command_fail(&err);
+    }
+    try_onion(&parts, false, &impossible);
+    if (!is_proxy_error(impossible.err.code))
+        try_onion(&parts, true, &nobody);
+    verdict = judge(&impossible, &nobody);
+    (void)str_copy(address, sizeof(address), str_z(net_proxy_address(parts.net, NETWORK_TOR)));
+    if (address[0] == '\0')
+        (void)str_copy(address, sizeof(address), str_z(c->cfg->network_proxy_tor));
+    check_close(&parts);
+    (c->json ? print_json : print_text)(address, verdict, &impossible, &nobody);
+    return verdict == TOR_YES || verdict == TOR_PLAIN ? COMMAND_DONE : COMMAND_FAILED;
+}

@@ -1,0 +1,11 @@
+/* net_config: what the configuration says of connections, for the daemon and for commands. */
+#ifndef NET_NET_CONFIG_H
+#define NET_NET_CONFIG_H
+
+#include "core/config.h"
+#include "net/net.h"
+
+/* All but assembly_bytes_max.  Texts are views into `cfg` and `user_agent`. */
+void net_config(const struct config *cfg, const char *user_agent, struct net_options *o);
+
+#endif
