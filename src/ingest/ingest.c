@@ -77,17 +77,30 @@ void ingest_close(struct ingest *in)
 
 /* Memory */
 
+/* After every change of what is held or reserved. */
+static void weigh(struct ingest *in)
+{
+    uint64_t weight = in->held + in->reserved, pool = in->options.pool_bytes_max;
+
+    in->pressed = weight > (in->pressed ? pool / 2 : pool / 8 * 7);
+}
+
 bool ingest_may_open(const struct ingest *in, uint32_t expected_events)
 {
     uint64_t expected = (uint64_t)expected_events * in->event_bytes * HELD_PER_RAW;
 
-    if (in->stalled || !db_is_up(in->db))
+    if (in->stalled || in->pressed || !db_is_up(in->db))
         return false; /* nothing can be written: what is held waits, more would only fill memory */
     /* An empty pipeline takes any page: a pool that is small beside one page still makes progress.
      */
     if (in->held + in->reserved == 0)
         return true;
-    return in->held + in->reserved + expected <= in->options.pool_bytes_max;
+    return in->held + in->reserved + expected <= in->options.pool_bytes_max / 4 * 3;
+}
+
+bool ingest_pressed(const struct ingest *in)
+{
+    return in->pressed;
 }
 
 uint64_t ingest_bytes(const struct ingest *in)
@@ -111,12 +124,14 @@ static void charge(struct chunk *c)
 
     c->ingest->held += now - c->charged;
     c->charged = now;
+    weigh(c->ingest);
 }
 
 static void unreserve(struct ingest_page *p)
 {
     p->ingest->reserved -= p->reserved;
     p->reserved = 0;
+    weigh(p->ingest);
 }
 
 /* Pages */
@@ -144,6 +159,7 @@ struct ingest_page *ingest_page_open(struct ingest *in, const struct ingest_page
     }
     p->reserved = (uint64_t)options->expected_events * in->event_bytes * HELD_PER_RAW;
     in->reserved += p->reserved;
+    weigh(in);
     list_init(&p->chunks);
     list_init(&p->lane_link);
     list_add_tail(&in->pages, &p->link);
@@ -501,6 +517,7 @@ void chunk_drop(struct chunk *c)
     for (uint32_t i = 0; i < c->n; i++)
         item_leave_flight(in->seen, &c->items[i]);
     in->held -= c->charged;
+    weigh(in);
     if (c->page->filling == c)
         c->page->filling = NULL;
     chunk_free(c);

@@ -16,9 +16,17 @@
  * chunk, never earlier.  Chunks of a lane are committed in order of readiness; nothing is lost
  * while the database is away.
  *
- * Memory: ingest_may_open() says whether another page may be asked for: what is held plus what open
- * pages are expected to bring stays below the pool.  A page that is open is read to its end, unless
- * the pool is really full: then ingest_page_add() refuses and the caller ends the session. */
+ * Memory.  Weighed is what is held plus what open pages are expected to bring:
+ *
+ *     0 ----------- 1/2 -------------------- 3/4 ------------- 7/8 ---------- pool ------ +
+ * overdraft not pressed any more   pages may be    | only live tails | pressed: live tails hold |
+ * refused (if it was)            asked for       | go on           | their reading too        |
+ *
+ * Pressed stays until half of the pool is free again, and nothing is asked for meanwhile: so what
+ * is on its way goes first.  A page that is open is read to its end, which its reservation pays
+ * for. What nobody could hold back (pages larger than expected, events of one read by many) goes
+ * into the overdraft; only behind that does ingest_page_add() refuse, and the caller ends the
+ * session without a proof. */
 #ifndef INGEST_INGEST_H
 #define INGEST_INGEST_H
 
@@ -94,6 +102,9 @@ void ingest_database_up(struct ingest *in, bool restarted); /* `restarted`: forg
 
 /* May a page of about so many events be asked for now? */
 bool ingest_may_open(const struct ingest *in, uint32_t expected_events);
+
+/* Should those who can stop reading do so?  (No page of theirs is open: live tails.) */
+bool ingest_pressed(const struct ingest *in);
 uint64_t ingest_bytes(const struct ingest *in);
 uint64_t ingest_known_bytes(const struct ingest *in);
 bool ingest_idle(const struct ingest *in); /* nothing open, nothing waiting */

@@ -28,6 +28,7 @@ struct ingest {
 
     uint64_t held;        /* memory of all chunks */
     uint64_t reserved;    /* what open pages are expected to bring */
+    bool pressed;         /* see ingest.h */
     uint64_t event_bytes; /* a sliding mean of raw size */
     double found_share;   /* of ids unknown to the window that the database had, sliding */
     uint32_t not_asked;   /* chunks since it was last asked for want of worth */

@@ -37,6 +37,7 @@ struct stream {
     bool turn_over; /* NET_READ_BYTES were read in this turn */
     struct bandwidth_user bandwidth;
     bool throttled;
+    bool held; /* by its owner */
     uint64_t received;
     size_t counted; /* of net_connection_bytes */
     struct str in;
@@ -195,8 +196,21 @@ bool stream_take_throttled(struct stream *s)
 {
     bool was = s->throttled;
 
-    s->throttled = !list_empty(&s->bandwidth.link); /* still waiting */
+    s->throttled = s->held || !list_empty(&s->bandwidth.link); /* still waiting */
     return was;
+}
+
+void stream_hold(struct stream *s, bool hold)
+{
+    if (s->state != STREAM_READY || s->held == hold)
+        return;
+    s->held = hold;
+    if (hold) {
+        s->throttled = true;
+        (void)uv_read_stop((uv_stream_t *)&s->tcp);
+    } else if (list_empty(&s->bandwidth.link)) {
+        (void)uv_read_start((uv_stream_t *)&s->tcp, on_alloc, on_read);
+    }
 }
 
 /* The only guard against an event that comes too late. */
@@ -571,7 +585,8 @@ static void on_resume(struct bandwidth_user *user)
 {
     struct stream *s = CONTAINER_OF(user, struct stream, bandwidth);
 
-    (void)uv_read_start((uv_stream_t *)&s->tcp, on_alloc, on_read);
+    if (!s->held)
+        (void)uv_read_start((uv_stream_t *)&s->tcp, on_alloc, on_read);
 }
 
 static void on_closed(uv_handle_t *h)

@@ -3,7 +3,8 @@
  *     START -> HANDSHAKE (steps on a worker) -> READY          any -> FAILED, CLOSED
  *
  * Reading.  At most NET_READ_BYTES a turn, so that one fast relay cannot keep the loop; paused in
- * turn with all others when [network] bandwidth_max is used up.  Writing.  Everything is taken;
+ * turn with all others when [network] bandwidth_max is used up, and while its owner holds it:
+ * what the peer sends then waits in the kernel, and at the peer.  Writing.  Everything is taken;
  * stream_queued() says how much waits, on_drained that nothing does: the owner holds back what it
  * makes.
  *
@@ -55,7 +56,11 @@ stream_tls_peer(const struct stream *s); /* NULL without TLS, before its end, or
 void stream_tls_peer_drop(struct stream *s);
 uint64_t stream_received_bytes(const struct stream *s); /* from the socket */
 
-/* Has reading been paused for bandwidth since the last call of this?  Then slowness is ours. */
+/* Nothing more is read until it is let go; what was read already may still be told. */
+void stream_hold(struct stream *s, bool hold);
+
+/* Has reading been paused, for bandwidth or by its owner, since the last call of this?  Then
+ * slowness is ours. */
 bool stream_take_throttled(struct stream *s);
 
 #endif

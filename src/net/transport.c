@@ -106,6 +106,12 @@ bool transport_take_throttled(struct transport *t)
     return t->stream != NULL && stream_take_throttled(t->stream);
 }
 
+void transport_hold(struct transport *t, bool hold)
+{
+    if (t->stream != NULL)
+        stream_hold(t->stream, hold);
+}
+
 static void on_connected(void *owner, int fd)
 {
     struct transport *t = owner;

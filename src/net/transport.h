@@ -41,5 +41,6 @@ const struct tls_peer *transport_tls_peer(const struct transport *t); /* stream_
 void transport_tls_peer_drop(struct transport *t);
 uint64_t transport_received_bytes(const struct transport *t);
 bool transport_take_throttled(struct transport *t);
+void transport_hold(struct transport *t, bool hold); /* stream_hold */
 
 #endif

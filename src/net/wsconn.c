@@ -132,6 +132,12 @@ void wsconn_ping(struct wsconn *c)
     pump(c);
 }
 
+void wsconn_hold(struct wsconn *c, bool hold)
+{
+    if (c->state == WSCONN_OPEN)
+        transport_hold(c->transport, hold);
+}
+
 const struct wsconn_report *wsconn_report(struct wsconn *c)
 {
     if (c->state == WSCONN_DIALLING)

@@ -59,6 +59,10 @@ void wsconn_close(struct wsconn *c);
 int wsconn_send(struct wsconn *c, struct str text, struct err *err) MUST_USE;
 void wsconn_ping(struct wsconn *c);
 
+/* Back-pressure: nothing more is read until it is let go.  At most what one turn had read already
+ * (64 KiB) is still told; no pong and no end of the connection is noticed meanwhile. */
+void wsconn_hold(struct wsconn *c, bool hold);
+
 const struct wsconn_report *
 wsconn_report(struct wsconn *c); /* filled as far as it got; valid until wsconn_close */
 

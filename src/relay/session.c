@@ -70,6 +70,7 @@ struct session {
     uint32_t open;    /* requests on the wire */
     uint32_t garbage; /* messages that made no sense */
     int64_t alive_at_ms;
+    int64_t pinged_at_ms, answered_at_ms; /* UNIX; pinged: 0 when none is under way */
 
     char settled[SETTLED_REMEMBERED][SUB_ID_MAX + 1]; /* ids of requests that ended last */
     uint32_t settled_n;
@@ -339,6 +340,18 @@ static bool was_settled(const struct session *s, struct str id)
     return false;
 }
 
+/* Live events are delivered, perhaps many that had to wait: answers stand in one queue with them,
+ * and their silence is no silence of the relay. */
+static void others_wait(struct session *s)
+{
+    LIST_FOR_EACH(l, &s->requests)
+    {
+        struct request *r = CONTAINER_OF(l, struct request, link);
+        if (r->state == REQUEST_OPEN)
+            r->idle_at_ms = clock_mono_ms() + r->options.idle_ms;
+    }
+}
+
 static void on_event_message(struct session *s, const struct message *m, size_t bytes)
 {
     struct request *r = find(s, m->sub);
@@ -354,6 +367,8 @@ static void on_event_message(struct session *s, const struct message *m, size_t 
     }
     r->result.events++;
     r->result.bytes += bytes;
+    if (r->state == REQUEST_LIVE)
+        others_wait(s);
     if (r->state == REQUEST_OPEN) {
         r->idle_at_ms = clock_mono_ms() + r->options.idle_ms;
         if (r->result.events > r->options.events_max) {
@@ -632,6 +647,9 @@ static void on_pong(void *owner)
     struct session *s = owner;
 
     s->alive_at_ms = clock_mono_ms();
+    if (s->pinged_at_ms > 0)
+        s->answered_at_ms = s->pinged_at_ms;
+    s->pinged_at_ms = 0;
 }
 
 static void on_closed(void *owner, const struct err *err)
@@ -653,8 +671,34 @@ int64_t session_alive_at(const struct session *s)
 
 void session_ping(struct session *s)
 {
+    if (s->state != SESSION_READY)
+        return;
+    /* The answer to an older one that is still under way may come yet: that one counts. */
+    if (s->pinged_at_ms == 0)
+        s->pinged_at_ms = clock_wall_ms();
+    wsconn_ping(s->conn);
+}
+
+int64_t session_answered_at(const struct session *s)
+{
+    return s->answered_at_ms;
+}
+
+bool session_hold(struct session *s)
+{
+    if (s->state != SESSION_READY || !list_empty(&s->guests))
+        return false;
+    LIST_FOR_EACH(l, &s->requests)
+    if (CONTAINER_OF(l, struct request, link)->state != REQUEST_LIVE)
+        return false;
+    wsconn_hold(s->conn, true);
+    return true;
+}
+
+void session_release(struct session *s)
+{
     if (s->state == SESSION_READY)
-        wsconn_ping(s->conn);
+        wsconn_hold(s->conn, false);
 }
 
 bool session_asked_auth(const struct session *s)

@@ -57,10 +57,10 @@ struct request_ops {
 };
 
 struct request_options {
-    bool live; /* stays open after EOSE until request_close() */
-    uint32_t
-        idle_ms; /* no message for it in this time: SETTLE_TIMEOUT (not after EOSE of a live one) */
-    uint32_t total_ms;   /* absolute, until EOSE */
+    bool live;         /* stays open after EOSE until request_close() */
+    uint32_t idle_ms;  /* no event for it or for a live one in this time: SETTLE_TIMEOUT (not after
+                          EOSE of a live one) */
+    uint32_t total_ms; /* absolute, until EOSE */
     uint32_t events_max; /* more than this before EOSE: SETTLE_FLOOD, and the session is closed */
 };
 
@@ -97,6 +97,15 @@ void session_guest_remove(struct session_guest *guest); /* harmless when he was 
 /* Milliseconds of the monotonic clock when the peer last proved alive (any message or pong). */
 int64_t session_alive_at(const struct session *s);
 void session_ping(struct session *s);
+
+/* UNIX milliseconds at which that ping was sent which the peer has answered last; 0: none yet.
+ * Messages and pongs come in order: all that the peer had sent by then has been read. */
+int64_t session_answered_at(const struct session *s);
+
+/* Stops reading (wsconn_hold) until session_release().  False, and it goes on: an answer is being
+ * read or awaited, or a guest is here.  Make no request before the release. */
+bool session_hold(struct session *s) MUST_USE;
+void session_release(struct session *s);
 bool session_asked_auth(const struct session *s); /* the relay sent AUTH: it may hide kinds */
 const struct wsconn_report *session_report(const struct session *s);
 uint64_t session_received_bytes(const struct session *s);

@@ -52,6 +52,7 @@ static void on_kinds(void *owner, const int32_t *kinds, uint32_t n, const struct
 static void schedule(struct synchronizer *s, struct relay *relay, int64_t at_ms);
 static void on_health(void *owner, struct relay *relay);
 static void on_tick(uv_timer_t *timer);
+static void release_held(struct synchronizer *s);
 static void feed_starved(struct synchronizer *s);
 static void start_due(struct synchronizer *s);
 static void start_visit(struct synchronizer *s, struct relay *relay, int64_t now);
@@ -304,6 +305,7 @@ static void on_tick(uv_timer_t *timer)
     struct synchronizer *s = timer->data;
     int64_t now = clock_mono_ms();
 
+    release_held(s);
     feed_starved(s);
     if (s->options.enabled && db_is_up(s->parts.db))
         start_due(s);
@@ -311,6 +313,15 @@ static void on_tick(uv_timer_t *timer)
         s->second_ms = now;
         every_second(s, now);
     }
+}
+
+/* Live tails first: what they bring has nobody to ask for it again. */
+static void release_held(struct synchronizer *s)
+{
+    if (s->env.held == 0 || ingest_pressed(s->parts.ingest))
+        return;
+    LIST_FOR_EACH(l, &s->visits)
+    visit_release(CONTAINER_OF(l, struct relay, visit_link)->visit);
 }
 
 static void feed_starved(struct synchronizer *s)
@@ -508,8 +519,9 @@ static void on_synced(void *owner, struct relay *relay)
         relay->synced_at_ms = clock_wall_ms();
     roster_dirty(s->parts.roster, relay);
     /* A live connection is held for long: where a host has more relays than connections, all are
-     * polled in turn. */
-    bool room = relay->siblings <= s->options.budget.host_connections_max;
+     * polled in turn.  And it needs a second request, to be topped up with. */
+    bool room =
+        relay->siblings <= s->options.budget.host_connections_max && s->env.subscriptions_max >= 2;
     if (!s->stopping && room && win_live_place(s, relay)) {
         relay->following = true;
         s->live++;

@@ -150,7 +150,8 @@ void visit_account(struct visit *v)
 
 struct session *visit_session(const struct visit *v, int64_t *opened_ms)
 {
-    if (!v->ready || v->session_gone || v->state == VISIT_ENDED || v->env->subscriptions_max < 2)
+    if (!v->ready || v->session_gone || v->state == VISIT_ENDED || v->held ||
+        v->env->subscriptions_max < 2)
         return NULL;
     *opened_ms = v->started_ms;
     return v->session;
@@ -435,6 +436,7 @@ static void ask(struct visit *v)
         v->ops->on_starved(v->env->owner, v->relay);
         return;
     }
+    visit_release(v); /* a page is always read to its end */
     char *json = malloc(FILTER_JSON_MAX);
     if (json == NULL)
         abort();

@@ -4,7 +4,7 @@
  *     CONNECTING -> LOADING -> ASKING <-> READING          (per filter, per unproven span)
  *                                |  \-> STARVED            no memory for a page: goes on when told
  *                                v
- *                             SYNCED --visit_follow--> OPENING -> TOPPING -> LIVE
+ *                             SYNCED --visit_follow--> OPENING -> TOPPING -> LIVE (visit_live.c)
  *
  *     any state -> ENDED: on_ended, once, last; then the owner calls visit_close()
  *
@@ -38,8 +38,9 @@ struct visit_env {
     uint32_t page, subscriptions_max;
     uint32_t idle_ms, idle_overlay_ms, total_ms;
     int64_t overlap_s, overlap_backdated_s, gap_retry_s, slice_ms;
-    bool paused;  /* the disk is nearly full: only what is new */
-    bool crowded; /* others wait for a place */
+    bool paused;   /* the disk is nearly full: only what is new */
+    bool crowded;  /* others wait for a place */
+    uint32_t held; /* visits whose reading is held for want of memory: visit_release() */
 };
 
 struct visit;
@@ -66,6 +67,7 @@ void visit_resume(struct visit *v);
 void visit_follow(struct visit *v);
 void visit_tick(struct visit *v, int64_t now_ms); /* about once a second while it is live */
 bool visit_is_live(const struct visit *v);
+void visit_release(struct visit *v); /* there is memory again; nothing if it is not held */
 
 /* The session when more can be asked on it (a check, beside what is under way), else NULL.  It ends
  * with the visit.  *opened_ms: when it was dialled, monotonic. */

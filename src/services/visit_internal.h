@@ -31,6 +31,11 @@ struct page {
     size_t spans_n;
 };
 
+struct live_request {
+    struct visit *visit;
+    struct request *request;
+};
+
 struct visit_loading {
     struct visit *visit; /* NULL: the visit is over */
 };
@@ -55,7 +60,7 @@ struct visit {
     struct coverage *coverage;
     int64_t top;   /* proven up to here when the visit began; -1: nothing */
     int64_t hi;    /* spans above are not this visit's business any more */
-    int64_t *tops; /* per filter: proven up to here when its walks had ended */
+    int64_t *tops; /* per filter: proven up to here, without a break since its walks had ended */
     bool topped, walking_news, proves;
     struct walk *walk;
     struct walk_ask ask;
@@ -67,12 +72,16 @@ struct visit {
     enum err_code retry_code;
 
     /* Live */
-    struct request *live_request;
-    struct page *slice;   /* events that came since the last one was sealed */
+    struct live_request lives[2]; /* two only while the second takes over from the first */
+    struct live_request *live;    /* the one that counts */
+    struct page *slice;           /* events that came since the last one was sealed */
     bool slice_writing;   /* the last one is not committed yet: the next waits, so that proofs never
                              overtake events */
     struct page *writing; /* that one */
     bool was_live;
+    bool held;   /* nothing is read */
+    bool missed; /* events may have been dropped since the live request was opened */
+    int64_t held_at_ms, released_at_ms;
     int64_t live_since; /* the second of the live request's EOSE */
     int64_t *live_from; /* per filter: proven up to the second before */
     int64_t proof_at_ms, ping_at_ms, slice_at_ms;

@@ -1,0 +1,36 @@
+"""More comes than there is room for: many live relays get a burst of new events at the same moment, several times what the daemon may
+hold.  Nothing is lost: not even of a second that holds more than any page, which only the live tail can bring whole."""
+from __future__ import annotations
+
+import time
+
+from conftest import World
+from world.archive import exact, findings
+from world.process import until
+
+RELAYS = 40
+BURST = {"n": 2000, "seed": 902, "times": "dense", "dense": 900, "dense-seconds": 1, "content": "1000-2000"}
+
+
+def test_a_burst_at_every_live_relay(world: World) -> None:
+    relays = world.farm.add(*({"data": [{"mint": {"n": 100, "seed": 901}}]} for _ in range(RELAYS)))
+    daemon = world.daemon(*relays)
+    daemon.set("daemon", memory_max="64MiB")
+    daemon.start()
+    daemon.complete(relays)
+    until(lambda: daemon.status()["relays"]["by_state"]["live"] == RELAYS, 30, "live at every relay", daemon.alive)
+    archive = daemon.archive()
+
+    now = int(time.time())
+    file = str(world.farm.mint(**BURST, **{"from": now - 60, "to": now}))
+    for relay in relays:
+        relay.publish(file=file)
+    try:
+        until(lambda: all(f.missing == 0 for f in findings(archive, relays)), 60, "every event is seen at every relay", daemon.alive,
+              every=1)
+    except AssertionError as error:
+        bad = [f for f in findings(archive, relays) if f.missing]
+        raise AssertionError(f"{error}: {len(bad)} relays\n" + "\n".join(map(str, bad[:4]))) from None
+    with archive.session() as cursor:
+        assert not exact(cursor)
+    daemon.stop()
