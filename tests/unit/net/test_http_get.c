@@ -196,8 +196,12 @@ static struct owner get(struct rig *r, struct listener *l, bool tls, const char 
                         uint32_t timeout_ms, bool close_inside)
 {
     struct http_url url = local(l, tls, path);
-    struct http_get_options options = {&url,      "application/nostr+json", "\"old\"", "Mon", 20,
-                                       timeout_ms};
+    struct http_get_options options = {.url = &url,
+                                       .accept = "application/nostr+json",
+                                       .if_none_match = "\"old\"",
+                                       .if_modified_since = "Mon",
+                                       .body_bytes_max = 20,
+                                       .timeout_ms = timeout_ms};
     struct owner o = {.close_inside = close_inside};
 
     o.get = http_get_open(r->net, &options, &ops, &o);
@@ -340,7 +344,7 @@ static void test_close_in_every_tick(void **state)
     rig_start(&r);
     for (int ticks = 0; ticks < 12; ticks++) {
         struct http_url url = local(l, false, "/one");
-        struct http_get_options options = {&url, NULL, NULL, NULL, 20, 5000};
+        struct http_get_options options = {.url = &url, .body_bytes_max = 20, .timeout_ms = 5000};
         struct owner o = {0};
 
         o.get = http_get_open(r.net, &options, &ops, &o);
