@@ -12,6 +12,7 @@
 #include "core/clock.h"
 #include "core/human.h"
 #include "core/log.h"
+#include "loop/notify.h"
 #include "nostr/sign.h"
 
 enum { DRAIN_MS = 4000, DRAIN_TICK_MS = 20 };
@@ -50,6 +51,7 @@ static void enter(struct daemon *d, enum daemon_phase phase, const char *text)
     (void)snprintf(d->phase_text, sizeof(d->phase_text), "%s", text);
     if (d->watch != NULL)
         watch_now(d->watch);
+    notify_send("STATUS=%s", text);
 }
 
 static void say(const struct err *err)
@@ -69,6 +71,7 @@ int daemon_run(struct config *cfg, const struct daemon_args *args)
     d->started_wall_s = clock_wall_s();
     d->started_mono_ms = clock_mono_ms();
     options_log(cfg);
+    notify_open();
     if (make_parts(d, &err) < 0) {
         say(&err);
         d->exit_code = err_blame(err.code) == ERR_BLAME_USER ? 2 : 1;
@@ -78,6 +81,8 @@ int daemon_run(struct config *cfg, const struct daemon_args *args)
     } else {
         connect_database(d, cfg->database_url, config_secret(cfg, "database", "password"));
     }
+    if (!d->stopping)
+        notify_send("READY=1"); /* supervised from here on: the database is our own business */
     if (d->loop != NULL) {
         loop_run(d->loop);
         loop_close(d->loop);
@@ -121,6 +126,7 @@ static int make_parts(struct daemon *d, struct err *err)
     loop_on_signal(d->loop, SIGINT, on_signal, d);
     loop_on_signal(d->loop, SIGTERM, on_signal, d);
     loop_on_signal(d->loop, SIGHUP, on_signal, d);
+    loop_on_signal(d->loop, SIGUSR1, on_signal, d);
     (void)uv_timer_init(loop_uv(d->loop), &d->drain_timer);
     d->drain_timer.data = d;
     (void)snprintf(path, sizeof(path), "%s/control.sock", d->state_dir);
@@ -224,6 +230,7 @@ static void make_archive_parts(struct daemon *d)
                                              .filters = d->filters,
                                              .filters_n = d->filters_n};
     d->synchronizer = synchronizer_open(&parts, &synchronizer);
+    daemon_monitor_open(d);
 }
 
 static void deny_database(void *owner, const char *ip_literal, uint16_t port)
@@ -259,7 +266,7 @@ static void on_db_up(void *owner, bool restarted)
     if (restarted)
         synchronizer_database_restarted(d->synchronizer);
     else
-        synchronizer_start(d->synchronizer);
+        daemon_monitor_start(d);
 }
 
 static void on_db_down(void *owner, const struct err *err)
@@ -413,7 +420,7 @@ static void on_roster(void *owner, const struct err *err)
         return;
     }
     enter(d, PHASE_ARCHIVING, "archiving");
-    synchronizer_start(d->synchronizer);
+    daemon_monitor_start(d);
 }
 
 /* Signals */
@@ -423,7 +430,13 @@ static void on_signal(void *owner, int signum)
     struct daemon *d = owner;
 
     if (signum == SIGHUP) {
+        notify_send("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_mono_ms() * 1000);
         reload(d);
+        notify_send("READY=1");
+        return;
+    }
+    if (signum == SIGUSR1) {
+        watch_log_state(d->watch);
         return;
     }
     if (d->stopping)
@@ -468,6 +481,7 @@ static void reload(struct daemon *d)
         budget_set_limits(d->budget, &budget);
         options_synchronizer(d, &synchronizer);
         synchronizer_reconfigure(d->synchronizer, &synchronizer);
+        daemon_monitor_reconfigure(d);
         for (uint32_t i = 0; i < d->roster.n; i++)
             d->roster.relays[i]->settings = NULL; /* they point into the old one */
         mark_relays(d);
@@ -502,9 +516,11 @@ void daemon_stop(struct daemon *d, int exit_code)
         return;
     d->stopping = true;
     d->exit_code = exit_code;
+    notify_send("STOPPING=1");
     enter(d, PHASE_STOPPING, "stopping");
     if (d->loop == NULL)
         return;
+    daemon_monitor_stop(d);
     if (d->synchronizer != NULL)
         synchronizer_stop(d->synchronizer);
     d->stop_until_ms = clock_mono_ms() + DRAIN_MS;
@@ -519,7 +535,8 @@ static void on_drain(uv_timer_t *timer)
     if (d->ingest != NULL && db_is_up(d->db)) {
         bool stored = ingest_flush(d->ingest);
         bool saved = roster_flush(&d->roster);
-        done = stored && saved && net_connections(d->net) == 0;
+        bool checked = d->monitor == NULL || monitor_flush(d->monitor);
+        done = stored && saved && checked && net_connections(d->net) == 0;
     }
     if (!done && clock_mono_ms() < d->stop_until_ms)
         return;
@@ -542,6 +559,7 @@ static void take_apart(struct daemon *d)
         db_close(d->db);
     if (d->ingest != NULL) {
         synchronizer_close(d->synchronizer);
+        daemon_monitor_close(d);
         budget_free(d->budget);
         roster_close(&d->roster);
         ingest_close(d->ingest);

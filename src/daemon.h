@@ -20,11 +20,13 @@
 #include "ingest/ingest.h"
 #include "loop/loop.h"
 #include "services/initializer.h"
+#include "services/monitor.h"
 #include "services/synchronizer.h"
 
 struct daemon_args {
     const char *config_path; /* NULL: none */
     bool init_only;          /* migrate, seed, exit */
+    bool dry_run;            /* what would be published is printed */
 };
 
 /* Memory_max divided into pools. */
@@ -56,6 +58,10 @@ struct daemon {
     struct roster roster;
     struct budget *budget; /* of connections: archive and checks share it */
     struct synchronizer *synchronizer;
+    struct monitor *monitor;     /* NULL: nothing is checked, as the next two */
+    struct publisher *publisher; /* NULL: nothing is published */
+    struct geo *geo;
+    const char *check_names[8]; /* for the publisher */
     struct signer *signer;
     struct control *control;
     struct server *server; /* NULL: none */
@@ -85,6 +91,14 @@ int options_check(const struct config *cfg,
                   struct config_errors
                       *errors); /* what only higher rooms can judge: filters, relay URLs, the key */
 
+/* daemon_monitor.c */
+void options_check_monitor(const struct config *cfg, struct config_errors *errors);
+void daemon_monitor_open(struct daemon *d);
+void daemon_monitor_reconfigure(struct daemon *d);
+void daemon_monitor_start(struct daemon *d); /* and with it the synchronizer */
+void daemon_monitor_stop(struct daemon *d);
+void daemon_monitor_close(struct daemon *d);
+
 /* daemon_user.c */
 int user_prepare(struct daemon *d,
                  struct err *err) MUST_USE; /* state directory, root dropped, limits raised */
@@ -100,6 +114,7 @@ bool daemon_makes_progress(const struct daemon *d, char *why, size_t size);
 struct watch *watch_open(struct daemon *d);
 void watch_now(struct watch *w); /* draws again at once: the phase has changed */
 void watch_status(const struct watch *w, struct status *s);
+void watch_log_state(struct watch *w); /* SIGUSR1: everything that /status says, line by line */
 void watch_summary(struct watch *w); /* the last words */
 void watch_close(struct watch *w);
 

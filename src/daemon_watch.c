@@ -16,6 +16,7 @@
 #include "core/human.h"
 #include "core/log.h"
 #include "daemon.h"
+#include "loop/notify.h"
 
 enum {
     TICK_MS = 1000,
@@ -37,7 +38,7 @@ struct watch {
     uv_timer_t timer;
     struct store_stats stats;
     bool stats_known, stats_asked;
-    int64_t stats_ms, line_ms;
+    int64_t stats_ms, line_ms, notify_ms;
     struct sample samples[RATE_TICKS];
     uint32_t samples_n;
     struct {
@@ -59,6 +60,7 @@ static void on_tick(uv_timer_t *timer);
 static void ask_stats(struct watch *w);
 static void look_at_disk(struct watch *w);
 static void set_gauges(struct watch *w);
+static void tell_supervisor(struct watch *w);
 static void draw(struct watch *w);
 static void erase(void *owner);
 static void redraw(void *owner);
@@ -114,6 +116,7 @@ static void on_tick(uv_timer_t *timer)
         ask_stats(w);
     look_at_disk(w);
     set_gauges(w);
+    tell_supervisor(w);
     watch_now(w);
 }
 
@@ -132,6 +135,44 @@ void watch_now(struct watch *w)
     watch_status(w, &status);
     status_line(&status, line, sizeof(line));
     log_info("status", "%s", line);
+}
+
+/* The watchdog is fed by what really goes on: this timer by the loop, and the workers' results. */
+static void tell_supervisor(struct watch *w)
+{
+    char why[SERVER_WHY_MAX], line[256];
+    struct status status;
+
+    if (!daemon_makes_progress(w->d, why, sizeof(why))) {
+        log_error_limited("daemon", "%s", why);
+        return;
+    }
+    notify_send("WATCHDOG=1");
+    if (clock_mono_ms() - w->notify_ms < LINE_EVERY_MS)
+        return;
+    w->notify_ms = clock_mono_ms();
+    watch_status(w, &status);
+    status_line(&status, line, sizeof(line));
+    notify_send("STATUS=%s", line);
+}
+
+void watch_log_state(struct watch *w)
+{
+    struct status status;
+    struct str key;
+    struct js *json, *v;
+    void *at = NULL;
+
+    if (w == NULL)
+        return;
+    watch_status(w, &status);
+    json = status_json(&status);
+    while (js_next(json, &at, &key, &v)) {
+        char *text = js_text(v, JS_COMPACT);
+        log_info("status", "%.*s: %s", (int)key.n, key.p, text);
+        free(text);
+    }
+    js_free(json);
 }
 
 void watch_summary(struct watch *w)
