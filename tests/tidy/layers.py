@@ -43,7 +43,7 @@ DOORWAY = {  # third-party header: the only files that may include it
 IMPURE = r"sys/(socket|time|select|epoll|wait|un)\.h|netdb\.h|pthread\.h|threads\.h|time\.h|unistd\.h|fcntl\.h|signal\.h"
 PURE = ["nostr"]
 PURE_BUT = {("nostr/keys.c", "unistd.h")}  # the size of the page that a secret is locked in
-TOP = {"meson.build", "src", "include", "subprojects", "sql", "etc", "tests", "packaging", "README.md", "LICENSE",
+TOP = {"meson.build", "src", "include", "subprojects", "sql", "etc", "tests", "packaging", "docs", "README.md", "LICENSE",
        "CHANGELOG.md"}
 CODE = {".c", ".h", ".def", ".py", ".sh", ".js", ".mjs", ".sql", ".build", ""}
 FILE_MAX = 700
