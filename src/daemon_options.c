@@ -18,6 +18,9 @@ enum {
     SHARE_RELAYS = 4
 };
 
+/* One check takes two connections, however small the budget is. */
+enum { CHECK_CONNECTIONS_MIN = 2 };
+
 /* What an idle TLS connection holds: 24 KiB in mbedTLS (out buffer of 2 KiB), and ours. */
 enum { CONNECTION_BYTES = 25 * 1024 };
 
@@ -68,6 +71,12 @@ void options_budget(const struct daemon *d, struct budget_limits *o)
                                 .host_connections_max = (uint32_t)cfg->network_host_connections_max,
                                 .host_interval_ms = (uint32_t)cfg->network_host_connect_interval,
                                 .dials_per_second = (uint32_t)cfg->network_connects_per_second};
+    if (!cfg->monitor_enabled)
+        return;
+    o->connections_checks =
+        (uint32_t)((uint64_t)o->connections_max * (uint64_t)cfg->monitor_share / 1000);
+    if (o->connections_checks < CHECK_CONNECTIONS_MIN)
+        o->connections_checks = CHECK_CONNECTIONS_MIN;
 }
 
 void options_synchronizer(const struct daemon *d, struct synchronizer_options *o)
@@ -76,6 +85,8 @@ void options_synchronizer(const struct daemon *d, struct synchronizer_options *o
 
     *o = (struct synchronizer_options){
         .enabled = cfg->synchronizer_enabled,
+        .require_readable = cfg->synchronizer_require_readable && cfg->monitor_enabled,
+        .max_check_age_ms = cfg->synchronizer_max_check_age,
         .page = (uint32_t)cfg->synchronizer_page,
         .live_max = (uint32_t)cfg->synchronizer_live_max,
         .sessions = {[NETWORK_CLEARNET] = (uint32_t)cfg->synchronizer_sessions_clearnet,
@@ -152,6 +163,7 @@ int options_check(const struct config *cfg, struct config_errors *errors)
     for (size_t i = 0; i < cfg->n_filters; i++)
         filter_spec_free(make_filter(cfg, &cfg->filters[i], errors));
     check_relays(cfg, errors);
+    options_check_monitor(cfg, errors);
     options_check_http(cfg, errors);
     if (log_set_modules(cfg->log_modules, false, &err) < 0)
         config_errors_add(errors, cfg->path, 0, "[log] modules: %s", err.detail);

@@ -17,11 +17,13 @@ enum mode { MODE_RUN, MODE_CHECK, MODE_PRINT };
 static const char usage[] =
     "bigbrotrd " BIGBROTR_VERSION ": archives Nostr relays into PostgreSQL.\n"
     "\n"
-    "usage: bigbrotrd [-c FILE] [--init | --check-config | --print-config]\n"
+    "usage: bigbrotrd [-c FILE] [--init | --dry-run | --check-config | --print-config]\n"
     "\n"
     "  -c, --config FILE   the configuration; without it a private database and the built-in "
     "relays are used\n"
     "      --init          prepare the database, load the relays, and exit\n"
+    "      --dry-run       run, but print what would be published, one event a line, instead of "
+    "publishing it\n"
     "      --check-config  say what is wrong with the configuration, all at once, and exit\n"
     "      --print-config  print the configuration in force, what differs from the default marked, "
     "and exit\n"
@@ -56,6 +58,12 @@ static int load(const struct daemon_args *args, enum mode mode)
     config_errors_free(&errors);
     if (cfg == NULL)
         return EXIT_USAGE;
+    if (args->dry_run && config_secret(cfg, "identity", "secret_key") == NULL) {
+        (void)fputs("bigbrotrd: --dry-run signs what it prints: set [identity] secret_key_file\n",
+                    stderr);
+        config_free(cfg);
+        return EXIT_USAGE;
+    }
     if (mode == MODE_RUN)
         return daemon_run(cfg, args);
     if (mode == MODE_PRINT)
@@ -68,9 +76,10 @@ static int load(const struct daemon_args *args, enum mode mode)
 
 int main(int argc, char **argv)
 {
-    enum { OPT_INIT = 256, OPT_CHECK, OPT_PRINT, OPT_EXAMPLE, OPT_VERSION };
+    enum { OPT_INIT = 256, OPT_DRY, OPT_CHECK, OPT_PRINT, OPT_EXAMPLE, OPT_VERSION };
     static const struct option options[] = {{"config", required_argument, NULL, 'c'},
                                             {"init", no_argument, NULL, OPT_INIT},
+                                            {"dry-run", no_argument, NULL, OPT_DRY},
                                             {"check-config", no_argument, NULL, OPT_CHECK},
                                             {"print-config", no_argument, NULL, OPT_PRINT},
                                             {"example", no_argument, NULL, OPT_EXAMPLE},
@@ -92,6 +101,9 @@ int main(int argc, char **argv)
             return EXIT_SUCCESS;
         case OPT_INIT:
             args.init_only = true;
+            break;
+        case OPT_DRY:
+            args.dry_run = true;
             break;
         case OPT_CHECK:
             mode = MODE_CHECK;

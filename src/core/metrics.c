@@ -77,6 +77,13 @@ static const char *values_of_settles(int i)
     return values[i];
 }
 
+static const char *values_of_healths(int i)
+{
+    static const char *const values[] = {HEALTHS(ROW)};
+
+    return values[i];
+}
+
 static const char *values_of_db_lanes(int i)
 {
     static const char *const values[] = {DB_LANES(ROW)};
@@ -110,6 +117,7 @@ struct metric {
 #define VALUES_POOLS        values_of_pools
 #define VALUES_RELAY_STATES values_of_relay_states
 #define VALUES_SETTLES      values_of_settles
+#define VALUES_HEALTHS      values_of_healths
 #define VALUES_DB_LANES     values_of_db_lanes
 #define VALUES_RELOADS      values_of_reloads
 

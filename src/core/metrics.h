@@ -44,6 +44,11 @@
     X(OVERSIZE, "oversize") \
     X(FLOOD, "flood") \
     X(CANCELLED, "cancelled")
+#define HEALTHS(X) \
+    X(NEVER, "never_checked") \
+    X(READABLE, "readable") \
+    X(FAILING, "failing") \
+    X(RETIRED, "retired")
 #define DB_LANES(X) \
     X(LIVE, "live") \
     X(BACKFILL, "backfill") \
@@ -70,6 +75,12 @@ enum pool {
     POOLS(ROW)
 #undef ROW
         POOL__COUNT
+};
+enum health {
+#define ROW(name, value) HEALTH_METRIC_##name,
+    HEALTHS(ROW)
+#undef ROW
+        HEALTH_METRIC__COUNT
 };
 enum relay_state {
 #define ROW(name, value, words) RELAY_##name,
@@ -99,6 +110,7 @@ enum {
     METRIC_N_POOLS = POOL__COUNT,
     METRIC_N_RELAY_STATES = RELAY_STATE__COUNT,
     METRIC_N_SETTLES = SETTLE__COUNT,
+    METRIC_N_HEALTHS = HEALTH_METRIC__COUNT,
     METRIC_N_DB_LANES = 0 DB_LANES(METRIC_ONE),
     METRIC_N_RELOADS = 0 RELOADS(METRIC_ONE)
 };

@@ -161,7 +161,8 @@ bool budget_may_dial(struct budget *b, enum budget_user user, int64_t now_ms)
     return !budget_is_full(b, user) && wait_for_token(b, user, now_ms) == 0;
 }
 
-int64_t budget_take(struct budget *b, enum budget_user user, const char *host, int64_t now_ms)
+int64_t budget_take(struct budget *b, enum budget_user user, const char *host, uint32_t n,
+                    int64_t now_ms)
 {
     struct host **at = find(b, host);
     struct host *h = *at;
@@ -169,7 +170,7 @@ int64_t budget_take(struct budget *b, enum budget_user user, const char *host, i
 
     if (budget_is_full(b, user))
         return CAPACITY_WAIT_MS;
-    if (h != NULL && h->connections >= b->limits.host_connections_max)
+    if ((h != NULL ? h->connections : 0) + n > b->limits.host_connections_max)
         return CAPACITY_WAIT_MS;
     if (h != NULL && h->dialling > 0)
         return b->limits.host_interval_ms > 0 ? b->limits.host_interval_ms : 1;
@@ -180,10 +181,10 @@ int64_t budget_take(struct budget *b, enum budget_user user, const char *host, i
         return wait;
     if (h == NULL)
         h = add(at, host);
-    h->connections++;
+    h->connections += n;
     h->dialling++;
-    b->connections[user]++;
-    b->tokens[user] -= 1;
+    b->connections[user] += n;
+    b->tokens[user] -= n; /* below zero: the next one waits longer */
     forget_idle(b, &h->next, now_ms);
     return 0;
 }
@@ -198,15 +199,16 @@ void budget_dialled(struct budget *b, const char *host, int64_t now_ms)
     h->last_ms = now_ms;
 }
 
-void budget_release(struct budget *b, enum budget_user user, const char *host, int64_t now_ms)
+void budget_release(struct budget *b, enum budget_user user, const char *host, uint32_t n,
+                    int64_t now_ms)
 {
     struct host **at = find(b, host);
 
     assert(*at != NULL);
-    assert((*at)->connections > 0);
-    assert(b->connections[user] > 0);
-    (*at)->connections--;
-    b->connections[user]--;
+    assert((*at)->connections >= n);
+    assert(b->connections[user] >= n);
+    (*at)->connections -= n;
+    b->connections[user] -= n;
     forget_idle(b, at, now_ms);
 }
 

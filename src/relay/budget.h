@@ -32,15 +32,17 @@ struct budget *budget_new(const struct budget_limits *limits);
 void budget_set_limits(struct budget *b, const struct budget_limits *limits);
 void budget_free(struct budget *b);
 
-/* 0: go, and a place is taken until budget_release().  >0: not now, ask again after so many
- * milliseconds. */
-int64_t budget_take(struct budget *b, enum budget_user user, const char *host, int64_t now_ms);
+/* 0: go, and `n` places are taken until budget_release(): one, or two for a check that has a
+ * WebSocket and an HTTP connection.  >0: not now, ask again after so many milliseconds. */
+int64_t budget_take(struct budget *b, enum budget_user user, const char *host, uint32_t n,
+                    int64_t now_ms);
 
 /* The dial has ended, well or badly: the interval to the next one begins now (a name may take
  * seconds to resolve, so the start of a dial says little about when the host saw it).  Before
  * budget_release(). */
 void budget_dialled(struct budget *b, const char *host, int64_t now_ms);
-void budget_release(struct budget *b, enum budget_user user, const char *host, int64_t now_ms);
+void budget_release(struct budget *b, enum budget_user user, const char *host, uint32_t n,
+                    int64_t now_ms);
 
 uint32_t budget_connections(const struct budget *b); /* of all users */
 

@@ -68,13 +68,11 @@ struct relay {
     struct check *check; /* the monitor's own */
 };
 
-/* Where monitor and synchronizer meet: neither knows the other.  Each function may be NULL. */
+/* Where those meet who do not know each other.  NULL: nobody listens. */
 struct roster_hooks {
-    void *monitor, *synchronizer;
-    /* A visit ends: its session must not be used any more. */
-    void (*on_session_ends)(void *monitor, struct relay *relay);
-    /* A check has changed, or confirmed, relay->health. */
-    void (*on_health)(void *synchronizer, struct relay *relay);
+    void *owner;
+    void (*on_health)(void *owner,
+                      struct relay *relay); /* a check has said what relay->health is */
 };
 
 struct roster {

@@ -83,7 +83,7 @@ struct synchronizer *synchronizer_open(const struct synchronizer_parts *parts,
         abort();
     s->parts = *parts;
     s->budget = parts->budget;
-    parts->roster->hooks.synchronizer = s;
+    parts->roster->hooks.owner = s;
     parts->roster->hooks.on_health = on_health;
     s->filter_ids = calloc(parts->filters_n, sizeof(*s->filter_ids));
     if (s->filter_ids == NULL)
@@ -401,7 +401,7 @@ static void start_visit(struct synchronizer *s, struct relay *relay, int64_t now
     if (url == NULL)
         abort();
     visit_parse_url(relay, url);
-    wait = budget_take(s->budget, BUDGET_ARCHIVE, url->host, clock_mono_ms());
+    wait = budget_take(s->budget, BUDGET_ARCHIVE, url->host, 1, clock_mono_ms());
     if (wait > 0) {
         free(url);
         schedule(s, relay, now + wait);
@@ -546,8 +546,6 @@ static void finish(struct synchronizer *s, struct relay *relay, enum relay_state
 {
     struct visit *visit = relay->visit;
 
-    if (s->parts.roster->hooks.on_session_ends != NULL)
-        s->parts.roster->hooks.on_session_ends(s->parts.roster->hooks.monitor, relay);
     relay->visit = NULL;
     visit_close(visit);
     list_remove(&relay->visit_link);
@@ -555,7 +553,7 @@ static void finish(struct synchronizer *s, struct relay *relay, enum relay_state
     if (!relay->dialled)
         budget_dialled(s->budget, relay->host, clock_mono_ms());
     relay->dialled = false;
-    budget_release(s->budget, BUDGET_ARCHIVE, relay->host, clock_mono_ms());
+    budget_release(s->budget, BUDGET_ARCHIVE, relay->host, 1, clock_mono_ms());
     free(relay->host);
     relay->host = NULL;
     if (relay->following)

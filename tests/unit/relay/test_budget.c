@@ -19,12 +19,12 @@ static void test_interval_begins_when_the_dial_has_ended(void **state)
     struct budget *b = budget_new(&limits);
 
     (void)state;
-    assert_int_equal(budget_take(b, BUDGET_ARCHIVE, "a", 0), 0);
-    assert_true(budget_take(b, BUDGET_ARCHIVE, "a", 5000) >
+    assert_int_equal(budget_take(b, BUDGET_ARCHIVE, "a", 1, 0), 0);
+    assert_true(budget_take(b, BUDGET_ARCHIVE, "a", 1, 5000) >
                 0); /* the first is still dialling: its name took 5 s */
     budget_dialled(b, "a", 5000);
-    assert_int_equal(budget_take(b, BUDGET_ARCHIVE, "a", 5400), 600);
-    assert_int_equal(budget_take(b, BUDGET_ARCHIVE, "a", 6000), 0);
+    assert_int_equal(budget_take(b, BUDGET_ARCHIVE, "a", 1, 5400), 600);
+    assert_int_equal(budget_take(b, BUDGET_ARCHIVE, "a", 1, 6000), 0);
     budget_dialled(b, "a", 6000);
     budget_free(b);
 }
@@ -35,14 +35,14 @@ static void test_a_host_has_two_connections(void **state)
 
     (void)state;
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(budget_take(b, BUDGET_ARCHIVE, "a", (int64_t)i * 2000), 0);
+        assert_int_equal(budget_take(b, BUDGET_ARCHIVE, "a", 1, (int64_t)i * 2000), 0);
         budget_dialled(b, "a", (int64_t)i * 2000);
     }
-    assert_true(budget_take(b, BUDGET_ARCHIVE, "a", 10000) > 0);
-    assert_int_equal(budget_take(b, BUDGET_ARCHIVE, "b", 10000),
+    assert_true(budget_take(b, BUDGET_ARCHIVE, "a", 1, 10000) > 0);
+    assert_int_equal(budget_take(b, BUDGET_ARCHIVE, "b", 1, 10000),
                      0); /* another host is not concerned */
-    budget_release(b, BUDGET_ARCHIVE, "a", 10000);
-    assert_int_equal(budget_take(b, BUDGET_ARCHIVE, "a", 10000), 0);
+    budget_release(b, BUDGET_ARCHIVE, "a", 1, 10000);
+    assert_int_equal(budget_take(b, BUDGET_ARCHIVE, "a", 1, 10000), 0);
     budget_free(b);
 }
 
@@ -54,14 +54,14 @@ static void test_all_hosts_together(void **state)
     (void)state;
     for (int i = 0; i < 5; i++) {
         (void)snprintf(name, sizeof(name), "h%d", i);
-        assert_int_equal(budget_take(b, BUDGET_ARCHIVE, name, 0), 0);
+        assert_int_equal(budget_take(b, BUDGET_ARCHIVE, name, 1, 0), 0);
     }
-    assert_true(budget_take(b, BUDGET_ARCHIVE, "one more", 0) > 0);
+    assert_true(budget_take(b, BUDGET_ARCHIVE, "one more", 1, 0) > 0);
     assert_int_equal(budget_connections(b), 5);
     budget_dialled(b, "h3", 10);
-    budget_release(b, BUDGET_ARCHIVE, "h3", 10);
+    budget_release(b, BUDGET_ARCHIVE, "h3", 1, 10);
     assert_int_equal(budget_connections(b), 4);
-    assert_int_equal(budget_take(b, BUDGET_ARCHIVE, "one more", 10), 0);
+    assert_int_equal(budget_take(b, BUDGET_ARCHIVE, "one more", 1, 10), 0);
     budget_free(b);
 }
 
@@ -77,12 +77,12 @@ static void test_dials_a_second(void **state)
     b = budget_new(&many);
     for (int i = 0; i < 300; i++) {
         (void)snprintf(name, sizeof(name), "h%d", i);
-        went += budget_take(b, BUDGET_ARCHIVE, name, 1) == 0;
+        went += budget_take(b, BUDGET_ARCHIVE, name, 1, 1) == 0;
     }
     assert_int_equal(went, 100); /* a second's worth at once */
     for (int i = 300; i < 600; i++) {
         (void)snprintf(name, sizeof(name), "h%d", i);
-        went += budget_take(b, BUDGET_ARCHIVE, name, 501) == 0;
+        went += budget_take(b, BUDGET_ARCHIVE, name, 1, 501) == 0;
     }
     assert_int_equal(went, 150);
     budget_free(b);
@@ -103,22 +103,38 @@ static void test_archive_and_checks_share(void **state)
     for (int second = 0; second < 20; second++)
         for (int i = 0; i < 200; i++) {
             (void)snprintf(name, sizeof(name), "a%d.%d", second, i);
-            archive += budget_take(b, BUDGET_ARCHIVE, name, (int64_t)second * 1000) == 0;
+            archive += budget_take(b, BUDGET_ARCHIVE, name, 1, (int64_t)second * 1000) == 0;
         }
     assert_int_equal(archive, 300); /* the rest is kept for checks, however long it asks */
     assert_true(budget_is_full(b, BUDGET_ARCHIVE));
     for (int i = 0; i < 200; i++) {
         (void)snprintf(name, sizeof(name), "c%d", i);
-        checks += budget_take(b, BUDGET_CHECKS, name, 19001) == 0;
+        checks += budget_take(b, BUDGET_CHECKS, name, 1, 19001) == 0;
     }
     assert_int_equal(checks, 50); /* half of the dials of a second */
     for (int i = 0; i < 200; i++) {
         (void)snprintf(name, sizeof(name), "d%d", i);
-        checks += budget_take(b, BUDGET_CHECKS, name, 19501) == 0;
+        checks += budget_take(b, BUDGET_CHECKS, name, 1, 19501) == 0;
     }
     assert_int_equal(checks, 100); /* the archive dials no more: all of half a second */
     assert_true(budget_is_full(b, BUDGET_CHECKS));
     assert_int_equal(budget_connections(b), 400);
+    budget_free(b);
+}
+
+static void test_a_check_takes_two(void **state)
+{
+    struct budget *b = budget_new(&limits);
+
+    (void)state;
+    assert_int_equal(budget_take(b, BUDGET_ARCHIVE, "a", 1, 0), 0);
+    budget_dialled(b, "a", 0);
+    assert_true(budget_take(b, BUDGET_ARCHIVE, "a", 2, 5000) > 0);
+    assert_int_equal(budget_take(b, BUDGET_ARCHIVE, "b", 2, 5000), 0);
+    assert_int_equal(budget_connections(b), 3);
+    budget_dialled(b, "b", 6000);
+    budget_release(b, BUDGET_ARCHIVE, "b", 2, 6000);
+    assert_int_equal(budget_connections(b), 1);
     budget_free(b);
 }
 
@@ -136,7 +152,7 @@ static void test_who_dials_alone_has_all_dials(void **state)
     for (int tick = 0; tick < 100; tick++)
         for (int i = 0; i < 50; i++) {
             (void)snprintf(name, sizeof(name), "a%d.%d", tick, i);
-            went += budget_take(b, BUDGET_ARCHIVE, name, (int64_t)tick * 100) == 0;
+            went += budget_take(b, BUDGET_ARCHIVE, name, 1, (int64_t)tick * 100) == 0;
         }
     assert_in_range(went, 1000, 1060); /* 100 a second in ten seconds */
     budget_free(b);
@@ -156,9 +172,9 @@ static void test_one_dial_a_second_is_enough_for_both(void **state)
     b = budget_new(&slow);
     for (int second = 1; second <= 100; second++) {
         (void)snprintf(name, sizeof(name), "%d", second);
-        archive += budget_take(b, BUDGET_ARCHIVE, name, (int64_t)second * 1000) == 0;
+        archive += budget_take(b, BUDGET_ARCHIVE, name, 1, (int64_t)second * 1000) == 0;
         (void)snprintf(name, sizeof(name), "c%d", second);
-        checks += budget_take(b, BUDGET_CHECKS, name, (int64_t)second * 1000) == 0;
+        checks += budget_take(b, BUDGET_CHECKS, name, 1, (int64_t)second * 1000) == 0;
     }
     assert_in_range(archive, 48, 53);
     assert_in_range(checks, 48, 53);
@@ -173,6 +189,7 @@ int main(void)
         cmocka_unit_test(test_all_hosts_together),
         cmocka_unit_test(test_dials_a_second),
         cmocka_unit_test(test_archive_and_checks_share),
+        cmocka_unit_test(test_a_check_takes_two),
         cmocka_unit_test(test_who_dials_alone_has_all_dials),
         cmocka_unit_test(test_one_dial_a_second_is_enough_for_both),
     };
