@@ -46,7 +46,7 @@ CREATE TABLE nip11 (
   extra_fields jsonb,
   first_seen int8 NOT NULL DEFAULT extract(epoch FROM now())::int8,
   document bytea NOT NULL
-);
+) WITH (toast_tuple_target = 1024);
 COMMENT ON TABLE nip11 IS 'Information documents (NIP-11), each once: id is the SHA-256 of the canonical JSON.';
 COMMENT ON COLUMN nip11.nips IS 'The numbers in supported_nips.';
 COMMENT ON COLUMN nip11.document IS 'The document as it came.';
@@ -136,6 +136,10 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (relay_id::int8 << 37) | (least(greatest(generated_at, 0), 4294967295) << 5) | vantage_id $$;
 CREATE FUNCTION check_relay(id int8) RETURNS int4 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT (id >> 37)::int4 $$;
 CREATE FUNCTION check_at(id int8) RETURNS int8 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT id >> 5 & 4294967295 $$;
+-- The history of a named relay, as the planner can estimate it; equal values share their entries: 7 bytes a check.  And what was
+-- checked when, of all relays: rows lie in the order of time.
+CREATE INDEX relay_check_relay ON relay_check (check_relay(id));
+CREATE INDEX relay_check_at ON relay_check USING brin (check_at(id)) WITH (autosummarize = on);
 CREATE FUNCTION check_answer(flags int4, shift int4) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE flags >> shift & 3 WHEN 1 THEN false WHEN 2 THEN true END $$;
 
@@ -214,11 +218,14 @@ BEGIN
   RETURN ring;
 END $$;
 
--- What was counted since the beginning of the unit `since`: number k of the seven.
-CREATE FUNCTION tally_since(sums int4[], ring int4[], slots int4, last int8, since int8, k int4) RETURNS int8
+-- The sums when the unit `since` began.
+CREATE FUNCTION tally_before(sums int4[], ring int4[], slots int4, last int8, since int8) RETURNS int4[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT CASE WHEN since <= last THEN sums[k]::int8 - ring[(greatest(since, last - slots + 1) % slots)::int4 * 7 + k] & 2147483647
-    ELSE 0 END $$;
+  SELECT CASE WHEN since > last THEN sums ELSE ring[(greatest(since, last - slots + 1) % slots)::int4 * 7 + 1 :
+    (greatest(since, last - slots + 1) % slots)::int4 * 7 + 7] END $$;
+-- What number k grew by.
+CREATE FUNCTION tally_sub(sums int4[], before int4[], k int4) RETURNS int8 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT sums[k]::int8 - before[k] & 2147483647 $$;
 
 -- One new check of a relay: called once for each row that relay_check took.
 CREATE FUNCTION check_count(p_id int8, p_finding int4, p_open int4, p_read int4, p_flags int2) RETURNS void LANGUAGE plpgsql AS $$

@@ -13,11 +13,9 @@ COMMENT ON COLUMN nip66.dns_ttl IS 'Seconds: the shortest of the records; 32767:
 COMMENT ON COLUMN nip66.error IS 'The first failure of opening and reading; empty: none.';
 COMMENT ON COLUMN nip66.counts IS 'False: a failure that was not the relay''s, or a first one that a second check did not confirm. Not in uptime.';
 
--- Both conditions say the same: the range for the index when a relay is named, the equality for a hash when none is.
 CREATE VIEW relay_metadata AS
   SELECT r.url AS relay_url, check_at(c.id) AS generated_at, f.nip11_id, c.id AS nip66_id
-  FROM relays r JOIN relay_check c ON check_relay(c.id) = r.relay_id AND c.id >= r.relay_id::int8 << 37
-      AND c.id <= r.relay_id::int8 << 37 | 137438953471
+  FROM relays r JOIN relay_check c ON check_relay(c.id) = r.relay_id
     LEFT JOIN finding f USING (finding_id);
 COMMENT ON VIEW relay_metadata IS 'One row a check, failures too. Rows may be deleted.';
 CREATE FUNCTION relay_metadata_delete() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -34,8 +32,7 @@ CREATE VIEW relay_checks AS
     coalesce(e.name, '') AS error, f.write_error, f.nip11_error, f.http_status, f.contradictions,
     f.caps_known, f.caps, f.page_cap, c.flags & 64 <> 0 AS through_session, c.flags & 128 <> 0 AS counts, v.name AS vantage,
     f.nip11_id, c.id AS nip66_id, t.json AS tls, d.json AS dns, h.json AS http, g.json AS geo
-  FROM relays r JOIN relay_check c ON check_relay(c.id) = r.relay_id AND c.id >= r.relay_id::int8 << 37
-      AND c.id <= r.relay_id::int8 << 37 | 137438953471
+  FROM relays r JOIN relay_check c ON check_relay(c.id) = r.relay_id
     LEFT JOIN check_error e USING (error_id) LEFT JOIN finding f USING (finding_id)
     LEFT JOIN vantage v ON v.vantage_id = (c.id & 31)::int2
     LEFT JOIN document t ON t.id = f.tls_id LEFT JOIN document d ON d.id = f.dns_id
@@ -71,25 +68,21 @@ CREATE VIEW readable_relays AS
   SELECT * FROM relay_metadata_latest WHERE nip66_readable ORDER BY nip66_rtt_read NULLS LAST, relay_url;
 COMMENT ON VIEW readable_relays IS 'Relays that could be read at their newest check, quickest first.';
 
--- The windows as numbers.  OFFSET 0: the time is taken once a query, and what follows can be put into the plan as plain arithmetic.
+-- The windows as numbers: seven at a time are cut out of each ring (OFFSET 0: once), and what is not asked for is not computed.
 CREATE VIEW relay_window AS
-  SELECT t.relay_id, t.checks, t.opened, t.first_at, t.last_at,
-    tally_since(t.sums, t.hours, 25, t.last_at / 3600, n.hour - 24, 1) AS checks_1d,
-    tally_since(t.sums, t.hours, 25, t.last_at / 3600, n.hour - 24, 2) AS opened_1d,
-    tally_since(t.sums, t.hours, 25, t.last_at / 3600, n.hour - 24, 4) AS open_n_1d,
-    tally_since(t.sums, t.hours, 25, t.last_at / 3600, n.hour - 24, 6) AS open_ms_1d,
-    tally_since(t.sums, t.hours, 25, t.last_at / 3600, n.hour - 24, 5) AS read_n_1d,
-    tally_since(t.sums, t.hours, 25, t.last_at / 3600, n.hour - 24, 7) AS read_ms_1d,
-    tally_since(t.sums, t.days, 30, t.last_at / 86400, n.day - 6, 1) AS checks_7d,
-    tally_since(t.sums, t.days, 30, t.last_at / 86400, n.day - 6, 2) AS opened_7d,
-    tally_since(t.sums, t.days, 30, t.last_at / 86400, n.day - 29, 1) AS checks_30d,
-    tally_since(t.sums, t.days, 30, t.last_at / 86400, n.day - 29, 2) AS opened_30d,
-    tally_since(t.sums, t.days, 30, t.last_at / 86400, n.day - 29, 4) AS open_n_30d,
-    tally_since(t.sums, t.days, 30, t.last_at / 86400, n.day - 29, 6) AS open_ms_30d,
-    tally_since(t.sums, t.days, 30, t.last_at / 86400, n.day - 29, 5) AS read_n_30d,
-    tally_since(t.sums, t.days, 30, t.last_at / 86400, n.day - 29, 7) AS read_ms_30d
-  FROM relay_tally t CROSS JOIN (
-    SELECT extract(epoch FROM now())::int8 / 3600 AS hour, extract(epoch FROM now())::int8 / 86400 AS day OFFSET 0) n;
+  SELECT x.relay_id, x.checks, x.opened, x.first_at, x.last_at,
+    tally_sub(x.sums, t.hour, 1) AS checks_1d, tally_sub(x.sums, t.hour, 2) AS opened_1d,
+    tally_sub(x.sums, t.hour, 4) AS open_n_1d, tally_sub(x.sums, t.hour, 6) AS open_ms_1d,
+    tally_sub(x.sums, t.hour, 5) AS read_n_1d, tally_sub(x.sums, t.hour, 7) AS read_ms_1d,
+    tally_sub(x.sums, t.week, 1) AS checks_7d, tally_sub(x.sums, t.week, 2) AS opened_7d,
+    tally_sub(x.sums, t.month, 1) AS checks_30d, tally_sub(x.sums, t.month, 2) AS opened_30d,
+    tally_sub(x.sums, t.month, 4) AS open_n_30d, tally_sub(x.sums, t.month, 6) AS open_ms_30d,
+    tally_sub(x.sums, t.month, 5) AS read_n_30d, tally_sub(x.sums, t.month, 7) AS read_ms_30d
+  FROM relay_tally x
+    CROSS JOIN (SELECT extract(epoch FROM now())::int8 / 3600 AS hour, extract(epoch FROM now())::int8 / 86400 AS day OFFSET 0) n
+    CROSS JOIN LATERAL (SELECT tally_before(x.sums, x.hours, 25, x.last_at / 3600, n.hour - 24) AS hour,
+      tally_before(x.sums, x.days, 30, x.last_at / 86400, n.day - 6) AS week,
+      tally_before(x.sums, x.days, 30, x.last_at / 86400, n.day - 29) AS month OFFSET 0) t;
 COMMENT ON VIEW relay_window IS 'What was counted in the last 24 hours (to the hour), and today and the 6 or 29 days before (UTC); sums of milliseconds.';
 
 CREATE VIEW relay_uptime AS

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 SQL = Path(__file__).resolve().parents[3] / "sql"
-DAY, INTERVAL, COUNTED_DAYS = 86400, 14400, 31
+DAY, INTERVAL, COUNTED_DAYS, PORTION = 86400, 14400, 31, 200
 
 SOFTWARE = ["https://github.com/hoytech/strfry", "git+https://github.com/hoytech/strfry.git", "https://git.sr.ht/~gheartsfield/nostr-rs-relay",
             "https://github.com/fiatjaf/khatru", "https://github.com/bitvora/haven", "https://github.com/cameri/nostream",
@@ -47,7 +47,7 @@ FROM (SELECT x.*, n %% 10 >= 6 AND h %% 100 < 98 AS up,
     (80 + n %% 400 + h %% 50) * CASE WHEN n %% 50 = 7 AND at >= %(slow)s THEN 6 ELSE 1 END AS rtt
   FROM (SELECT n, %(start)s + k::int8 * %(interval)s + n::int8 * 7919 %% %(interval)s AS at,
       hashint8(n::int8 * 1000003 + k) & 2147483647 AS h
-    FROM generate_series(1, %(relays)s) n, generate_series(%(round)s, %(round)s + %(rounds)s - 1) k) x) y
+    FROM generate_series(%(first)s, %(last)s) n, generate_series(%(round)s, %(round)s + %(rounds)s - 1) k) x) y
 ORDER BY at"""
 COUNTED = f"""WITH i AS ({CHECKS} RETURNING id, finding_id, rtt_open, rtt_read, flags)
 SELECT count(check_count(o.id, o.finding_id, o.rtt_open, o.rtt_read, o.flags)::text) FROM (SELECT * FROM i ORDER BY id & 137438953471) o"""
@@ -95,14 +95,14 @@ def make(cursor: Any, relays: int, days: int, progress: Callable[[str], None] = 
     daily = DAY // INTERVAL
     for day in range(days):
         if day < bulk:
-            cursor.execute(IN_BULK, {**values, "round": day * daily, "rounds": daily})
+            cursor.execute(IN_BULK, {**values, "round": day * daily, "rounds": daily, "first": 1, "last": relays})
         else:
             if day == bulk and bulk > 0:
                 cursor.execute(TALLY, {"at": start + bulk * DAY})
             # In small transactions, as the daemon does it: what is updated in place stays small.
             for number in range(day * daily, (day + 1) * daily):
-                cursor.execute(COUNTED, {**values, "round": number, "rounds": 1})
-            cursor.execute("VACUUM relay_tally, relay_monitor, relay_day")
+                for first in range(1, relays + 1, PORTION):
+                    cursor.execute(COUNTED, {**values, "round": number, "rounds": 1, "first": first, "last": min(relays, first + PORTION - 1)})
         if day % 30 == 0:
             progress(f"day {day} of {days}")
     cursor.execute(HEALTH, values)
