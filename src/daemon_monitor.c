@@ -225,7 +225,9 @@ void daemon_monitor_close(struct daemon *d)
 {
     if (d->monitor != NULL)
         monitor_close(d->monitor);
+    d->monitor = NULL;
     if (d->publisher != NULL)
         publisher_close(d->publisher);
+    d->publisher = NULL;
     geo_close(d->geo);
 }

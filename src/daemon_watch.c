@@ -332,6 +332,29 @@ static void status_rates(const struct watch *w, struct status *s)
     s->received_per_s = (double)(newest->received - oldest->received) / seconds;
 }
 
+static void status_monitor(const struct daemon *d, struct status *s)
+{
+    struct monitor_status m;
+    struct publisher_status p = {0};
+
+    if (d->monitor == NULL)
+        return;
+    monitor_status(d->monitor, &m);
+    if (d->publisher != NULL)
+        publisher_status(d->publisher, &p);
+    s->monitor = (struct status_monitor){.enabled = true,
+                                         .relays = m.relays,
+                                         .checked = m.checked,
+                                         .due = m.due,
+                                         .running = m.running,
+                                         .readable = m.readable,
+                                         .failing = m.failing,
+                                         .retired = m.retired,
+                                         .publish_waiting = p.waiting};
+    for (int i = 0; i < NETWORK__COUNT; i++)
+        s->monitor.outage = s->monitor.outage || metrics.monitor_outage[i] != 0;
+}
+
 static void status_memory(const struct daemon *d, struct status *s)
 {
     s->memory_max[POOL_BATCHES] = (int64_t)d->pools.batches;
@@ -388,6 +411,7 @@ void watch_status(const struct watch *w, struct status *s)
     }
     status_rates(w, s);
     status_memory(d, s);
+    status_monitor(d, s);
 }
 
 static void set_gauges(struct watch *w)
@@ -396,6 +420,11 @@ static void set_gauges(struct watch *w)
     struct status s = {0};
 
     status_memory(d, &s);
+    status_monitor(d, &s);
+    metrics.monitored_relays[HEALTH_METRIC_NEVER] = s.monitor.relays - s.monitor.checked;
+    metrics.monitored_relays[HEALTH_METRIC_READABLE] = s.monitor.readable;
+    metrics.monitored_relays[HEALTH_METRIC_FAILING] = s.monitor.failing;
+    metrics.monitored_relays[HEALTH_METRIC_RETIRED] = s.monitor.retired;
     for (int i = 0; i < POOL__COUNT; i++) {
         metrics.memory_used_bytes[i] = s.memory_used[i];
         metrics.memory_max_bytes[i] = s.memory_max[i];

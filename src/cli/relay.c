@@ -16,6 +16,13 @@ static const char sql[] =
     " 'failures', s.failures, 'error', nullif(s.error, ''), 'traits', nullif(s.traits, ''), "
     "'event_messages', s.events,"
     " 'bytes', s.bytes, 'events_new', s.events_new,"
+    " 'health', (SELECT json_build_object('state', h.state, 'openable', h.openable, 'readable', "
+    "h.readable, 'writable', h.writable,"
+    "   'failures', h.failures_in_row, 'error', nullif(h.error, ''), 'rtt_read', h.rtt_read,"
+    "   'last_success', extract(epoch FROM h.last_success)::int8, 'last_failure', extract(epoch "
+    "FROM h.last_failure)::int8,"
+    "   'next_check', extract(epoch FROM h.next_check)::int8) FROM relay_health h WHERE "
+    "h.relay_url = r.url),"
     " 'coverage', (SELECT coalesce(json_agg(json_build_object('filter', c.filter, 'lo', c.lo, "
     "'hi', c.hi, 'grade', c.grade)"
     "   ORDER BY c.hi DESC), '[]') FROM relay_coverage c WHERE c.relay_url = r.url),"
@@ -72,6 +79,33 @@ static void print_spans(const struct js *spans, const char *label, const char *w
         (void)printf("%-14s none\n", label);
 }
 
+static const char *answer(const struct js *health, const char *key)
+{
+    const struct js *v = js_get(health, key);
+
+    return js_type(v) != JS_BOOL ? "not tested" : js_bool(v, false) ? "yes" : "no";
+}
+
+static void print_health(const struct js *health)
+{
+    struct str error = js_str(js_get(health, "error"), STR(""));
+    int64_t rtt = js_int(js_get(health, "rtt_read"), -1);
+
+    if (js_type(health) != JS_OBJECT)
+        return;
+    (void)printf("%-14s " STR_FMT ": opens %s, reads %s, writes %s", "health",
+                 STR_ARG(js_str(js_get(health, "state"), STR("?"))), answer(health, "openable"),
+                 answer(health, "readable"), answer(health, "writable"));
+    if (rtt >= 0)
+        (void)printf(", answers in %" PRId64 " ms", rtt);
+    (void)putchar('\n');
+    if (error.n > 0)
+        (void)printf("%-14s " STR_FMT ", %" PRId64 " in a row\n", "check failed", STR_ARG(error),
+                     js_int(js_get(health, "failures"), 0));
+    print_time(health, "last_success", "last well");
+    print_time(health, "next_check", "next check");
+}
+
 static void print_relay(const struct js *root)
 {
     struct str error = js_str(js_get(root, "error"), STR(""));
@@ -80,6 +114,7 @@ static void print_relay(const struct js *root)
                  STR_ARG(js_str(js_get(root, "url"), STR(""))),
                  STR_ARG(js_str(js_get(root, "network"), STR(""))));
     print_time(root, "known_since", "known since");
+    print_health(js_get(root, "health"));
     print_time(root, "last_connected", "last connected");
     print_time(root, "last_in_sync", "last in sync");
     print_time(root, "next_visit", "next visit");

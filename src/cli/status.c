@@ -159,6 +159,15 @@ static void print_status(const struct js *root, bool private_database)
                  number(root, "relays", "known"), number(root, "relays", "connected"));
     print_members(js_get(js_get(root, "relays"), "by_network"), ", ");
     print_states(js_get(js_get(root, "relays"), "by_state"));
+    if (js_bool(js_get(js_get(root, "monitor"), "enabled"), false))
+        (void)printf("health    %" PRId64 " of %" PRId64 " relays checked, %" PRId64
+                     " readable, %" PRId64 " failing, %" PRId64 " retired; %" PRId64 " due%s\n",
+                     number(root, "monitor", "checked"), number(root, "monitor", "relays"),
+                     number(root, "monitor", "readable"), number(root, "monitor", "failing"),
+                     number(root, "monitor", "retired"), number(root, "monitor", "due"),
+                     js_bool(js_get(js_get(root, "monitor"), "outage"), false)
+                         ? "; all seem down: our own network?"
+                         : "");
     (void)printf("coverage  %" PRId64 " of %" PRId64 " answering relays complete\n",
                  number(root, "relays", "ever_in_sync"), number(root, "relays", "ever_ready"));
     (void)printf("this run  %" PRId64 " archived (%.0f/s)", number(root, "run", "archived"),

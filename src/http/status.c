@@ -98,6 +98,8 @@ static struct js *run_json(const struct status *s)
     return run;
 }
 
+static struct js *monitor_json(const struct status_monitor *m);
+
 struct js *status_json(const struct status *s)
 {
     struct js *root = js_new_object(), *relays = js_new_object(), *archive = js_new_object();
@@ -135,6 +137,7 @@ struct js *status_json(const struct status *s)
     js_set(root, "archive", archive);
 
     js_set(root, "run", run_json(s));
+    js_set(root, "monitor", monitor_json(&s->monitor));
 
     for (int i = 0; i < POOL__COUNT; i++) {
         struct js *pool = js_new_object();
@@ -146,6 +149,27 @@ struct js *status_json(const struct status *s)
     js_set(root, "memory", memory);
     js_set_int(root, "loop_lag_max_milliseconds", s->loop_lag_max_ms);
     return root;
+}
+
+static struct js *monitor_json(const struct status_monitor *m)
+{
+    struct js *object = js_new_object();
+
+    js_set_bool(object, "enabled", m->enabled);
+    js_set_int(object, "relays", m->relays);
+    js_set_int(object, "checked", m->checked);
+    js_set_int(object, "due", m->due);
+    js_set_int(object, "running", m->running);
+    js_set_int(object, "readable", m->readable);
+    js_set_int(object, "failing", m->failing);
+    js_set_int(object, "retired", m->retired);
+    js_set_int(object, "checks", total(metrics.checks_total, NETWORK__COUNT));
+    js_set_bool(object, "outage", m->outage);
+    js_set_int(object, "published", metrics.published_total[0]);
+    js_set_int(object, "waiting_to_be_published", m->publish_waiting);
+    js_set(object, "failures_by_reason",
+           reasons(metrics.check_failures_total, ERR__COUNT, name_of_error));
+    return object;
 }
 
 /* For a terminal */
@@ -207,6 +231,15 @@ static void put_relays(struct block *b, const struct status *s)
     put_states(b, s);
 }
 
+static void put_monitor(struct block *b, const struct status_monitor *m)
+{
+    if (!m->enabled)
+        return;
+    put(b, " health    %u of %u relays checked, %u readable, %u failing, %u retired; %u due%s",
+        m->checked, m->relays, m->readable, m->failing, m->retired, m->due,
+        m->outage ? "; all seem down: our own network?" : "");
+}
+
 static void put_archive(struct block *b, const struct status *s)
 {
     char size[32], growth[32], lasts[32], traffic[32], free_bytes[32];
@@ -238,6 +271,7 @@ void status_block(const struct status *s, uint32_t width, FILE *out, uint32_t *l
     put(&b, "bigbrotrd " BIGBROTR_VERSION ": %s, %s; database: %s", s->phase,
         human_duration(up, sizeof(up), (double)s->uptime_s), s->database);
     put_relays(&b, s);
+    put_monitor(&b, &s->monitor);
     put_archive(&b, s);
     if (s->paused[0] != '\0')
         put(&b, " history   paused: %s", s->paused);

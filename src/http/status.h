@@ -34,6 +34,13 @@ struct status {
      * of those that ever answered. */
     uint32_t relays_ever_ready, relays_synced;
 
+    /* What the monitor knows; all zero without one. */
+    struct status_monitor {
+        bool enabled, outage; /* outage: nearly all relays of a network seem down, so it is us */
+        uint32_t relays, checked, due, running, readable, failing, retired;
+        uint32_t publish_waiting;
+    } monitor;
+
     int64_t memory_used[POOL__COUNT], memory_max[POOL__COUNT];
     int64_t loop_lag_max_ms;
 };
