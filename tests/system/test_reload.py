@@ -1,0 +1,106 @@
+"""SIGHUP: all of a new configuration or nothing of it, under load, without a connection lost.
+
+    RELOADS=500 python3 -m pytest tests/system/test_reload.py        at length
+"""
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from conftest import World
+from test_http import get, listening
+from world.daemon import Daemon
+from world.process import until
+
+RELOADS = int(os.environ.get("RELOADS", "50"))
+
+
+def count(port: int, result: str) -> int:
+    name = f'bigbrotr_reloads_total{{result="{result}"}} '
+    return next(int(line[len(name):]) for line in get(port, "/metrics")[1].splitlines() if line.startswith(name))
+
+
+def resident(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
+
+
+def reload(daemon: Daemon, result: str) -> str:
+    """What the log says of it."""
+    seen = daemon.log_bytes()
+    words = {"applied": b"the configuration was reloaded", "refused": b"the configuration was not reloaded"}[result]
+    os.kill(daemon.pid, signal.SIGHUP)
+    until(lambda: words in daemon.log_path.read_bytes()[seen:], 10, f"the reload is {result}", daemon.alive, every=0.02)
+    time.sleep(0.05)
+    return daemon.log_path.read_bytes()[seen:].decode()
+
+
+def test_reloads_under_load(world: World) -> None:
+    relays = world.farm.add(*[{"data": [{"mint": {"n": 400, "seed": 40 + i}}]} for i in range(6)])
+    daemon, port, _ = listening(world)
+    daemon.seeds(*[r.url for r in relays])
+    token = daemon.home / "token"
+    daemon.start()
+    daemon.complete(relays)
+    connections = {r.url: r.record()["connections_total"] for r in relays}
+    ini = daemon.home / "bigbrotr.ini"
+    good = ini.read_text()
+
+    def write(text: str) -> None:
+        ini.write_text(text)
+
+    def frozen(key: str, value: str) -> str:
+        return good.replace("[daemon]\n", f"[daemon]\n{key} = {value}\n")
+
+    wrong: list[tuple[str, Callable[[], None], str]] = [
+        ("a bad value", lambda: write(good.replace("retry_min = 200ms", "retry_min = soon")), "retry_min"),
+        ("an unknown key", lambda: write(good + "\n[archive]\nsize_maximum = 1\n"), "size_max"),
+        ("half of it", lambda: write(good[:len(good) // 2].rsplit("=", 1)[0]), ""),
+        ("nobody may read it", lambda: ini.chmod(0), ""),
+        ("it is gone", lambda: ini.rename(ini.with_suffix(".away")), "bigbrotr.ini"),
+        ("a frozen key", lambda: write(frozen("workers", "3")), "workers"),
+        ("a secret that is not there", lambda: write(good + f"\n[http]\ntoken_file = {token}\n"), "token"),
+    ]
+    rng = random.Random(7)
+    first = 0
+    for i in range(RELOADS):
+        what, spoil, says = wrong[i % len(wrong)] if i % 2 == 0 else ("", lambda: None, "")
+        if what:
+            spoil()
+            log = reload(daemon, "refused")
+            assert says in log, f"{what}: {log}"
+            if not ini.exists():
+                ini.with_suffix(".away").rename(ini)
+            ini.chmod(0o640)
+            write(good)
+        else:
+            good = good.replace("retry_max = 2s", "retry_max = 3s") if rng.random() < 0.5 else good.replace("retry_max = 3s", "retry_max = 2s")
+            write(good)
+            reload(daemon, "applied")
+        if i == RELOADS // 2:
+            first = resident(daemon.pid)
+    grown = resident(daemon.pid) - first
+    assert grown < 4 * 1024 * 1024, f"{grown} bytes more after {RELOADS // 2} reloads"
+    assert {r.url: r.record()["connections_total"] for r in relays} == connections, "a reload costs no connection"
+    until(lambda: count(port, "applied") == RELOADS // 2 and count(port, "refused") == RELOADS - RELOADS // 2, 5, "all are counted")
+    daemon.stop()
+
+
+def test_levels_of_the_log_change_at_once(world: World) -> None:
+    daemon, port, _ = listening(world)
+    daemon.set("log", level="error")
+    daemon.start()
+    until(lambda: get(port, "/ready")[0] == 200, 20, "it is ready", daemon.alive)
+    assert " info " not in daemon.log(100)
+    daemon.set("log", level="error", modules="daemon=info", format="json")
+    daemon.write_ini()
+    reload(daemon, "applied")
+    assert '"module":"daemon","msg":"the configuration was reloaded"' in daemon.log(3)
+    daemon.set("log", level="error", modules="nobody=info")
+    daemon.write_ini()
+    reload(daemon, "refused")
+    assert "modules are archive" in daemon.log(3)
+    daemon.stop()
