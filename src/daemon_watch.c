@@ -48,7 +48,7 @@ struct watch {
     int64_t disk_free, disk_total;
     bool paused;
     char paused_text[STATUS_TEXT_MAX];
-    uint32_t lag_max_ms;
+    uint32_t lag_max_ms, turn_max_us;
 
     bool terminal, drawn;
     uint32_t lines;
@@ -112,6 +112,7 @@ static void on_tick(uv_timer_t *timer)
     for (int i = 0; i < NETWORK__COUNT; i++)
         oldest->received += metrics.received_bytes_total[i];
     w->lag_max_ms = loop_lag_take_max_ms(w->d->loop);
+    w->turn_max_us = loop_turn_take_max_us(w->d->loop);
     if (now - w->stats_ms >= STATS_EVERY_MS)
         ask_stats(w);
     look_at_disk(w);
@@ -391,7 +392,8 @@ void watch_status(const struct watch *w, struct status *s)
                          .growth_bytes_per_h = growth_per_hour(w),
                          .disk_free_bytes = w->disk_free,
                          .disk_total_bytes = w->disk_total,
-                         .loop_lag_max_ms = w->lag_max_ms};
+                         .loop_lag_max_ms = w->lag_max_ms,
+                         .loop_turn_max_us = w->turn_max_us};
     memcpy(s->database, d->database_text, sizeof(s->database));
     (void)snprintf(s->state_dir, sizeof(s->state_dir), "%.*s", STATUS_TEXT_MAX - 1, d->state_dir);
     memcpy(s->paused, w->paused_text, sizeof(s->paused));
@@ -436,6 +438,7 @@ static void set_gauges(struct watch *w)
     metrics.database_up[0] = d->db != NULL && db_is_up(d->db);
     metrics.backfill_paused[0] = w->paused;
     metrics.loop_lag_max_seconds[0] = w->lag_max_ms;
+    metrics.loop_turn_max_seconds[0] = (w->turn_max_us + 500) / 1000;
     metrics.ready[0] = d->phase == PHASE_ARCHIVING && metrics.database_up[0] == 1;
     metrics.archive_events[0] = w->stats.events;
     metrics.archive_sightings[0] = w->stats.sightings;

@@ -148,6 +148,7 @@ struct js *status_json(const struct status *s)
     }
     js_set(root, "memory", memory);
     js_set_int(root, "loop_lag_max_milliseconds", s->loop_lag_max_ms);
+    js_set_int(root, "loop_turn_max_microseconds", s->loop_turn_max_us);
     return root;
 }
 

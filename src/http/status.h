@@ -42,7 +42,7 @@ struct status {
     } monitor;
 
     int64_t memory_used[POOL__COUNT], memory_max[POOL__COUNT];
-    int64_t loop_lag_max_ms;
+    int64_t loop_lag_max_ms, loop_turn_max_us;
 };
 
 struct js *status_json(const struct status *s);

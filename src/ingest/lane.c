@@ -10,6 +10,10 @@
 
 enum { RETRY_SOON_MS = 50, RETRY_LATER_MS = 5000 };
 
+/* Of raw events in one transaction: the loop copies them three times over (arrays, libpq, socket)
+ * in one turn, which must stay short for large events too. */
+enum { TRANSACTION_BYTES = 4 * 1024 * 1024 };
+
 /* In the order in which they run. */
 static void on_timer(uv_timer_t *timer);
 static void start_write(struct lane *lane);
@@ -167,13 +171,17 @@ static void take_proof(struct lane *lane, struct ingest_page *p, uint32_t *spans
 /* Moves what fits into one transaction to the `taken` lists. */
 static void take(struct lane *lane, uint32_t *events, uint32_t *spans)
 {
+    uint64_t bytes = 0;
+
     *events = 0;
     *spans = 0;
     while (!list_empty(&lane->ready)) {
         struct chunk *c = CONTAINER_OF(lane->ready.next, struct chunk, link);
-        if (*events > 0 && *events + c->n > lane->ingest->options.batch_events)
+        if (*events > 0 && (*events + c->n > lane->ingest->options.batch_events ||
+                            bytes + c->bytes > TRANSACTION_BYTES))
             break;
         *events += c->n;
+        bytes += c->bytes;
         lane->ready_events -= c->n;
         list_remove(&c->link);
         list_add_tail(&lane->taken, &c->link);

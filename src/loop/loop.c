@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "core/metrics.h"
 
@@ -16,6 +17,9 @@ struct watch {
 struct loop {
     uv_loop_t uv;
     uv_timer_t lag_tick;
+    uv_prepare_t turn;   /* runs once a turn, before the loop waits */
+    int64_t turn_cpu_ns; /* of this thread when it last ran */
+    uint64_t turn_max_ns;
     uint64_t tick_due_ns; /* when the next tick should come */
     uint64_t lag_max_ms;
     struct watch watches[LOOP_SIGNALS_MAX];
@@ -23,25 +27,39 @@ struct loop {
 };
 
 static void on_lag_tick(uv_timer_t *h);
+static void on_turn(uv_prepare_t *h);
 static void on_signal(uv_signal_t *h, int signum);
+
+static int64_t thread_cpu_ns(void)
+{
+    struct timespec t = {0};
+
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
 
 struct loop *loop_open(void)
 {
     struct loop *l = calloc(1, sizeof(*l));
 
-    if (l == NULL || uv_loop_init(&l->uv) != 0 || uv_timer_init(&l->uv, &l->lag_tick) != 0)
+    if (l == NULL || uv_loop_init(&l->uv) != 0 || uv_timer_init(&l->uv, &l->lag_tick) != 0 ||
+        uv_prepare_init(&l->uv, &l->turn) != 0)
         abort();
     (void)signal(SIGPIPE, SIG_IGN);
     l->lag_tick.data = l;
     l->tick_due_ns = uv_hrtime() + LOOP_LAG_TICK_MS * 1000000ULL;
     (void)uv_timer_start(&l->lag_tick, on_lag_tick, LOOP_LAG_TICK_MS, 0);
     uv_unref((uv_handle_t *)&l->lag_tick);
+    l->turn.data = l;
+    (void)uv_prepare_start(&l->turn, on_turn);
+    uv_unref((uv_handle_t *)&l->turn);
     return l;
 }
 
 void loop_close(struct loop *l)
 {
     uv_close((uv_handle_t *)&l->lag_tick, NULL);
+    uv_close((uv_handle_t *)&l->turn, NULL);
     for (unsigned i = 0; i < l->watch_count; i++)
         uv_close((uv_handle_t *)&l->watches[i].handle, NULL);
     (void)uv_run(&l->uv, UV_RUN_DEFAULT);
@@ -60,6 +78,7 @@ uv_loop_t *loop_uv(struct loop *l)
 
 void loop_run(struct loop *l)
 {
+    l->turn_cpu_ns = thread_cpu_ns();
     (void)uv_run(&l->uv, UV_RUN_DEFAULT);
 }
 
@@ -92,6 +111,14 @@ uint32_t loop_lag_take_max_ms(struct loop *l)
     return max > UINT32_MAX ? UINT32_MAX : (uint32_t)max;
 }
 
+uint32_t loop_turn_take_max_us(struct loop *l)
+{
+    uint64_t us = l->turn_max_ns / 1000;
+
+    l->turn_max_ns = 0;
+    return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
+
 void loop_lag_note(struct loop *l, uint64_t late_ms)
 {
     metric_observe(loop_lag_seconds, late_ms > INT32_MAX ? INT32_MAX : (int64_t)late_ms);
@@ -110,6 +137,19 @@ static void on_lag_tick(uv_timer_t *h)
     loop_lag_note(l, now > l->tick_due_ns ? (now - l->tick_due_ns) / 1000000 : 0);
     l->tick_due_ns = now + LOOP_LAG_TICK_MS * 1000000ULL;
     (void)uv_timer_start(&l->lag_tick, on_lag_tick, LOOP_LAG_TICK_MS, 0);
+}
+
+/* Waiting uses no processor time: what the clock has gone on since the last turn went to its
+ * callbacks. */
+static void on_turn(uv_prepare_t *h)
+{
+    struct loop *l = h->data;
+    int64_t now = thread_cpu_ns();
+    uint64_t used = (uint64_t)(now - l->turn_cpu_ns);
+
+    if (used > l->turn_max_ns)
+        l->turn_max_ns = used;
+    l->turn_cpu_ns = now;
 }
 
 static void on_signal(uv_signal_t *h, int signum)

@@ -8,6 +8,14 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Workers give way to the loop: where threads are more than processors, who only has to pass bytes
+ * on would wait behind who checks a thousand signatures (measured with 50 walks on two busy
+ * processors: half as many turns of the loop were interrupted for 10 ms). */
+enum { WORKERS_NICE = 5 };
 
 struct workers {
     uv_mutex_t lock;
@@ -104,7 +112,10 @@ static void thread_main(void *arg)
     struct workers *w = arg;
     struct worker_job *job;
     enum worker_queue from;
+    id_t self = (id_t)syscall(SYS_gettid);
 
+    /* Of this thread alone: Linux keeps it for each.  Added to what the process was given. */
+    (void)setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + WORKERS_NICE);
     uv_mutex_lock(&w->lock);
     while ((job = next_job(w, &from)) != NULL) {
         uv_mutex_unlock(&w->lock);

@@ -1,6 +1,7 @@
 """The measurements.  Each returns rows; the names in ALL are those of `run --only`."""
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import time
@@ -151,7 +152,8 @@ def bench_many(stage: Stage) -> list[Row]:
                 f"{fixed / MIB:.0f} MiB (a daemon without relays)", "", f"{(limit + fixed) / MIB:.0f} MiB",
                 f"memory_max = 64MiB, the least that it takes; {run.run['event_messages']} EVENT messages; CPU {run.cpu:.1f} s of the daemon, "
                 f"{run.database:.1f} s of PostgreSQL; {run.run['signature_checks'] / run.run['archived']:.3f} signature checks an event"),
-            Row("the daemon's loop: the longest absence, 50 walks at once", f"{absent} ms")]
+            Row("the daemon's loop: the longest absence, 50 walks at once", f"{absent} ms", "", "", "10 ms of its own",
+                f"wall clock, {os.cpu_count()} processors shared with PostgreSQL and the farm; the longest turn used {lag.turn_us / 1e3:.1f} ms")]
     rows += bytes_on_disk(daemon)
     daemon.stop()
     return rows

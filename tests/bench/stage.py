@@ -69,17 +69,20 @@ def read(daemon: Daemon) -> Meter:
 
 
 class Lag:
-    """The longest time that the daemon's loop was away, asked each half second: its own figure is that of the last second."""
+    """The longest time that the daemon's loop was away, and the most processor time that one of its turns used, which others on the
+    machine do not add to.  Asked each half second: its own figures are those of the last second."""
 
     def __init__(self, daemon: Daemon):
-        self.daemon, self.most, self.over = daemon, 0, False
+        self.daemon, self.most, self.turn_us, self.over = daemon, 0, 0, False
         self.thread = threading.Thread(target=self._watch, daemon=True)
         self.thread.start()
 
     def _watch(self) -> None:
         while not self.over:
             try:
-                self.most = max(self.most, self.daemon.status()["loop_lag_max_milliseconds"])
+                status = self.daemon.status()
+                self.most = max(self.most, status["loop_lag_max_milliseconds"])
+                self.turn_us = max(self.turn_us, status["loop_turn_max_microseconds"])
             except (OSError, ValueError, KeyError):
                 pass
             time.sleep(0.5)

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -103,6 +104,52 @@ static void test_a_hog_is_seen(void **state)
     loop_close(l);
 }
 
+static void burn(uv_timer_t *t)
+{
+    struct timespec from, now;
+
+    (void)t;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+    do
+        (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    while ((now.tv_sec - from.tv_sec) * 1000000000L + now.tv_nsec - from.tv_nsec < 30000000L);
+}
+
+static void nap(uv_timer_t *t)
+{
+    (void)t;
+    uv_sleep(200);
+}
+
+static void pass(uv_timer_t *t)
+{
+    (void)t;
+}
+
+/* What a turn used, not what it waited, however busy the machine is. */
+static void test_what_a_turn_used(void **state)
+{
+    (void)state;
+    struct loop *l = loop_open();
+    uv_timer_t first, last; /* a turn is over when the next one waits */
+
+    uv_timer_init(loop_uv(l), &first);
+    uv_timer_init(loop_uv(l), &last);
+    for (int i = 0; i < 2; i++) {
+        uv_timer_start(&first, i == 0 ? burn : nap, 1, 0);
+        uv_timer_start(&last, pass, 250, 0);
+        loop_run(l);
+        uint32_t us = loop_turn_take_max_us(l);
+        if (i == 0)
+            assert_true(us >= 30000);
+        else
+            assert_true(us < 200000);
+    }
+    uv_close((uv_handle_t *)&first, NULL);
+    uv_close((uv_handle_t *)&last, NULL);
+    loop_close(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +157,7 @@ int main(void)
         cmocka_unit_test(test_watching_keeps_no_loop_alive),
         cmocka_unit_test(test_delays_are_counted),
         cmocka_unit_test(test_a_hog_is_seen),
+        cmocka_unit_test(test_what_a_turn_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
