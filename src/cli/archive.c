@@ -110,9 +110,15 @@ struct archive *archive_open(const struct config *cfg, struct err *err)
         (void)uv_run(&a->loop, UV_RUN_ONCE);
     if (a->ready)
         return a;
-    (void)err_set(err, ERR_DB_AWAY, "%s%s", a->err.detail,
-                  cfg->database_url[0] == '\0' ? " (the private database runs while bigbrotrd runs)"
-                                               : "");
+    /* What libpq says of a socket that is not there would not lead anybody to the daemon. */
+    if (cfg->database_url[0] == '\0')
+        (void)err_set(
+            err, ERR_DB_AWAY,
+            "the private database runs only while bigbrotrd does: start it, or wait until "
+            "it is up (%.200s)",
+            a->err.detail);
+    else
+        (void)err_set(err, ERR_DB_AWAY, "%s", a->err.detail);
     archive_close(a);
     return NULL;
 }

@@ -1,18 +1,24 @@
 /* relay: what the archive knows of one relay. */
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "cli/command.h"
+#include "core/human.h"
+#include "core/metrics.h"
 #include "nostr/url.h"
+#include "services/walk.h"
 
 /* Everything in one JSON text, made by the server: the same facts for people and for --json. */
 static const char sql[] =
     "SELECT json_build_object('url', r.url, 'network', r.network, 'known_since', r.inserted_at,"
     " 'last_connected', s.last_ok_at_ms / 1000, 'last_in_sync', s.synced_at_ms / 1000, "
     "'next_visit', s.next_at_ms / 1000,"
+    " 'live_to', (SELECT max(c.hi) FROM relay_coverage c WHERE c.relay_url = r.url"
+    "   AND c.grade = 'live'), 'now', extract(epoch FROM now())::int8,"
     " 'failures', s.failures, 'error', nullif(s.error, ''), 'traits', nullif(s.traits, ''), "
     "'event_messages', s.events,"
     " 'bytes', s.bytes, 'events_new', s.events_new,"
@@ -32,6 +38,8 @@ static const char sql[] =
     "r.url))::text"
     " FROM relays r LEFT JOIN relay_sync s USING (relay_id) WHERE r.url = $1";
 
+/* A live proof is written every half minute, and keeps behind the clock. */
+enum { LIVE_BEHIND_S = 300 };
 enum { ANSWER_MAX = 64 * 1024 * 1024, ANSWER_DEPTH = 8, SPANS_SHOWN = 12 };
 
 static void keep(void *owner, const struct result *res, int row)
@@ -106,9 +114,94 @@ static void print_health(const struct js *health)
     print_time(health, "next_check", "next check");
 }
 
-static void print_relay(const struct js *root)
+static bool is_live(const struct js *root)
+{
+    int64_t now = js_int(js_get(root, "now"), 0);
+
+    return js_int(js_get(root, "live_to"), 0) > now - LIVE_BEHIND_S &&
+           js_int(js_get(root, "next_visit"), 0) <= now;
+}
+
+/* In the words of `bigbrotr status`, as far as the database can tell. */
+static void print_state(const struct js *root)
+{
+    int64_t next = js_int(js_get(root, "next_visit"), 0), now = js_int(js_get(root, "now"), 0);
+    int64_t synced = js_int(js_get(root, "last_in_sync"), 0);
+    enum relay_state state = RELAY_WAITING;
+    char text[40];
+
+    if (is_live(root))
+        state = RELAY_LIVE;
+    else if (js_int(js_get(root, "failures"), 0) > 0)
+        state = RELAY_FAILING;
+    else if (synced > 0 && synced >= js_int(js_get(root, "last_connected"), 0))
+        state = RELAY_IN_SYNC;
+    (void)printf("%-14s %s", "state", relay_state_words(state));
+    if (state == RELAY_LIVE)
+        (void)puts(": what is new comes by itself");
+    else if (next > now)
+        (void)printf(", next visit %s\n", date(text, sizeof(text), next));
+    else
+        (void)puts(", being visited or due");
+}
+
+static void print_failure(const struct js *root)
 {
     struct str error = js_str(js_get(root, "error"), STR(""));
+    int64_t failures = js_int(js_get(root, "failures"), 0);
+
+    if (error.n == 0)
+        return;
+    (void)printf("%-14s " STR_FMT, "last failure", STR_ARG(error));
+    for (int code = 1; code < ERR__COUNT; code++)
+        if (str_eq(error, str_z(err_name((enum err_code)code))))
+            (void)printf(": %s", err_text((enum err_code)code));
+    if (failures > 1)
+        (void)printf(" (%" PRId64 " times in a row)", failures);
+    (void)putchar('\n');
+}
+
+static void print_trait(bool holds, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* One line for each thing that has been learnt. */
+static void print_trait(bool holds, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (!holds)
+        return;
+    (void)printf("%-14s ", "learnt");
+    va_start(ap, fmt);
+    (void)vprintf(fmt, ap);
+    va_end(ap);
+    (void)putchar('\n');
+}
+
+static void print_traits(struct str text)
+{
+    struct walk_traits t = {0};
+    char z[WALK_TRAITS_TEXT];
+
+    if (str_copy(z, sizeof(z), text))
+        walk_traits_read(&t, z);
+    print_trait(t.cap > 0, "at most %" PRId32 " %s came at once", t.cap,
+                human_noun(t.cap, "event", "events"));
+    print_trait(t.page > 0, "it is asked for %" PRId32 " at once: more did not work", t.page);
+    print_trait(t.newest_first == TRI_YES, "sends the newest first");
+    print_trait(t.newest_first == TRI_NO, "does not send the newest first: it cannot be paged");
+    print_trait(t.honours_until == TRI_NO, "ignores `until`: it cannot be paged");
+    print_trait(t.hides, "hides some of its events from us");
+    print_trait(t.restricts && !t.hides, "may hide some kinds from us");
+    print_trait(t.scraper, "answers only what names kinds or authors");
+    print_trait(t.finishes, "says when nothing is left (NIP-67)");
+    print_trait(t.pages == 0, "nothing yet");
+}
+
+static void print_relay(const struct js *root)
+{
+    char bytes[32];
+    int64_t messages = js_int(js_get(root, "event_messages"), 0);
+    int64_t first = js_int(js_get(root, "events_new"), 0);
 
     (void)printf("%-14s " STR_FMT " (" STR_FMT ")\n", "relay",
                  STR_ARG(js_str(js_get(root, "url"), STR(""))),
@@ -117,16 +210,13 @@ static void print_relay(const struct js *root)
     print_health(js_get(root, "health"));
     print_time(root, "last_connected", "last connected");
     print_time(root, "last_in_sync", "last in sync");
-    print_time(root, "next_visit", "next visit");
-    if (error.n > 0)
-        (void)printf("%-14s " STR_FMT ", %" PRId64 " in a row\n", "last failure", STR_ARG(error),
-                     js_int(js_get(root, "failures"), 0));
-    (void)printf("%-14s %" PRId64 " EVENT messages, %" PRId64 " bytes, %" PRId64
-                 " events first from here\n",
-                 "read", js_int(js_get(root, "event_messages"), 0),
-                 js_int(js_get(root, "bytes"), 0), js_int(js_get(root, "events_new"), 0));
-    (void)printf("%-14s " STR_FMT "\n", "learnt",
-                 STR_ARG(js_str(js_get(root, "traits"), STR("nothing yet"))));
+    print_state(root);
+    print_failure(root);
+    (void)printf("%-14s %" PRId64 " EVENT %s, %s, %" PRId64 " %s first from here\n", "read",
+                 messages, human_noun(messages, "message", "messages"),
+                 human_bytes(bytes, sizeof(bytes), (double)js_int(js_get(root, "bytes"), 0)), first,
+                 human_noun(first, "event", "events"));
+    print_traits(js_str(js_get(root, "traits"), STR("")));
     print_spans(js_get(root, "coverage"), "proven", "grade");
     print_spans(js_get(root, "gaps"), "gaps", "reason");
 }

@@ -93,6 +93,8 @@ static struct js *run_json(const struct status *s)
     js_set_real(run, "received_bytes_per_second", s->received_per_s);
     js_set(run, "rejected_by_reason",
            reasons(metrics.events_rejected_total, REJECT__COUNT, name_of_reject));
+    js_set(run, "requests_refused_by_reason",
+           reasons(metrics.refusals_total, ERR__COUNT, name_of_error));
     js_set(run, "connections_ended_by_reason",
            reasons(metrics.dial_failures_total, ERR__COUNT, name_of_error));
     return run;

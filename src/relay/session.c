@@ -12,6 +12,7 @@
 #include "core/list.h"
 #include "core/log.h"
 #include "nostr/sign.h"
+#include "relay/refusal.h"
 
 enum {
     SUB_ID_MAX = 16,
@@ -75,6 +76,8 @@ struct session {
     char settled[SETTLED_REMEMBERED][SUB_ID_MAX + 1]; /* ids of requests that ended last */
     uint32_t settled_n;
     bool sends_late; /* events came after their EOSE: every EOSE is given time */
+
+    struct err refusal; /* the last one since it answered anything: why it will hang up */
 
     bool asked_auth;
     enum auth_state auth;
@@ -367,6 +370,7 @@ static void on_event_message(struct session *s, const struct message *m, size_t 
     }
     r->result.events++;
     r->result.bytes += bytes;
+    s->refusal.code = ERR_NONE;
     if (r->state == REQUEST_LIVE)
         others_wait(s);
     if (r->state == REQUEST_OPEN) {
@@ -395,6 +399,7 @@ static void on_eose_message(struct session *s, const struct message *m)
     }
     if (r == NULL || r->state != REQUEST_OPEN)
         return;
+    s->refusal.code = ERR_NONE;
     r->result.finish = m->hint_finish;
     r->result.more = m->hint_more;
     if (!r->options.live) {
@@ -411,12 +416,27 @@ static void on_eose_message(struct session *s, const struct message *m)
         r->ops->on_eose(r->owner);
 }
 
+/* What it said may be why it does not answer, or hangs up. */
+static void note_refusal(struct session *s, struct request *r, struct str text,
+                         enum message_prefix prefix)
+{
+    char shown[160];
+
+    (void)str_escape(shown, sizeof(shown), text);
+    if (refusal_by_policy(refusal_code(prefix, shown)))
+        (void)err_set(&s->refusal, refusal_code(prefix, shown), "%s", shown);
+    if (r == NULL)
+        return;
+    r->result.prefix = prefix;
+    memcpy(r->result.text, shown, sizeof(shown));
+}
+
 static void refuse(struct request *r, struct str text, enum message_prefix prefix)
 {
     struct session *s = r->session;
 
-    r->result.prefix = prefix;
-    (void)str_escape(r->result.text, sizeof(r->result.text), text);
+    note_refusal(s, r, text, prefix);
+    metrics.refusals_total[refusal_code(prefix, r->result.text)]++;
     /* Asked to authenticate: once, then the same question under a new id. */
     if (prefix == PREFIX_AUTH_REQUIRED && s->options.signer != NULL && !r->auth_tried &&
         s->asked_auth && s->auth != AUTH_REFUSED) {
@@ -445,12 +465,16 @@ static void on_closed_message(struct session *s, const struct message *m)
 static void on_notice(struct session *s, const struct message *m)
 {
     struct request *r = only_open(s);
+    enum message_prefix prefix = message_prefix(m->text);
     char text[160];
 
-    log_debug("relay", "%s says \"%s\"", s->url, str_escape(text, sizeof(text), m->text));
+    (void)str_escape(text, sizeof(text), m->text);
+    log_debug("relay", "%s says \"%s\"", s->url, text);
     if (r != NULL && message_notice_refuses(m->text)) {
         (void)send_text(s, "CLOSE", r->id, STR(""));
-        refuse(r, m->text, message_prefix(m->text));
+        refuse(r, m->text, prefix);
+    } else if (refusal_by_policy(refusal_code(prefix, text))) {
+        note_refusal(s, r, m->text, prefix); /* a greeting, perhaps: time will tell */
     }
 }
 
@@ -625,7 +649,8 @@ static void on_timer(uv_timer_t *timer)
 /* Every open request is settled first, then the owner hears the end. */
 static void fail(struct session *s, const struct err *err)
 {
-    struct err copy = *err;
+    struct err copy =
+        err->code == ERR_DISCONNECTED && s->refusal.code != ERR_NONE ? s->refusal : *err;
     struct list *l;
 
     if (s->state == SESSION_READY)

@@ -4,7 +4,8 @@
  *
  * A request (REQ) has an id of its own that is never used again, is settled exactly once, and is
  * closed on the wire only after EOSE.  NIP-42: when a key is configured and a request is refused
- * with auth-required, the session authenticates and asks again under a new id, once.  NOTICE,
+ * with auth-required, the session authenticates and asks again under a new id, once.  When a relay
+ * refuses and then goes silent or hangs up, the refusal is the reason that is told.  NOTICE,
  * CLOSED, malformed EOSE and the rest: PROTOCOL 1.3.
  *
  * Ownership as wsconn: session_close() once, from anywhere; requests die with it without a further
@@ -41,7 +42,8 @@ struct session_ops {
 
 struct settlement {
     enum settle how;
-    enum message_prefix prefix; /* of CLOSED, or of the NOTICE that refused */
+    enum message_prefix prefix; /* of CLOSED, or of the NOTICE that refused, or came before it fell
+                                   silent */
     bool finish, more;          /* NIP-67 hints of EOSE */
     bool unproven;              /* EOSE without a subscription id: taken for ours, proves nothing */
     uint32_t events;            /* EVENT messages that came for it, valid or not */

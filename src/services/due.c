@@ -49,7 +49,7 @@ int64_t due_after_sync(int64_t now, uint32_t lot, const struct due_limits *limit
 /* What the relay decided, not what went wrong: asking again soon would be rude, and useless. */
 static int64_t policy_wait(enum err_code code)
 {
-    if (code == ERR_AUTH_REQUIRED || code == ERR_BLOCKED)
+    if (code == ERR_AUTH_REQUIRED || code == ERR_BLOCKED || code == ERR_PAYMENT_REQUIRED)
         return (int64_t)7 * DAY_MS;
     if (code == ERR_INVALID_EVENTS || code == ERR_ONION_DESCRIPTOR)
         return DAY_MS;

@@ -131,7 +131,6 @@ bool pow_begin(struct probe *p, int64_t bits);
 void pow_tags(const struct probe_pow *w, char nonce[24], char bits[8]);
 
 /* probe_judge.c, pure */
-enum err_code judge_refusal(enum message_prefix prefix, const char *text);
 enum err_code judge_settlement(const struct settlement *s);
 int64_t judge_pow_bits(const char *text); /* the difficulty that a refusal names; 0: none */
 /* Where a dial stood when the deadline passed. */

@@ -10,6 +10,7 @@
 
 #include "core/clock.h"
 #include "nostr/event.h"
+#include "relay/refusal.h"
 #include "services/probe_internal.h"
 
 enum {
@@ -244,7 +245,7 @@ static void on_written(void *owner, const struct exchange_answer *answer)
         int64_t bits = d != NULL && d->min_pow_difficulty > 0 ? d->min_pow_difficulty
                                                               : judge_pow_bits(answer->text);
 
-        write_failed(p, judge_refusal(answer->prefix, answer->text), answer->text);
+        write_failed(p, refusal_code(answer->prefix, answer->text), answer->text);
         if (answer->prefix == PREFIX_POW && !p->mined && pow_begin(p, bits)) {
             p->mined = true;
             p->step = STEP_MINE;

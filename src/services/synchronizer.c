@@ -10,6 +10,7 @@
 #include "core/config.h"
 #include "core/log.h"
 #include "nostr/url.h"
+#include "relay/refusal.h"
 #include "services/due.h"
 
 enum {
@@ -579,6 +580,11 @@ static void on_ended(void *owner, struct relay *relay, const struct err *err)
     log_debug("relay", "%s: ended error=%s detail=\"%s\"", relay->url, err_name(err->code),
               err->detail);
     relay->error = err->code;
+    /* What is served, but not live, is polled. */
+    if (relay->following && refusal_by_policy(err->code) && visit_answered(relay->visit)) {
+        finish(s, relay, RELAY_IN_SYNC, due_after_sync(now, relay->lot, &s->limits));
+        return;
+    }
     /* A live connection that ended was good: what came meanwhile is asked for soon, with the
      * overlap. */
     if (was_live)

@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/config.h"
 #include "core/log.h"
+#include "relay/refusal.h"
 #include "services/visit_internal.h"
 
 enum {
@@ -311,6 +312,11 @@ static void next_span(struct visit *v)
         return;
     }
     leave_filter(v);
+    if (!v->answered && v->refused.code != ERR_NONE) {
+        struct err err = v->refused; /* all that was asked was refused: that is no relay in sync */
+        visit_end(v, &err);
+        return;
+    }
     v->state = VISIT_SYNCED;
     v->ops->on_synced(v->env->owner, v->relay);
 }
@@ -498,13 +504,15 @@ static void on_settled(void *owner, const struct settlement *s)
     page_seal(v->page);
 }
 
-static enum err_code settlement_code(const struct settlement *s)
+enum err_code visit_settlement_code(const struct settlement *s)
 {
+    enum err_code refusal = refusal_code(s->prefix, s->text);
+
     switch (s->how) {
     case SETTLE_TIMEOUT:
-        return ERR_IDLE;
+        return refusal_by_policy(refusal) ? refusal : ERR_IDLE;
     case SETTLE_DISCONNECT:
-        return ERR_DISCONNECTED;
+        return refusal_by_policy(refusal) ? refusal : ERR_DISCONNECTED;
     case SETTLE_OVERSIZE:
         return ERR_MESSAGE_TOO_LARGE;
     case SETTLE_FLOOD:
@@ -516,25 +524,7 @@ static enum err_code settlement_code(const struct settlement *s)
     case SETTLE__COUNT:
         break;
     }
-    switch (s->prefix) {
-    case PREFIX_AUTH_REQUIRED:
-        return ERR_AUTH_REQUIRED;
-    case PREFIX_BLOCKED:
-    case PREFIX_RESTRICTED:
-    case PREFIX_MUTE:
-    case PREFIX_POW:
-        return ERR_BLOCKED;
-    case PREFIX_RATE_LIMITED:
-        return ERR_RATE_LIMITED;
-    case PREFIX_INVALID:
-    case PREFIX_UNSUPPORTED:
-        return ERR_UNSUPPORTED;
-    case PREFIX_NONE:
-    case PREFIX_DUPLICATE:
-    case PREFIX_ERROR:
-        return ERR_TIMEOUT;
-    }
-    abort();
+    return refusal;
 }
 
 /* After a late event: the page proves nothing, and what is unproven is walked anew. */
@@ -591,7 +581,11 @@ void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_
     }
     walk_answer(v->walk, &answer, &proofs);
     free(events);
-    v->retry_code = settlement_code(s);
+    v->retry_code = visit_settlement_code(s);
+    if (s->how == SETTLE_EOSE)
+        v->answered = true;
+    else if (s->how == SETTLE_CLOSED)
+        (void)err_set(&v->refused, v->retry_code, "%s", s->text);
     roster_dirty(v->env->roster, v->relay); /* what was learnt of it outlives a crash */
     v->page = NULL;
     page->visit = NULL;
@@ -607,6 +601,11 @@ void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_
         return;
     }
     next_question(v);
+}
+
+bool visit_answered(const struct visit *v)
+{
+    return v->answered || v->top >= 0;
 }
 
 int64_t visit_reached(const struct visit *v)

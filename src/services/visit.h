@@ -74,6 +74,9 @@ void visit_release(struct visit *v); /* there is memory again; nothing if it is 
 struct session *visit_session(const struct visit *v, int64_t *opened_ms);
 void visit_close(struct visit *v);
 
+/* Has the relay ever served what it was asked for, in this visit or before it? */
+bool visit_answered(const struct visit *v);
+
 /* The second down to which the walk has come, 0 when it is not walking. */
 int64_t visit_reached(const struct visit *v);
 

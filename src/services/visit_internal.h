@@ -70,6 +70,8 @@ struct visit {
     struct page *page; /* that is being read or scanned */
     struct settlement refusal;
     enum err_code retry_code;
+    bool answered;      /* a request ended with EOSE */
+    struct err refused; /* the last refusal in this visit */
 
     /* Live */
     struct live_request lives[2]; /* two only while the second takes over from the first */
@@ -89,6 +91,7 @@ struct visit {
 
 void visit_end(struct visit *v, const struct err *err);
 void visit_count_event(struct visit *v, struct str raw);
+enum err_code visit_settlement_code(const struct settlement *s);
 uint32_t visit_idle_ms(const struct visit *v);
 void visit_start_walk(struct visit *v, int64_t lo, int64_t hi);
 void visit_load_coverage(struct visit *v);

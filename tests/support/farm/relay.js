@@ -10,8 +10,8 @@
  *   the end          eose never|no_sub|object|hints|twice (eose_p: how often), after_eose (events sent behind it), reply_delay_ms
  *   noise            duplicates, outside, wrong_sub, invalid_sig, invalid_id (rates); after_close (events), closed_on_close, garbage,
  *                    binary, ping_flood, depth_bomb (counts at each REQ), huge {bytes}, bad_utf8, fragment (pieces of a message)
- *   refusals         refuse {every, first, via closed|notice, text}, rate_limit {per_second, burst, via}, max_subs, auth "required",
- *                    nip77 notice|silent|closed
+ *   refusals         refuse {every, first, live (what asks for one event), via closed|notice, text, hangup},
+ *                    rate_limit {per_second, burst, via}, max_subs, auth "required", nip77 notice|silent|closed
  *   the connection   upgrade {status, headers, body} or silent|reset|wrong_accept|endless, fail {p, first}, down,
  *                    cut {after, how reset|close|stall|half, times}, drip {bytes, ms}, no_pong, close_after_ms
  *
@@ -162,9 +162,11 @@ class Relay {
             this.refuse(conn, String(sub), entry, 'closed', 'invalid: subscription id');
             return;
         }
-        const refusal = this.refusal(conn, sub);
+        const refusal = this.refusal(conn, sub, filters);
         if (refusal !== null) {
             this.refuse(conn, sub, entry, refusal.via, refusal.text);
+            if (refusal.hangup)
+                conn.close(1000);
             return;
         }
         conn.subs.set(sub, filters);
@@ -176,14 +178,14 @@ class Relay {
             this.reply(conn, sub, filters, entry);
     }
 
-    refusal(conn, sub) {
+    refusal(conn, sub, filters) {
         const p = this.profile;
         if (p.auth === 'required' && !conn.authed)
             return { via: p.auth_via || 'closed', text: 'auth-required: we only serve those we know' };
         const r = p.refuse;
         if (r && (this.record.requests_total <= (r.first || 0) ||
-            (r.every && this.record.requests_total % r.every === 0)))
-            return { via: r.via || 'closed', text: r.text || 'error: could not answer' };
+            (r.every && this.record.requests_total % r.every === 0) || (r.live && filters.every((f) => f.limit === 1))))
+            return { via: r.via || 'closed', text: r.text || 'error: could not answer', hangup: r.hangup };
         if (p.rate_limit) {
             const now = Date.now();
             conn.tokens = Math.min(p.rate_limit.burst, conn.tokens + (now - conn.tokensAt) / 1000 * p.rate_limit.per_second);

@@ -50,6 +50,8 @@ static void test_a_refusal_is_not_asked_again_for_days(void **state)
 
     (void)state;
     assert_true(due_after_failure(ERR_BLOCKED, 0, 1, &failures, &limits) > 6 * (int64_t)DAY);
+    assert_true(due_after_failure(ERR_PAYMENT_REQUIRED, 0, 1, &failures, &limits) >
+                6 * (int64_t)DAY);
     assert_true(due_after_failure(ERR_AUTH_REQUIRED, 0, 1, &failures, &limits) > 6 * (int64_t)DAY);
 }
 
