@@ -279,6 +279,23 @@ void store_relays_save(struct db *db, const struct store_relay *rows, uint32_t n
     db_submit(db, DB_MISC, &s->op);
 }
 
+void store_rejects_add(struct db *db, const struct store_reject *rows, uint32_t n, store_done *done,
+                       void *owner)
+{
+    struct small *s = small_new(db, owner, plain_done, NULL);
+
+    s->u.done = done;
+    small_stmt(s, STMT_REJECTS_ADD);
+    struct array *relays = small_array(s, PG_INT4), *reasons = small_array(s, PG_TEXT),
+                 *events = small_array(s, PG_INT8);
+    for (uint32_t i = 0; i < n; i++) {
+        array_int4(relays, rows[i].relay_id);
+        array_text(reasons, str_z(reject_name(rows[i].why)));
+        array_int8(events, rows[i].events);
+    }
+    db_submit(db, DB_MISC, &s->op);
+}
+
 /* ---- filters, coverage, kinds ---- */
 
 static void filter_done(struct small *s, const struct err *err)

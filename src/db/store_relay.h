@@ -39,6 +39,15 @@ void store_relays_load(struct db *db, store_relay_row *row, store_done *done, vo
 void store_relays_save(struct db *db, const struct store_relay *rows, uint32_t n, store_done *done,
                        void *owner); /* rows are copied */
 
+/* Events of a relay that were refused, to be added to what is counted (table reject_count). */
+struct store_reject {
+    int32_t relay_id;
+    enum reject why;
+    int64_t events;
+};
+void store_rejects_add(struct db *db, const struct store_reject *rows, uint32_t n, store_done *done,
+                       void *owner); /* rows are copied; each relay and reason once */
+
 /* The id of a filter's identity text (nostr/filter.h), made when new. */
 typedef void store_filter_done(void *owner, int32_t filter_id, const struct err *err);
 void store_filter_id(struct db *db, const char *identity, store_filter_done *done, void *owner);

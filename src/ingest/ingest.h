@@ -60,9 +60,10 @@ struct ingest_fact {
 };
 
 struct ingest_page_result {
-    uint32_t events;   /* messages added */
-    uint32_t inserted; /* stored for the first time */
-    uint32_t rejected; /* for a fault of the event: syntax, id, signature */
+    uint32_t events;                 /* messages added */
+    uint32_t inserted;               /* stored for the first time */
+    uint32_t rejected;               /* for a fault of the event: syntax, id, signature */
+    uint32_t rejects[REJECT__COUNT]; /* all that were not stored, by reason */
 };
 
 struct ingest_page_ops {

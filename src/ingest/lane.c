@@ -311,6 +311,7 @@ static void count_rejects(const struct chunk *c)
 
     for (int why = 0; why < REJECT__COUNT; why++) {
         metrics.events_rejected_total[why] += c->rejects[why];
+        result->rejects[why] += c->rejects[why];
         if (why <= REJECT_SIGNATURE)
             result->rejected += c->rejects[why];
     }

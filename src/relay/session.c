@@ -70,6 +70,7 @@ struct session {
     struct list guests;
     uint32_t open;    /* requests on the wire */
     uint32_t garbage; /* messages that made no sense */
+    uint32_t unsolicited;
     int64_t alive_at_ms;
     int64_t pinged_at_ms, answered_at_ms; /* UNIX; pinged: 0 when none is under way */
 
@@ -365,6 +366,7 @@ static void on_event_message(struct session *s, const struct message *m, size_t 
             s->ops->on_late_event(s->owner, m->event);
         } else {
             metrics.events_rejected_total[REJECT_UNSOLICITED]++;
+            s->unsolicited++;
         }
         return;
     }
@@ -702,6 +704,14 @@ void session_ping(struct session *s)
     if (s->pinged_at_ms == 0)
         s->pinged_at_ms = clock_wall_ms();
     wsconn_ping(s->conn);
+}
+
+uint32_t session_take_unsolicited(struct session *s)
+{
+    uint32_t n = s->unsolicited;
+
+    s->unsolicited = 0;
+    return n;
 }
 
 int64_t session_answered_at(const struct session *s)

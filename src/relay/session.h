@@ -98,6 +98,7 @@ void session_guest_remove(struct session_guest *guest); /* harmless when he was 
 
 /* Milliseconds of the monotonic clock when the peer last proved alive (any message or pong). */
 int64_t session_alive_at(const struct session *s);
+uint32_t session_take_unsolicited(struct session *s); /* events for no request, since last asked */
 void session_ping(struct session *s);
 
 /* UNIX milliseconds at which that ping was sent which the peer has answered last; 0: none yet.

@@ -15,6 +15,12 @@ struct load {
     void *owner;
 };
 
+struct rejects {
+    struct roster *roster;
+    struct store_reject *rows;
+    uint32_t n;
+};
+
 struct save {
     struct roster *roster;
     struct relay **relays; /* that were written, to be marked again if it fails */
@@ -127,6 +133,15 @@ void roster_dirty(struct roster *r, struct relay *relay)
     relay->dirty = true;
 }
 
+void roster_rejected(struct relay *relay, enum reject why, uint32_t events)
+{
+    if (relay->rejects == NULL)
+        relay->rejects = calloc(REJECT__COUNT, sizeof(*relay->rejects));
+    if (relay->rejects == NULL)
+        abort();
+    relay->rejects[why] += events;
+}
+
 void roster_set_state(struct roster *r, struct relay *relay, enum relay_state state)
 {
     if (state == relay->state)
@@ -152,11 +167,52 @@ static void on_saved(void *owner, const struct err *err)
 {
     struct save *save = owner;
 
-    save->roster->saving = false;
+    save->roster->saving--;
     for (uint32_t i = 0; err != NULL && i < save->n; i++)
         roster_dirty(save->roster, save->relays[i]);
     free(save->relays);
     free(save);
+}
+
+static void on_rejects_saved(void *owner, const struct err *err)
+{
+    struct rejects *rejects = owner;
+
+    rejects->roster->saving--;
+    for (uint32_t i = 0; err != NULL && i < rejects->n; i++) {
+        const struct store_reject *row = &rejects->rows[i];
+        struct relay *relay = rejects->roster->by_id[row->relay_id];
+        roster_rejected(relay, row->why, (uint32_t)row->events);
+        roster_dirty(rejects->roster, relay);
+    }
+    free(rejects->rows);
+    free(rejects);
+}
+
+/* What was refused since the last time, of the relays that are being saved. */
+static void save_rejects(struct roster *r, const struct save *save)
+{
+    struct rejects *rejects = calloc(1, sizeof(*rejects));
+
+    if (rejects == NULL)
+        abort();
+    rejects->roster = r;
+    r->saving++;
+    rejects->rows = grown(NULL, save->n * REJECT__COUNT + 1, sizeof(*rejects->rows));
+    for (uint32_t i = 0; i < save->n; i++) {
+        struct relay *relay = save->relays[i];
+        for (int why = 0; relay->rejects != NULL && why < REJECT__COUNT; why++) {
+            if (relay->rejects[why] == 0)
+                continue;
+            rejects->rows[rejects->n++] = (struct store_reject){
+                .relay_id = relay->id, .why = (enum reject)why, .events = relay->rejects[why]};
+            relay->rejects[why] = 0;
+        }
+    }
+    if (rejects->n > 0)
+        store_rejects_add(r->db, rejects->rows, rejects->n, on_rejects_saved, rejects);
+    else
+        on_rejects_saved(rejects, NULL);
 }
 
 static void start_save(struct roster *r)
@@ -191,7 +247,8 @@ static void start_save(struct roster *r)
                                  .events_new = relay->events_new};
         save->relays[save->n++] = relay;
     }
-    r->saving = true;
+    r->saving++;
+    save_rejects(r, save);
     store_relays_save(r->db, rows, save->n, on_saved, save);
     free(traits);
     free(rows);
@@ -199,9 +256,9 @@ static void start_save(struct roster *r)
 
 bool roster_flush(struct roster *r)
 {
-    if (!r->saving && !list_empty(&r->dirty) && db_is_up(r->db))
+    if (r->saving == 0 && !list_empty(&r->dirty) && db_is_up(r->db))
         start_save(r);
-    return !r->saving && list_empty(&r->dirty);
+    return r->saving == 0 && list_empty(&r->dirty);
 }
 
 static void on_save_timer(uv_timer_t *timer)
@@ -217,6 +274,7 @@ void roster_close(struct roster *r)
             walk_free(r->relays[i]->unfinished);
         free(r->relays[i]->url);
         free(r->relays[i]->host);
+        free(r->relays[i]->rejects);
         free(r->relays[i]);
     }
     free(r->relays);

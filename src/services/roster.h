@@ -52,6 +52,7 @@ struct relay {
     int64_t rate_events_new; /* since the rate was last taken */
     double news_per_hour;    /* new events it brings, a sliding mean */
     uint32_t bad_signatures, checked;
+    uint32_t *rejects;    /* by reason, since they were last saved; NULL: none ever */
     uint32_t siblings;    /* relays on the same host, itself included */
     uint32_t lot;         /* for the tenth of the live places that is drawn */
     struct heap_node due; /* when nothing is being done with it */
@@ -82,8 +83,8 @@ struct roster {
     uint32_t n, room;
     struct list dirty;
     uv_timer_t save_timer;
-    bool saving;
-    uint64_t bytes; /* an estimate of memory held */
+    uint32_t saving; /* statements under way */
+    uint64_t bytes;  /* an estimate of memory held */
     uint32_t states[RELAY_STATE__COUNT];
     uint32_t networks[NETWORK__COUNT];
     struct roster_hooks hooks;
@@ -97,6 +98,9 @@ void roster_open(struct roster *r, uv_loop_t *loop, struct db *db);
 
 /* Reads all relays; those already known keep what this run knows of them. `added` may be NULL. */
 void roster_load(struct roster *r, roster_loaded *done, void *owner);
+
+/* Counts events of it that were refused; saved with the relay, when it is next dirty. */
+void roster_rejected(struct relay *relay, enum reject why, uint32_t events);
 void roster_dirty(struct roster *r, struct relay *relay);
 void roster_set_state(struct roster *r, struct relay *relay,
                       enum relay_state state); /* logs old -> new at debug */

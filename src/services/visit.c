@@ -136,6 +136,7 @@ void visit_abused(struct visit *v)
 
     (void)err_set(&err, ERR_INVALID_EVENTS, "%u of %u events", v->relay->bad_signatures,
                   v->relay->checked);
+    page_declare(v, GAP_INVALID);
     v->relay->bad_signatures = v->relay->checked = 0;
     visit_end(v, &err);
 }
@@ -147,6 +148,11 @@ void visit_account(struct visit *v)
     v->relay->bytes += (int64_t)(bytes - v->bytes_accounted);
     metrics.received_bytes_total[v->relay->network] += (int64_t)(bytes - v->bytes_accounted);
     v->bytes_accounted = bytes;
+    uint32_t unsolicited = session_take_unsolicited(v->session);
+    if (unsolicited > 0) {
+        roster_rejected(v->relay, REJECT_UNSOLICITED, unsolicited);
+        roster_dirty(v->env->roster, v->relay);
+    }
 }
 
 struct session *visit_session(const struct visit *v, int64_t *opened_ms)

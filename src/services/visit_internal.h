@@ -100,6 +100,7 @@ void visit_load_coverage(struct visit *v);
 struct page *page_open(struct visit *v, const struct filter_ask *ask, bool live, uint32_t expected);
 void page_seal(struct page *page);
 void page_prove(struct page *page, const struct walk_spans *proofs, struct coverage *coverage);
+void page_declare(struct visit *v, enum gap_reason reason); /* all that is not proven is a gap */
 void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_fact *facts,
                         size_t n);
 void visit_slice_done(struct visit *v);

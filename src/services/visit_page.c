@@ -40,6 +40,9 @@ static void on_done(void *owner, const struct ingest_page_result *result)
         relay->rate_events_new += result->inserted;
     relay->checked += result->events;
     relay->bad_signatures += result->rejected;
+    for (int why = 0; why < REJECT__COUNT; why++)
+        if (result->rejects[why] > 0)
+            roster_rejected(relay, (enum reject)why, result->rejects[why]);
     roster_dirty(page->env->roster, relay);
     free(page->spans);
     free(page);
@@ -76,6 +79,26 @@ void page_seal(struct page *page)
 {
     page->sealed = true;
     ingest_page_seal(page->ingest_page);
+}
+
+void page_declare(struct visit *v, enum gap_reason reason)
+{
+    struct filter_ask any = {.since = -1, .until = -1, .limit = -1};
+    struct page *page = page_open(v, &any, true, 0);
+
+    page->visit = NULL;
+    page->spans = calloc(v->env->filters_n, sizeof(*page->spans));
+    if (page->spans == NULL)
+        abort();
+    for (size_t i = 0; i < v->env->filters_n; i++)
+        page->spans[page->spans_n++] = (struct store_span){.relay_id = v->relay->id,
+                                                           .filter_id = v->env->filter_ids[i],
+                                                           .lo = 0,
+                                                           .hi = INT64_MAX,
+                                                           .gap = true,
+                                                           .reason = reason,
+                                                           .at = clock_wall_s()};
+    page_seal(page);
 }
 
 /* Writes what an answer proved with the answer's events, and remembers it for the next question. */

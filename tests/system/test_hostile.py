@@ -45,6 +45,29 @@ def test_honest_relays_among_hostile_ones(world: World) -> None:
     daemon.stop()
 
 
+def test_what_is_refused_is_counted_and_declared(world: World) -> None:
+    """By relay and reason, not one by one; a relay that sends little else is left alone for a day, and its rest declared."""
+    data = {"cap": 100, "data": [{"mint": {"n": 400, "seed": 115}}]}
+    careless, vandal = world.farm.add({**data, "invalid_sig": 0.1}, {**data, "invalid_sig": 1, "invalid_id": 1})
+    daemon = world.daemon(careless, vandal).start()
+    daemon.complete([careless])
+    archive = daemon.archive()
+
+    def declared() -> bool:
+        return archive.value("SELECT count(*) FROM relay_gap WHERE relay_url = %s AND reason = 'invalid_events' AND hi > 1e17", vandal.url) > 0
+    until(declared, 20, "the rest of it is a gap", daemon.alive)
+    spoiled = careless.record()["events_sent"] - sum(1 for _ in archive.seen_at(careless.url))
+
+    def counted() -> dict[str, int]:
+        return dict(archive.query("SELECT reason, events FROM relay_reject WHERE relay_url = %s", careless.url))
+    until(lambda: 0 < counted().get("signature", 0) <= spoiled, 10, "refused events are counted", daemon.alive)
+    assert set(counted()) == {"signature"}, counted()
+    reasons = {row[0] for row in archive.query("SELECT reason FROM relay_reject WHERE relay_url = %s", vandal.url)}
+    assert {"signature", "id_mismatch"} <= reasons, reasons
+    assert archive.value("SELECT count(*) FROM event_reject") == 0
+    daemon.stop()
+
+
 def test_new_events_arrive_live(world: World) -> None:
     """Seconds behind, not hours; once each, though three relays push the same events."""
     shared = {"n": 100, "seed": 121}

@@ -59,7 +59,7 @@ static void oracle(struct second *all, const struct store_span *s)
             x->value = (int)s->reason;
             x->tries += s->at > x->tried_at;
             x->tried_at = s->at;
-        } else if (x->what == NOTHING) {
+        } else if (x->what == NOTHING || s->reason == GAP_DENSE) {
             *x = (struct second){GAP, (int)s->reason, 0, s->at};
         }
     }
@@ -190,6 +190,13 @@ static void test_a_proof_replaces_a_gap_and_a_gap_no_proof(void **state)
     assert_int_equal(l.spans[0].gap_tries, 1);
     assert_int_equal(l.spans[0].at, 30);
     assert_false(l.spans[1].gap);
+    /* But for a second that has become too full to be asked for: late events hide in it. */
+    put(relay, true, 150, 150, GAP_DENSE, 40);
+    load(&l, relay);
+    assert_int_equal(l.n, 5);
+    assert_true(l.spans[2].gap && l.spans[2].lo == 150 && l.spans[2].hi == 150);
+    assert_true(!l.spans[1].gap && l.spans[1].hi == 149 && l.spans[1].at == 20);
+    assert_true(!l.spans[3].gap && l.spans[3].lo == 151 && l.spans[3].hi == 200);
 }
 
 static void test_neighbours_merge_and_renew_their_date(void **state)

@@ -36,7 +36,8 @@ static void oracle_add(struct cell *cells, const struct store_span *s)
 {
     for (int64_t t = s->lo; t < SECONDS && t <= s->hi; t++) {
         struct cell *c = &cells[t];
-        if (!c->known || (c->gap && !s->gap)) {
+        bool hides = s->gap && s->reason == GAP_DENSE && !c->gap;
+        if (!c->known || (c->gap && !s->gap) || hides) {
             *c = (struct cell){true, s->gap, s->grade, s->reason, s->gap_tries, s->at};
         } else if (c->gap && s->gap) {
             c->reason = s->reason;
