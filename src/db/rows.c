@@ -211,3 +211,29 @@ int64_t binary_int(const char *p, size_t n)
         return (int32_t)v;
     return (int64_t)v;
 }
+
+static size_t int_bytes(enum pg_type type)
+{
+    return type == PG_INT8 ? 8 : type == PG_INT4 ? 4 : 2;
+}
+
+uint32_t binary_array_n(struct str array, enum pg_type type)
+{
+    if (array.n < ARRAY_HEAD_BYTES || binary_int(array.p, 4) != 1 ||
+        binary_int(array.p + 4, 4) != 0 || binary_int(array.p + 8, 4) != (int64_t)type)
+        return 0;
+
+    int64_t n = binary_int(array.p + 12, 4);
+
+    if (n < 0 || array.n - ARRAY_HEAD_BYTES != (uint64_t)n * (4 + int_bytes(type)))
+        return 0;
+    return (uint32_t)n;
+}
+
+int64_t binary_array_int(struct str array, uint32_t i, size_t bytes)
+{
+    size_t at = ARRAY_HEAD_BYTES + (size_t)i * (4 + bytes) + 4;
+
+    assert(at + bytes <= array.n);
+    return binary_int(array.p + at, bytes);
+}

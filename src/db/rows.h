@@ -69,4 +69,9 @@ void params_bytes(struct params *p, const void *data, size_t n);
 /* A binary integer of 1, 2, 4 or 8 bytes, as a result holds it; 0 for any other length. */
 int64_t binary_int(const char *p, size_t n);
 
+/* A binary array of one dimension, of integers, none NULL, as a result holds it: how many values of
+ * that type (0: not such an array), and the one at i, of so many bytes. */
+uint32_t binary_array_n(struct str array, enum pg_type type);
+int64_t binary_array_int(struct str array, uint32_t i, size_t bytes);
+
 #endif

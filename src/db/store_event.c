@@ -1,6 +1,8 @@
-/* One transaction of the archive, in two exchanges with the server:
+/* One transaction of the archive, in two exchanges with the server, three where there are
+ * tombstones:
  *
- *     1  BEGIN, locks, what is excluded?, are the known ones there?        -> verdicts
+ *     1  BEGIN, locks, are there tombstones?, are the known ones there?, which sightings are known?
+ *        what is excluded?
  *     2  the rest: events, sightings, what they prove, COMMIT
  *
  * When the server refuses a value in 2, all is rolled back and begun anew in the careful way:
@@ -35,8 +37,11 @@ static bool write_send(struct op *base, struct conn *conn)
     switch (op->phase) {
     case WRITE_ASK:
         write_send_locks(op, conn);
-        write_send_tombstones(op, conn);
         write_send_known(op, conn);
+        write_send_seen(op, conn);
+        return false;
+    case WRITE_ASK_TOMBSTONES:
+        write_send_tombstones(op, conn);
         return false;
     case WRITE_EVENTS:
         op->now = op->ranges[--op->ranges_n];
@@ -83,6 +88,9 @@ static void write_result(struct op *base, int step, const struct result *res)
     if (step >= op->steps_n) /* COMMIT */
         return;
     switch (op->steps[step]) {
+    case STEP_TOMBSTONES_ANY:
+        op->tombstones = result_rows(res) == 1 && result_int(res, 0, 0) != 0;
+        return;
     case STEP_TOMBSTONES:
     case STEP_RECIPIENTS:
         for (int row = 0; row < result_rows(res); row++) {
@@ -93,7 +101,12 @@ static void write_result(struct op *base, int step, const struct result *res)
         }
         return;
     case STEP_MISSING:
-        op->missing = (uint32_t)result_rows(res);
+        if (result_rows(res) == 1)
+            op->missing = binary_array_n(result_str(res, 0, 0), PG_INT4);
+        return;
+    case STEP_SEEN:
+        if (result_rows(res) == 1)
+            write_seen_known(op, result_str(res, 0, 0));
         return;
     case STEP_EVENTS:
         note_inserted(op, res);
@@ -107,6 +120,17 @@ static void write_result(struct op *base, int step, const struct result *res)
     }
 }
 
+/* Everything was asked. */
+static enum op_next begin_writing(struct write *op)
+{
+    op->phase = WRITE_REST;
+    if (op->careful && op->w->events_n > 0) {
+        op->phase = WRITE_EVENTS;
+        push_range(op, 0, op->w->events_n);
+    }
+    return OP_MORE;
+}
+
 static enum op_next write_settled(struct op *base, struct err *err)
 {
     struct write *op = CONTAINER_OF(base, struct write, op);
@@ -118,12 +142,12 @@ static enum op_next write_settled(struct op *base, struct err *err)
                     op->missing);
             return OP_FAIL;
         }
-        op->phase = WRITE_REST;
-        if (op->careful && op->w->events_n > 0) {
-            op->phase = WRITE_EVENTS;
-            push_range(op, 0, op->w->events_n);
-        }
+        if (!op->tombstones)
+            return begin_writing(op);
+        op->phase = WRITE_ASK_TOMBSTONES;
         return OP_MORE;
+    case WRITE_ASK_TOMBSTONES:
+        return begin_writing(op);
     case WRITE_EVENTS:
         if (op->ranges_n == 0)
             op->phase = WRITE_REST;
@@ -197,6 +221,7 @@ static void write_restart(struct op *base)
     op->phase = WRITE_ASK;
     op->ranges_n = 0;
     op->missing = 0;
+    op->tombstones = false;
     w->events_inserted = w->sightings_inserted = w->events_refused = 0;
     for (uint32_t i = 0; i < w->events_n; i++)
         w->events[i].refused = w->events[i].inserted = w->events[i].tombstoned = false;
@@ -216,6 +241,7 @@ static void write_end(struct op *base, const struct err *err)
     }
     free(op->order);
     free(op->detail);
+    free(op->seen);
     free(op);
     w->internal = NULL;
     w->done(w, err);

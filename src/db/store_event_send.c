@@ -23,7 +23,7 @@ void write_add_step(struct write *op, enum write_step step)
     op->steps[op->steps_n++] = step;
 }
 
-static bool excluded(const struct store_event *e)
+bool write_excluded(const struct store_event *e)
 {
     return e->refused || e->tombstoned;
 }
@@ -70,7 +70,7 @@ void write_send_events(struct write *op, struct conn *conn)
     for (uint32_t i = op->now.from; i < op->now.to; i++) {
         const struct store_event *e = write_event_at(op, i);
 
-        if (!excluded(e))
+        if (!write_excluded(e))
             event_arrays_add(&a, op->db, e->event);
     }
     params_init(&p);
@@ -98,8 +98,9 @@ static void send_expirations(struct write *op, struct conn *conn)
         struct str value;
         uint64_t seconds;
 
-        if (excluded(write_event_at(op, i)) || !event_tag_first(e, STR("expiration"), &value) ||
-            !str_u64(value, &seconds) || seconds > INT64_MAX)
+        if (write_excluded(write_event_at(op, i)) ||
+            !event_tag_first(e, STR("expiration"), &value) || !str_u64(value, &seconds) ||
+            seconds > INT64_MAX)
             continue;
         array_bytes(&id, e->id.b, sizeof(e->id.b));
         array_int8(&at, (int64_t)seconds);
@@ -147,7 +148,8 @@ static void send_deletions(struct write *op, struct conn *conn)
     for (int i = 0; i < 6; i++)
         array_init(&a[i], types[i]);
     for (uint32_t i = 0; i < op->w->events_n; i++) {
-        if (!excluded(write_event_at(op, i)) && write_event_at(op, i)->event->kind == KIND_DELETION)
+        if (!write_excluded(write_event_at(op, i)) &&
+            write_event_at(op, i)->event->kind == KIND_DELETION)
             deletions_of(write_event_at(op, i)->event, a);
     }
     params_init(&p);
@@ -194,8 +196,7 @@ static void send_rejects(struct write *op, struct conn *conn)
     array_done(&raw);
 }
 
-/* The event of this batch with this id, or NULL. */
-static const struct store_event *find_event(const struct write *op, const struct id32 *id)
+const struct store_event *write_find_event(const struct write *op, const struct id32 *id)
 {
     uint32_t lo = 0, hi = op->w->events_n;
 
@@ -211,38 +212,6 @@ static const struct store_event *find_event(const struct write *op, const struct
             hi = mid;
     }
     return NULL;
-}
-
-void write_send_sightings(struct write *op, struct conn *conn)
-{
-    struct array relay, key, seen;
-    struct params p;
-
-    array_init(&relay, PG_INT4);
-    array_init(&key, PG_INT8);
-    array_init(&seen, PG_INT8);
-    for (uint32_t i = 0; i < op->w->sightings_n; i++) {
-        const struct store_sighting *s = &op->w->sightings[i];
-        const struct store_event *e = s->known ? NULL : find_event(op, &s->id);
-
-        if (e && excluded(e))
-            continue;
-        array_int4(&relay, s->relay_id);
-        array_int8(&key, db_event_key(op->db, &s->id, s->created_at));
-        array_int8(&seen, s->seen_at_ms);
-    }
-    params_init(&p);
-    params_array(&p, &relay);
-    params_array(&p, &key);
-    params_array(&p, &seen);
-    params_int4(&p, (int32_t)op->lane);
-    if (relay.n > 0) {
-        write_add_step(op, STEP_SIGHTINGS);
-        conn_query(conn, stmt[STMT_SIGHTINGS], &p);
-    }
-    array_done(&relay);
-    array_done(&key);
-    array_done(&seen);
 }
 
 void write_send_spans(struct write *op, struct conn *conn)
@@ -318,6 +287,10 @@ void write_send_locks(struct write *op, struct conn *conn)
     params_array(&p, &relay);
     write_add_step(op, STEP_OTHER);
     conn_query(conn, stmt[STMT_LOCK_TOMBSTONES], NULL);
+    if (w->events_n > 0) {
+        write_add_step(op, STEP_TOMBSTONES_ANY);
+        conn_query(conn, stmt[STMT_TOMBSTONES_ANY], NULL);
+    }
     if (relay.n > 0) {
         write_add_step(op, STEP_OTHER);
         conn_query(conn, stmt[STMT_LOCK_RELAYS], &p);
@@ -375,21 +348,40 @@ void write_send_tombstones(struct write *op, struct conn *conn)
         array_done(all[i]);
 }
 
+static int by_id(const void *a, const void *b, void *sightings)
+{
+    const struct store_sighting *all = sightings, *x = &all[*(const uint32_t *)a],
+                                *y = &all[*(const uint32_t *)b];
+    int c = memcmp(x->id.b, y->id.b, sizeof(x->id.b));
+
+    return c != 0 ? c : (x->created_at > y->created_at) - (x->created_at < y->created_at);
+}
+
+/* Each id once: on a live tail one event comes from many relays. */
 void write_send_known(struct write *op, struct conn *conn)
 {
+    const struct store_write *w = op->w;
+    uint32_t *known = malloc((w->sightings_n + (size_t)1) * sizeof(*known)), n = 0;
     struct array id, at;
     struct params p;
 
+    assert(known);
+    for (uint32_t i = 0; i < w->sightings_n; i++) {
+        if (w->sightings[i].known || !write_find_event(op, &w->sightings[i].id))
+            known[n++] = i;
+    }
+    qsort_r(known, n, sizeof(*known), by_id, (void *)(uintptr_t)w->sightings);
     array_init(&id, PG_BYTEA);
     array_init(&at, PG_INT8);
-    for (uint32_t i = 0; i < op->w->sightings_n; i++) {
-        const struct store_sighting *s = &op->w->sightings[i];
+    for (uint32_t i = 0; i < n; i++) {
+        const struct store_sighting *s = &w->sightings[known[i]];
 
-        if (!s->known && find_event(op, &s->id))
+        if (i > 0 && by_id(&known[i - 1], &known[i], (void *)(uintptr_t)w->sightings) == 0)
             continue;
         array_bytes(&id, s->id.b, sizeof(s->id.b));
         array_int8(&at, s->created_at);
     }
+    free(known);
     params_init(&p);
     params_array(&p, &id);
     params_array(&p, &at);

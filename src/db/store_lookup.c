@@ -39,11 +39,17 @@ static void lookup_result(struct op *base, int step, const struct result *res)
 {
     struct lookup *op = CONTAINER_OF(base, struct lookup, op);
 
-    for (int row = 0; step == 0 && row < result_rows(res); row++) {
-        int64_t i = result_int(res, row, 0);
+    if (step != 0 || result_rows(res) != 1)
+        return;
 
-        if (i >= 1 && i <= op->l->n)
-            op->l->known[i - 1] = false;
+    struct str missing = result_str(res, 0, 0);
+    uint32_t n = binary_array_n(missing, PG_INT4);
+
+    for (uint32_t i = 0; i < n; i++) {
+        int64_t at = binary_array_int(missing, i, 4);
+
+        if (at >= 1 && at <= op->l->n)
+            op->l->known[at - 1] = false;
     }
 }
 

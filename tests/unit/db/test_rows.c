@@ -111,6 +111,35 @@ static void test_scalars_and_what_comes_back(void **state)
     assert_int_equal(binary_int("\200\0\0\0\0\0\0\0", 8), INT64_MIN);
 }
 
+static void test_an_array_comes_back(void **state)
+{
+    struct array a;
+    struct params p;
+    struct str all;
+    char broken[64];
+
+    (void)state;
+    array_init(&a, PG_INT4);
+    array_int4(&a, 7);
+    array_int4(&a, -70000);
+    params_init(&p);
+    params_array(&p, &a);
+    all = (struct str){p.values[0], (size_t)p.lengths[0]};
+    assert_int_equal(binary_array_n(all, PG_INT4), 2);
+    assert_int_equal(binary_array_int(all, 0, 4), 7);
+    assert_int_equal(binary_array_int(all, 1, 4), -70000);
+    assert_int_equal(binary_array_n(all, PG_INT8), 0);
+    assert_int_equal(binary_array_n((struct str){NULL, 0}, PG_INT4), 0); /* NULL */
+    for (size_t n = 0; n < all.n; n++)
+        assert_int_equal(binary_array_n((struct str){all.p, n}, PG_INT4), 0);
+    for (size_t i = 0; i < 20; i++) { /* any other head */
+        memcpy(broken, all.p, all.n);
+        broken[i] ^= 0x40;
+        assert_int_equal(binary_array_n((struct str){broken, all.n}, PG_INT4), i < 16 ? 0 : 2);
+    }
+    array_done(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +148,7 @@ int main(void)
         cmocka_unit_test(test_the_other_types),
         cmocka_unit_test(test_what_is_too_large_is_dropped_and_remembered),
         cmocka_unit_test(test_scalars_and_what_comes_back),
+        cmocka_unit_test(test_an_array_comes_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -465,6 +465,57 @@ static void test_times_of_sightings(void **state)
     free(made);
 }
 
+/* One relay, one bucket, one batch: rows of up to 240 keys, sorted; what comes twice is stored
+ * once, as it was first seen. */
+static void test_rows_of_sightings(void **state)
+{
+    enum { N = 500 };
+    struct made_event *made = calloc(N, sizeof(*made));
+    struct store_event *events = calloc(N, sizeof(*events));
+    struct store_sighting *sightings = calloc(2 * N, sizeof(*sightings));
+    struct store_write w = {
+        .events = events, .events_n = N, .sightings = sightings, .sightings_n = 2 * N};
+    int64_t at = 53000LL << 15;
+
+    (void)state;
+    for (uint32_t i = 0; i < N; i++) {
+        made_event(&made[i], 70000 + i, at + i * 7 % N, 1);
+        events[i].event = &made[i].event;
+        sightings[i] = (struct store_sighting){made[i].event.id, made[i].event.created_at,
+                                               (at + 90000) * 1000 + 500 - i, 11, false};
+        sightings[N + i] = sightings[i];
+        sightings[N + i].seen_at_ms += 100000;
+    }
+    assert_int_equal(fixture_write(F, DB_LIVE, &w), ERR_NONE);
+    assert_int_equal(w.sightings_inserted, N);
+    assert_string_equal(
+        fixture_sql(F, "SELECT string_agg(concat_ws(' ', cardinality(keys), tmin - bucket * 32768, "
+                       "tmax - bucket * 32768, seen_at - bucket * 32768, lags), ', ' ORDER BY "
+                       "tmin) FROM sighting WHERE relay_id = 11 AND bucket = 53000"),
+        "240 0 239 90000, 240 240 479 90000, 20 480 499 90000");
+    assert_int_equal(number("SELECT count(*) FROM (SELECT keys, array_agg(k ORDER BY k) AS sorted "
+                            "FROM sighting, unnest(keys) k WHERE relay_id = 11 AND bucket = 53000 "
+                            "GROUP BY ctid, tableoid, keys) x WHERE keys <> sorted"),
+                     0);
+
+    /* Events that were deleted by hand and come again: their sightings are there still. */
+    fixture_sql(F, "DELETE FROM events WHERE created_at BETWEEN %lld AND %lld", (long long)at,
+                (long long)at + 99);
+    for (uint32_t i = 0; i < N; i++)
+        sightings[N + i].relay_id = 12;
+    assert_int_equal(fixture_write(F, DB_LIVE, &w), ERR_NONE);
+    assert_int_equal(w.events_inserted, 100);
+    assert_int_equal(w.sightings_inserted, N);
+    assert_int_equal(fixture_write(F, DB_LIVE, &w), ERR_NONE);
+    assert_int_equal(w.sightings_inserted, 0);
+    assert_int_equal(number("SELECT count(*) FROM (SELECT event_id, relay_url FROM events_relays "
+                            "GROUP BY 1, 2 HAVING count(*) > 1) x"),
+                     0);
+    free(made);
+    free(events);
+    free(sightings);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -476,6 +527,7 @@ int main(void)
         cmocka_unit_test(test_four_writers_store_nothing_twice),
         cmocka_unit_test(test_look_up),
         cmocka_unit_test(test_times_of_sightings),
+        cmocka_unit_test(test_rows_of_sightings),
     };
 
     if (!fixture_drop_root())
