@@ -100,7 +100,9 @@ int daemon_run(struct config *cfg, const struct daemon_args *args)
 
 static char *answer_status(void *owner);
 
-static const struct control_ops control_ops = {.answer = answer_status};
+static int32_t relay_by_url(void *owner, const char *url);
+
+static const struct control_ops control_ops = {.answer = answer_status, .relay = relay_by_url};
 
 /* All that needs no database. */
 static int make_parts(struct daemon *d, struct err *err)
@@ -505,6 +507,21 @@ static char *answer_status(void *owner)
     text = js_text(json, JS_COMPACT);
     js_free(json);
     return text;
+}
+
+static int32_t relay_by_url(void *owner, const char *url)
+{
+    struct daemon *d = owner;
+    const struct url_policy policy = {.address_allowed = address_allowed, .owner = d->net};
+    struct relay_url *parsed = malloc(sizeof(*parsed));
+    struct relay *relay = NULL;
+
+    if (parsed == NULL)
+        abort();
+    if (d->phase == PHASE_ARCHIVING && url_parse(str_z(url), &policy, parsed) == URL_OK)
+        relay = roster_find(&d->roster, parsed->text);
+    free(parsed);
+    return relay != NULL ? relay->id : -1;
 }
 
 /* Stopping: no new work; what is in flight is written; then everything is closed in reverse order.

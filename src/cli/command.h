@@ -24,10 +24,15 @@ struct command {
 
 int command_status(const struct command *c);
 int command_relay(const struct command *c);
+int command_trace(const struct command *c);
 int command_check(const struct command *c);
 int command_export(const struct command *c);
 int command_import(const struct command *c);
 int command_verify(const struct command *c);
+
+/* A connection to the running daemon on which `question` was asked; the caller's to close.  -1 with
+ * ERR_NOT_RUNNING. */
+int daemon_ask(const struct config *cfg, const char *question, struct err *err) MUST_USE;
 
 /* "bigbrotr: TEXT: DETAIL" on standard error; returns COMMAND_FAILED, or COMMAND_USAGE when the
  * person is to blame. */

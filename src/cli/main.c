@@ -46,6 +46,8 @@ static const struct {
     {"check", "URL | --proxy",
      "check a relay now, from here, without a daemon; or the way into Tor", check_keys,
      command_check},
+    {"trace", "URL", "follow one relay on the running daemon, in full detail", status_keys,
+     command_trace},
     {"export", "", "every event as JSONL on standard output, ordered by created_at, then id",
      archive_keys, command_export},
     {"import", "", "events as JSONL from standard input, each verified", archive_keys,

@@ -1,11 +1,8 @@
 /* status: what the running daemon says of itself, by way of its control socket. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "cli/command.h"
@@ -15,34 +12,12 @@
 
 enum { STATUS_BYTES_MAX = 1024 * 1024, STATUS_DEPTH_MAX = 16 };
 
-static int connect_control(const struct config *cfg, struct err *err)
-{
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    char dir[CONFIG_TEXT_SIZE];
-    int fd, n;
-
-    if (archive_state_dir(cfg, dir, sizeof(dir), err) < 0)
-        return -1;
-    n = snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/control.sock", dir);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (n < 0 || (size_t)n >= sizeof(addr.sun_path) || fd < 0 ||
-        connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-        (void)err_set(err, ERR_NOT_RUNNING,
-                      "no daemon answers on %s/control.sock (%s): start one with bigbrotrd", dir,
-                      strerror(errno));
-        if (fd >= 0)
-            (void)close(fd);
-        return -1;
-    }
-    return fd;
-}
-
 static struct js *ask(const struct config *cfg, struct err *err)
 {
     struct buf answer;
     struct js *json = NULL;
     ssize_t n = 1;
-    int fd = connect_control(cfg, err);
+    int fd = daemon_ask(cfg, "status", err);
 
     if (fd < 0)
         return NULL;

@@ -3,6 +3,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/list.h"
+#include "core/trace.h"
 
 enum { CLIENT_MS = 5000 };
 
@@ -25,6 +28,8 @@ struct control {
     uint32_t pending; /* handles of clients and our own that are not closed yet */
 };
 
+enum { QUESTION_MAX = 4096 };
+
 struct client {
     struct control *control;
     struct list link;
@@ -32,9 +37,20 @@ struct client {
     uv_timer_t deadline;
     uv_write_t write;
     uv_shutdown_t shutdown;
+    char question[QUESTION_MAX];
+    size_t question_n;
     char *text;
-    int open; /* handles */
+    struct trace_sink trace;
+    bool tracing;
+    uint32_t lost; /* lines that did not fit into the queue */
+    int open;      /* handles */
     bool closing;
+};
+
+/* A line on its way to a client that follows a relay. */
+struct line {
+    uv_write_t write;
+    char text[];
 };
 
 static void release(struct control *c)
@@ -63,6 +79,8 @@ static void client_close(struct client *client)
     if (client->closing)
         return;
     client->closing = true;
+    if (client->tracing)
+        trace_close(&client->trace);
     list_remove(&client->link);
     uv_close((uv_handle_t *)&client->pipe, on_client_handle_closed);
     uv_close((uv_handle_t *)&client->deadline, on_client_handle_closed);
@@ -90,6 +108,122 @@ static void on_written(uv_write_t *req, int status)
         client_close(client);
 }
 
+static void answer(struct client *client, char *text)
+{
+    client->text = text;
+    uv_buf_t buf = uv_buf_init(client->text, (unsigned)strlen(client->text));
+    if (uv_write(&client->write, (uv_stream_t *)&client->pipe, &buf, 1, on_written) < 0)
+        client_close(client);
+}
+
+static void on_line_written(uv_write_t *req, int status)
+{
+    (void)status;
+    free(CONTAINER_OF(req, struct line, write));
+}
+
+static void write_line(struct client *client, const char *text)
+{
+    size_t n = strlen(text);
+    struct line *line = malloc(sizeof(*line) + n + 2);
+
+    if (line == NULL)
+        abort();
+    memcpy(line->text, text, n);
+    line->text[n] = '\n';
+    uv_buf_t buf = uv_buf_init(line->text, (unsigned)n + 1);
+    if (uv_write(&line->write, (uv_stream_t *)&client->pipe, &buf, 1, on_line_written) < 0)
+        free(line);
+}
+
+static void on_trace(struct trace_sink *sink, const char *text)
+{
+    struct client *client = CONTAINER_OF(sink, struct client, trace);
+    char lost[64];
+
+    if (client->pipe.write_queue_size > CONTROL_QUEUE_MAX) {
+        client->lost++;
+        return;
+    }
+    if (client->lost > 0) {
+        (void)snprintf(lost, sizeof(lost), "(%u lines lost: read faster)", client->lost);
+        client->lost = 0;
+        write_line(client, lost);
+    }
+    write_line(client, text);
+}
+
+static void follow(struct client *client, const char *url)
+{
+    struct control *c = client->control;
+    int32_t relay = c->ops->relay(c->owner, url);
+
+    if (relay < 0) {
+        char *text = strdup("error: the daemon does not know this relay\n");
+        if (text == NULL)
+            abort();
+        answer(client, text);
+        return;
+    }
+    (void)uv_timer_stop(&client->deadline); /* for as long as the client likes */
+    client->tracing = true;
+    trace_open(&client->trace, relay, on_trace);
+}
+
+/* The question is complete. */
+static void on_question(struct client *client)
+{
+    static const char follow_word[] = "trace ";
+    struct control *c = client->control;
+    char *text = NULL;
+
+    if (strcmp(client->question, "status") == 0)
+        text = c->ops->answer(c->owner);
+    else if (strncmp(client->question, follow_word, sizeof(follow_word) - 1) == 0) {
+        follow(client, client->question + sizeof(follow_word) - 1);
+        return;
+    } else if ((text = strdup("error: unknown question\n")) == NULL)
+        abort();
+    answer(client, text);
+}
+
+static void on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *buf)
+{
+    struct client *client = handle->data;
+
+    (void)wanted;
+    *buf = uv_buf_init(client->question + client->question_n,
+                       (unsigned)(sizeof(client->question) - 1 - client->question_n));
+}
+
+/* One question; what comes behind it is not read, but the end of the stream is heard. */
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct client *client = stream->data;
+    bool asked = client->text != NULL || client->tracing;
+
+    (void)buf;
+    if (n < 0) {
+        if (client->text == NULL) /* what is being written is written to its end */
+            client_close(client);
+        else
+            (void)uv_read_stop(stream);
+        return;
+    }
+    if (asked)
+        return;
+    client->question_n += (size_t)n;
+    client->question[client->question_n] = '\0';
+    char *end = strchr(client->question, '\n');
+    if (end != NULL) {
+        *end = '\0';
+        client->question_n = 0;
+        on_question(client);
+    } else if (client->question_n == sizeof(client->question) - 1) {
+        client_close(client);
+    }
+}
+
 static void on_connection(uv_stream_t *server, int status)
 {
     struct control *c = server->data;
@@ -108,15 +242,12 @@ static void on_connection(uv_stream_t *server, int status)
     c->pending++;
     c->clients_n++;
     list_add_tail(&c->clients, &client->link);
-    if (uv_accept(server, (uv_stream_t *)&client->pipe) < 0 || c->clients_n > CONTROL_CLIENTS_MAX) {
+    if (uv_accept(server, (uv_stream_t *)&client->pipe) < 0 || c->clients_n > CONTROL_CLIENTS_MAX ||
+        uv_read_start((uv_stream_t *)&client->pipe, on_room, on_read) < 0) {
         client_close(client);
         return;
     }
     (void)uv_timer_start(&client->deadline, on_deadline, CLIENT_MS, 0);
-    client->text = c->ops->answer(c->owner);
-    uv_buf_t buf = uv_buf_init(client->text, (unsigned)strlen(client->text));
-    if (uv_write(&client->write, (uv_stream_t *)&client->pipe, &buf, 1, on_written) < 0)
-        client_close(client);
 }
 
 static void on_pipe_closed(uv_handle_t *handle)

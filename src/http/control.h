@@ -1,8 +1,12 @@
-/* control: a socket in the state directory on which `bigbrotr status` asks a running daemon.
+/* control: a socket in the state directory on which `bigbrotr` asks a running daemon.
  *
- * Whoever connects gets one JSON document and the end of the stream.  The directory is 0700: only
- * the daemon's user and root come here.  At most CONTROL_CLIENTS_MAX at once; each has a few
- * seconds. */
+ *     "status\n"       one JSON document, and the end of the stream
+ *     "trace URL\n"    one line for each thing that happens with that relay, until the client goes;
+ *                      "error: .." and the end when the relay is not known
+ *
+ * The directory is 0700: only the daemon's user and root come here.  At most CONTROL_CLIENTS_MAX at
+ * once; a question has a few seconds.  A client that reads too slowly loses lines, and is told how
+ * many. */
 #ifndef HTTP_CONTROL_H
 #define HTTP_CONTROL_H
 
@@ -12,11 +16,12 @@
 
 struct control;
 
-enum { CONTROL_CLIENTS_MAX = 16 };
+enum { CONTROL_CLIENTS_MAX = 16, CONTROL_QUEUE_MAX = 256 * 1024 };
 
-/* `answer` returns a malloc'd text; it is freed after it was written. */
 struct control_ops {
-    char *(*answer)(void *owner);
+    char *(*answer)(void *owner); /* a malloc'd text; freed after it was written */
+    /* The id of a relay by its URL as a person writes it; -1: not known. */
+    int32_t (*relay)(void *owner, const char *url);
 };
 
 /* A socket that a dead daemon left is replaced; one that a living daemon listens on is ERR_CONFIG

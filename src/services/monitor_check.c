@@ -5,6 +5,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/trace.h"
 #include "services/monitor_internal.h"
 #include "services/visit.h"
 
@@ -228,6 +229,11 @@ void check_remembered(struct check *c)
     }
 }
 
+static const char *answer_word(enum probe_answer a)
+{
+    return a == PROBE_YES ? "yes" : a == PROBE_NO ? "no" : "not tested";
+}
+
 static void settle(struct check *c, const struct probe_report *r)
 {
     struct monitor *m = c->monitor;
@@ -252,6 +258,9 @@ static void settle(struct check *c, const struct probe_report *r)
               relay->url, answer(r->openable), answer(r->readable), answer(r->writable),
               r->error == ERR_NONE ? "none" : err_name(r->error), took,
               counts ? "" : " does_not_count");
+    trace(relay->id, "checked in %u ms: opened %s, read %s, written %s%s%s", took,
+          answer_word(r->openable), answer_word(r->readable), answer_word(r->writable),
+          r->error != ERR_NONE ? ": " : "", r->error != ERR_NONE ? err_text(r->error) : "");
     outcome_put(m, outcome_new(c, r, counts));
     if (counts)
         learn(m, c, r, now);

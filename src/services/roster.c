@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/log.h"
+#include "core/trace.h"
 
 enum { SAVE_EVERY_MS = 500, SAVE_AT_ONCE = 500 };
 
@@ -148,6 +149,7 @@ void roster_set_state(struct roster *r, struct relay *relay, enum relay_state st
         return;
     log_debug("relay", "%s: %s -> %s", relay->url, relay_state_name(relay->state),
               relay_state_name(state));
+    trace(relay->id, "%s -> %s", relay_state_words(relay->state), relay_state_words(state));
     r->states[relay->state]--;
     r->states[state]++;
     relay->state = state;

@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/config.h"
 #include "core/log.h"
+#include "core/trace.h"
 #include "nostr/url.h"
 #include "relay/refusal.h"
 #include "services/due.h"
@@ -459,6 +460,12 @@ static void on_proxy_up(struct net_proxy_watch *watch, enum network network)
 
 /* How a visit goes */
 
+/* 0 for a step that was not taken. */
+static double step_ms(int64_t us)
+{
+    return us > 0 ? (double)us / 1000 : 0;
+}
+
 static void on_ready(void *owner, struct relay *relay, const struct wsconn_report *report)
 {
     struct synchronizer *s = owner;
@@ -470,6 +477,11 @@ static void on_ready(void *owner, struct relay *relay, const struct wsconn_repor
     roster_dirty(s->parts.roster, relay);
     log_debug("relay", "%s: connected address=%s tls=%s", relay->url, report->address,
               report->tls_version);
+    trace(relay->id,
+          "connected to %s: name %.1f ms, TCP %.1f, proxy %.1f, TLS %.1f, upgrade %.1f; %s %s",
+          report->address, step_ms(report->dns_us), step_ms(report->tcp_us),
+          step_ms(report->proxy_us), step_ms(report->tls_us), step_ms(report->upgrade_us),
+          report->tls_version, report->tls_cipher);
 }
 
 static void on_starved(void *owner, struct relay *relay)
@@ -590,6 +602,8 @@ static void on_ended(void *owner, struct relay *relay, const struct err *err)
     if (was_live)
         relay->failures = 0;
     next = due_after_failure(err->code, now, relay->lot, &relay->failures, &s->limits);
+    trace(relay->id, "ended: %s: %s; again in %.1f s", err_text(err->code), err->detail,
+          (double)(next - now) / 1000);
     finish(s, relay,
            err_blame(err->code) == ERR_BLAME_PEER && !was_live ? RELAY_FAILING : RELAY_WAITING,
            next);

@@ -9,11 +9,13 @@
 #include "core/clock.h"
 #include "core/config.h"
 #include "core/log.h"
+#include "core/trace.h"
 #include "relay/refusal.h"
 #include "services/visit_internal.h"
 
 enum {
     FILTER_JSON_MAX = 256 * 1024,
+    TRACE_JSON_MAX = 600, /* of a request, in a trace */
     PAUSED_LOOKBACK_S = 3600,
     BACKDATED_EVERY_MS = 24 * 3600 * 1000
 };
@@ -88,6 +90,7 @@ struct visit *visit_open(struct visit_env *env, struct relay *relay, const struc
     struct session_options options = {
         .signer = env->signer, .url = relay->url, .subscriptions_max = env->subscriptions_max};
     metrics.dials_total[relay->network]++;
+    trace(relay->id, "dialling");
     v->session = session_open(env->net, &target, &options, &session_ops, v);
     free(url);
     return v;
@@ -464,6 +467,7 @@ static void ask(struct visit *v)
     v->page = page_open(v, &q, false, expected_events(v, v->ask.limit));
     v->refusal = (struct settlement){0};
     metrics.requests_total[v->relay->network]++;
+    trace(v->relay->id, "REQ %.*s", n < TRACE_JSON_MAX ? n : TRACE_JSON_MAX, json);
     v->request =
         session_request(v->session, (struct str){json, (size_t)n}, &options, &page_request_ops, v);
     free(json);
@@ -500,10 +504,18 @@ static void on_event(void *owner, struct str raw)
     on_settled(v, &s);
 }
 
+static const char *const settle_names[] = {
+#define ROW(name, text) text,
+    SETTLES(ROW)
+#undef ROW
+};
+
 static void on_settled(void *owner, const struct settlement *s)
 {
     struct visit *v = owner;
 
+    trace(v->relay->id, "answered by %s: %u events, %llu bytes%s%s", settle_names[s->how],
+          s->events, (unsigned long long)s->bytes, s->text[0] != '\0' ? ": " : "", s->text);
     v->request = NULL;
     v->refusal = *s;
     v->page->settlement = *s;

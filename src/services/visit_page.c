@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/clock.h"
+#include "core/trace.h"
 #include "services/visit_internal.h"
 
 enum { BAD_MAX = 1000, BAD_SAMPLE = 200 };
@@ -35,6 +36,8 @@ static void on_done(void *owner, const struct ingest_page_result *result)
     struct visit *visit = page->visit;
     bool live = page->live;
 
+    trace(relay->id, "committed: %u events, %u of them new, %u rejected%s", result->events,
+          result->inserted, result->rejected, live ? " (live)" : "");
     relay->events_new += result->inserted;
     if (page->news)
         relay->rate_events_new += result->inserted;
@@ -101,6 +104,17 @@ void page_declare(struct visit *v, enum gap_reason reason)
     page_seal(page);
 }
 
+static const char *const grade_names[] = {
+#define ROW(name, text) text,
+    GRADES(ROW)
+#undef ROW
+};
+static const char *const reason_names[] = {
+#define ROW(name, text) text,
+    GAP_REASONS(ROW)
+#undef ROW
+};
+
 /* Writes what an answer proved with the answer's events, and remembers it for the next question. */
 void page_prove(struct page *page, const struct walk_spans *proofs, struct coverage *coverage)
 {
@@ -118,6 +132,9 @@ void page_prove(struct page *page, const struct walk_spans *proofs, struct cover
                                        .reason = proofs->at[i].reason,
                                        .at = now};
         coverage_add(coverage, &spans[i]);
+        trace(page->relay->id, "%s %lld to %lld: %s", spans[i].gap ? "gap" : "proven",
+              (long long)spans[i].lo, (long long)spans[i].hi,
+              spans[i].gap ? reason_names[spans[i].reason] : grade_names[spans[i].grade]);
     }
     ingest_page_prove(page->ingest_page, spans, n);
 }

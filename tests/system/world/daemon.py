@@ -196,6 +196,7 @@ class Daemon:
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(10)
             s.connect(str(self.state / "control.sock"))
+            s.sendall(b"status\n")
             parts = []
             while part := s.recv(65536):
                 parts.append(part)
