@@ -1,91 +1,16 @@
 /* session: see session.h.  Reading order: opening, what the relay says, how a request ends, time,
  * closing. */
-#include "relay/session.h"
-
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/clock.h"
-#include "core/hex.h"
-#include "core/list.h"
 #include "core/log.h"
-#include "nostr/sign.h"
 #include "relay/refusal.h"
+#include "relay/session_internal.h"
 
-enum {
-    SUB_ID_MAX = 16,
-    SETTLED_REMEMBERED = 8,
-    LATE_MS = 300,
-    GARBAGE_MAX = 20,
-    AUTH_EVENT_MAX = 4096,
-    CHALLENGE_MAX = 512,
-    AUTH_TIMEOUT_MS = 15000
-};
-
-enum session_state {
-    SESSION_CONNECTING,
-    SESSION_READY,
-    SESSION_BROKEN, /* nothing is sent any more; requests are being settled */
-    SESSION_CLOSED
-};
-
-enum auth_state { AUTH_NONE, AUTH_SENT, AUTH_ACCEPTED, AUTH_REFUSED };
-
-enum request_state {
-    REQUEST_QUEUED, /* not sent: no place, or waiting for AUTH */
-    REQUEST_OPEN,   /* sent, stored events are coming */
-    REQUEST_ENDING, /* EOSE was read; what comes with it or right behind it still counts */
-    REQUEST_LIVE    /* after EOSE of a live one */
-};
-
-struct request {
-    struct session *session;
-    struct list link; /* in session.requests, in the order in which they were made */
-    enum request_state state;
-    char id[SUB_ID_MAX + 1];
-    struct request_options options;
-    const struct request_ops *ops;
-    void *owner;
-    int64_t idle_at_ms, total_at_ms; /* monotonic; INT64_MAX: none */
-    int64_t ends_at_ms;              /* when ENDING */
-    uint64_t sent_ns;
-    bool auth_tried;
-    struct settlement result;
-    size_t filters_n;
-    char filters[];
-};
-
-struct session {
-    enum session_state state;
-    struct session_options options;
-    char *url;
-    const struct session_ops *ops;
-    void *owner;
-    struct wsconn *conn;
-    uv_timer_t timer; /* the nearest deadline of any request */
-    struct list requests;
-    struct exchanges exchanges;
-    struct list guests;
-    uint32_t open;    /* requests on the wire */
-    uint32_t garbage; /* messages that made no sense */
-    uint32_t unsolicited;
-    int64_t alive_at_ms;
-    int64_t pinged_at_ms, answered_at_ms; /* UNIX; pinged: 0 when none is under way */
-
-    char settled[SETTLED_REMEMBERED][SUB_ID_MAX + 1]; /* ids of requests that ended last */
-    uint32_t settled_n;
-    bool sends_late; /* events came after their EOSE: every EOSE is given time */
-
-    struct err refusal; /* the last one since it answered anything: why it will hang up */
-
-    bool asked_auth;
-    enum auth_state auth;
-    int64_t auth_until_ms;
-    char challenge[CHALLENGE_MAX + 1];
-    char auth_id[65]; /* of our AUTH event, hex */
-};
+enum { LATE_MS = 300, GARBAGE_MAX = 20 };
 
 /* In the order in which they run. */
 static void on_open(void *owner, const struct wsconn_report *report);
@@ -94,10 +19,8 @@ static void on_event_message(struct session *s, const struct message *m, size_t 
 static void on_eose_message(struct session *s, const struct message *m);
 static void on_closed_message(struct session *s, const struct message *m);
 static void on_notice(struct session *s, const struct message *m);
-static void on_auth_challenge(struct session *s, const struct message *m);
 static void on_answer(struct session *s, const struct message *m);
 static void on_ok(struct session *s, const struct message *m);
-static void send_auth(struct session *s);
 static void send_waiting(struct session *s);
 static void settle(struct request *r, enum settle how);
 static void on_timer(uv_timer_t *timer);
@@ -316,7 +239,7 @@ static void on_message(void *owner, struct str text)
         on_notice(s, &m);
         return;
     case MESSAGE_AUTH:
-        on_auth_challenge(s, &m);
+        session_hear_challenge(s, &m);
         return;
     case MESSAGE_OK:
         on_ok(s, &m);
@@ -447,7 +370,7 @@ static void refuse(struct request *r, struct str text, enum message_prefix prefi
         r->state = REQUEST_QUEUED;
         r->idle_at_ms = r->total_at_ms = INT64_MAX;
         if (s->auth == AUTH_NONE)
-            send_auth(s);
+            session_send_auth(s);
         send_waiting(s);
         return;
     }
@@ -517,39 +440,6 @@ void session_guest_remove(struct session_guest *guest)
 
 /* NIP-42 */
 
-static void on_auth_challenge(struct session *s, const struct message *m)
-{
-    s->asked_auth = true;
-    /* The challenge goes back inside a JSON string: as it stands between its quotes, escapes and
-     * all, it is decoded by the signer. */
-    if (!str_copy(s->challenge, sizeof(s->challenge), m->text))
-        s->challenge[0] = '\0';
-}
-
-static void send_auth(struct session *s)
-{
-    char event[AUTH_EVENT_MAX], *text;
-    struct err err;
-    struct id32 id;
-    int n;
-
-    if (s->challenge[0] == '\0' ||
-        (n = signer_auth_event(s->options.signer, s->url, s->challenge, clock_wall_ms() / 1000,
-                               event, sizeof(event), &id)) < 0) {
-        s->auth = AUTH_REFUSED;
-        return;
-    }
-    hex_encode(s->auth_id, id.b, sizeof(id.b));
-    text = malloc((size_t)n + 16);
-    if (text == NULL)
-        abort();
-    int len = snprintf(text, (size_t)n + 16, "[\"AUTH\",%s]", event);
-    s->auth =
-        wsconn_send(s->conn, (struct str){text, (size_t)len}, &err) < 0 ? AUTH_REFUSED : AUTH_SENT;
-    s->auth_until_ms = clock_mono_ms() + AUTH_TIMEOUT_MS;
-    free(text);
-}
-
 static void end_auth(struct session *s, enum auth_state state)
 {
     s->auth = state;
@@ -564,7 +454,7 @@ static void on_answer(struct session *s, const struct message *m)
 
     if (exchanges_hear(&s->exchanges, m, may_auth)) {
         if (s->auth == AUTH_NONE)
-            send_auth(s);
+            session_send_auth(s);
         if (s->auth != AUTH_SENT)
             exchanges_resend(&s->exchanges);
     }
@@ -682,71 +572,4 @@ static void on_pong(void *owner)
 static void on_closed(void *owner, const struct err *err)
 {
     fail(owner, err);
-}
-
-/* Facts */
-
-uint64_t request_sent_ns(const struct request *r)
-{
-    return r->sent_ns;
-}
-
-int64_t session_alive_at(const struct session *s)
-{
-    return s->alive_at_ms;
-}
-
-void session_ping(struct session *s)
-{
-    if (s->state != SESSION_READY)
-        return;
-    /* The answer to an older one that is still under way may come yet: that one counts. */
-    if (s->pinged_at_ms == 0)
-        s->pinged_at_ms = clock_wall_ms();
-    wsconn_ping(s->conn);
-}
-
-uint32_t session_take_unsolicited(struct session *s)
-{
-    uint32_t n = s->unsolicited;
-
-    s->unsolicited = 0;
-    return n;
-}
-
-int64_t session_answered_at(const struct session *s)
-{
-    return s->answered_at_ms;
-}
-
-bool session_hold(struct session *s)
-{
-    if (s->state != SESSION_READY || !list_empty(&s->guests))
-        return false;
-    LIST_FOR_EACH(l, &s->requests)
-    if (CONTAINER_OF(l, struct request, link)->state != REQUEST_LIVE)
-        return false;
-    wsconn_hold(s->conn, true);
-    return true;
-}
-
-void session_release(struct session *s)
-{
-    if (s->state == SESSION_READY)
-        wsconn_hold(s->conn, false);
-}
-
-bool session_asked_auth(const struct session *s)
-{
-    return s->asked_auth;
-}
-
-const struct wsconn_report *session_report(const struct session *s)
-{
-    return wsconn_report(s->conn);
-}
-
-uint64_t session_received_bytes(const struct session *s)
-{
-    return wsconn_received_bytes(s->conn);
 }
