@@ -52,8 +52,9 @@ struct session {
     struct list requests;
     struct exchanges exchanges;
     struct list guests;
-    uint32_t open;    /* requests on the wire */
-    uint32_t garbage; /* messages that made no sense */
+    uint32_t open;        /* requests on the wire */
+    uint32_t garbage;     /* messages that made no sense */
+    uint32_t unsolicited; /* events nobody asked for, not yet taken */
     int64_t alive_at_ms;
     int64_t pinged_at_ms, answered_at_ms; /* UNIX; pinged: 0 when none is under way */
 
