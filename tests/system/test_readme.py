@@ -39,8 +39,12 @@ def test_queries_run_and_look_as_shown(world: World) -> None:
     path = world.home / "events.jsonl"
     path.write_bytes(lzma.decompress((ROOT / "tests" / "data" / "events-real.jsonl.xz").read_bytes()))
     relays = world.farm.add({"data": [{"file": str(path)}]}, {"data": [{"file": str(path), "share": 0.5, "seed": 2}]})
-    daemon = world.daemon(*relays).start()
+    daemon = world.daemon(*relays)
+    daemon.set("monitor", enabled="true", interval_clearnet="2s")
+    daemon.start()
     daemon.complete(relays)
+    until(lambda: daemon.archive().value("SELECT count(*) FROM readable_relays JOIN relay_uptime USING (relay_url)") == len(relays), 30,
+          "all are checked", daemon.alive)
     with daemon.archive().session() as cursor:
         for sql, shown in SHOWN:
             cursor.execute(sql)
