@@ -39,7 +39,7 @@ struct small {
         store_spans_done *spans;
         store_kinds_done *kinds;
         store_stats_done *stats;
-        store_compacted *compacted;
+        store_packed *packed;
     } u;
     store_relay_row *each;
     void *owner;
@@ -436,20 +436,22 @@ void store_stats(struct db *db, store_stats_done *done, void *owner)
     db_submit(db, DB_MISC, &s->op);
 }
 
-static void compacted(struct small *s, const struct err *err)
+static void packed(struct small *s, const struct err *err)
 {
-    s->u.compacted(s->owner, err ? 0 : s->number, err);
+    s->u.packed(s->owner, err ? 0 : s->number, err);
 }
 
-void store_compact(struct db *db, int64_t seen_before, uint32_t groups_max, store_compacted *done,
-                   void *owner)
+void store_pack(struct db *db, int32_t relay_id, int32_t from_bucket, int64_t hour,
+                uint32_t rows_max, store_packed *done, void *owner)
 {
-    struct small *s = small_new(db, owner, compacted, number_row);
-    int i = small_stmt(s, STMT_COMPACT);
-    struct array *before = small_array(s, PG_INT8);
+    struct small *s = small_new(db, owner, packed, number_row);
 
-    s->u.compacted = done;
-    array_int8(before, seen_before);
-    s->send[i].ints[s->send[i].ints_n++] = (int32_t)(groups_max > 100000 ? 100000 : groups_max);
+    s->u.packed = done;
+    small_stmt(s, STMT_PACK);
+    array_int8(small_array(s, PG_INT8), hour);
+    struct array *numbers = small_array(s, PG_INT4);
+    array_int4(numbers, relay_id);
+    array_int4(numbers, from_bucket);
+    array_int4(numbers, (int32_t)(rows_max > 100000 ? 100000 : rows_max));
     db_submit(db, DB_MISC, &s->op);
 }

@@ -13,6 +13,7 @@
 #include "nostr/url.h"
 #include "relay/refusal.h"
 #include "services/due.h"
+#include "services/packer.h"
 
 enum {
     TICK_MS = 100,
@@ -36,6 +37,7 @@ struct synchronizer {
     struct heap ready[LANES]; /* due now, waiting for a place: keyed by due_rank() */
     uint32_t walking[LANES], live;
     struct list starved, visits;
+    struct packer packer;
     struct net_proxy_watch proxies;
     int32_t *filter_ids;
     int32_t *kinds;
@@ -110,6 +112,7 @@ struct synchronizer *synchronizer_open(const struct synchronizer_parts *parts,
     net_watch_proxies(parts->net, &s->proxies);
     (void)uv_timer_init(parts->loop, &s->tick);
     s->tick.data = s;
+    s->packer = (struct packer){.db = parts->db, .roster = parts->roster};
     synchronizer_reconfigure(s, options);
     return s;
 }
@@ -438,6 +441,7 @@ static void every_second(struct synchronizer *s, int64_t now)
             relay->rate_events_new = 0;
         }
     }
+    packer_tick(&s->packer, now);
     if (now - s->kinds_ms >= KINDS_EVERY_MS && db_is_up(s->parts.db))
         ask_kinds(s);
 }

@@ -445,6 +445,12 @@ static void test_times_of_sightings(void **state)
     assert_string_equal(fixture_sql(F, "SELECT sighting_compact(1760200000, 100)"), "0");
     assert_int_equal(number("SELECT count(*) FROM sighting WHERE relay_id = 8 AND bucket > 53000"),
                      1);
+    assert_true(number("SELECT count(*) FROM sighting WHERE relay_id = 7 AND bucket > 53000") >= N);
+    assert_int_equal(number("SELECT sighting_pack(7, 53000, 1760000399, 1000)"), 0); /* not over */
+    assert_true(number("SELECT sighting_pack(7, 53000, 1760000400, 300)") >= 298);
+    assert_true(number("SELECT sighting_pack(7, 53000, 1760000400, 1000)") >= 90);
+    assert_int_equal(number("SELECT sighting_pack(7, 53000, 1760000400, 1000)"), 0);
+    assert_true(number("SELECT count(*) FROM sighting WHERE relay_id = 7 AND bucket > 53000") <= 4);
     assert_int_equal(number("SELECT count(*) FROM events_relays"), atoi(count) + 40);
     assert_int_equal(
         number("SELECT min(seen_at) FROM sighting WHERE relay_id = 8 AND bucket > 53000"),
