@@ -196,6 +196,9 @@ void walk_top_answer(struct walk *w, const struct facts *f)
         /* One that ignores `limit` as well shows a page without its newest second, whatever its
          * order. */
         w->unproven |= f->in == 0 || (f->in > 1 && f->min >= w->held.min);
+        /* One was asked for, and of many below it the newest came: so it is for every page. */
+        if (f->in == 1 && f->max == w->held_next && w->held.in > SMALL_PAGE && !w->unordered)
+            w->traits->newest_first = TRI_YES;
         if (f->in > 0 && f->max < w->held_next)
             walk_to_bisect(w);
         else

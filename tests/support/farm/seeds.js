@@ -104,7 +104,7 @@ function profileOf(seed) {
         profile.ignores_until = true;
         profile.tame = false;
     }
-    if (mint.times === 'dense' && (mint.dense >= cap || mint['dense-seconds'] > 1))
+    if (mint.times === 'dense' && (mint.dense >= Math.min(cap, 500) || mint['dense-seconds'] > 1)) /* we ask for 500 */
         profile.tame = false;
     for (let k = random.pick([0, 0, 1, 1, 1, 2]); k > 0; k--) {
         const [name, tame, make] = random.pick(HABITS);
