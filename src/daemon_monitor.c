@@ -36,6 +36,7 @@ static void options_monitor(const struct daemon *d, struct monitor_options *o)
                    .timeout_max_ms = (uint32_t)cfg->monitor_timeout_max,
                    .timeout_overlay_ms = (uint32_t)cfg->monitor_timeout_overlay},
         .outage = {.window_ms = cfg->monitor_alert_window,
+                   .patience_ms = cfg->monitor_timeout_max,
                    .rate_permille = (uint32_t)cfg->monitor_alert_failure_rate},
         .checks = {[NETWORK_CLEARNET] = (uint32_t)cfg->monitor_checks_clearnet,
                    [NETWORK_TOR] = (uint32_t)cfg->monitor_checks_tor,

@@ -69,36 +69,41 @@ static enum check_verdict settle_bad(struct check_health *h, int64_t now)
     return CHECK_BAD;
 }
 
-enum check_verdict check_settle(struct check_health *h, enum err_code error, bool outage,
-                                enum network network, int64_t now, uint32_t lot,
+static int64_t wait_innocent(struct check_health *h, int64_t soon, int64_t interval)
+{
+    int64_t wait = doubled(soon, h->innocent, interval);
+
+    if (h->innocent < INT32_MAX)
+        h->innocent++;
+    return wait;
+}
+
+enum check_verdict check_settle(struct check_health *h, const struct check_outcome *o, int64_t now,
                                 const struct check_limits *limits)
 {
-    int64_t interval = limits->interval_ms[network], wait = interval;
+    int64_t interval = limits->interval_ms[o->network];
     int64_t most = limits->retry_max_ms > interval ? limits->retry_max_ms : interval;
     int64_t soon = limits->confirm_ms < interval ? limits->confirm_ms : interval;
-    enum check_verdict verdict;
+    enum check_verdict verdict = CHECK_INNOCENT;
 
     h->last_check_ms = now;
-    if (!check_failed(error)) {
-        verdict = settle_good(h, now);
-        h->next_at_ms = now + jitter(interval, lot, now);
-        return verdict;
+    if (!check_failed(o->error)) {
+        h->next_at_ms = now + jitter(interval, o->lot, now);
+        return settle_good(h, now);
     }
-    if (outage || err_blame(error) != ERR_BLAME_PEER) {
-        wait = doubled(soon, h->innocent, interval);
-        if (h->innocent < INT32_MAX)
-            h->innocent++;
-        h->next_at_ms = now + jitter(wait, lot, now);
-        return CHECK_INNOCENT;
+    if (o->outage || err_blame(o->error) != ERR_BLAME_PEER) {
+        h->next_at_ms = now + jitter(wait_innocent(h, soon, interval), o->lot, now);
+        return verdict;
     }
     verdict = settle_bad(h, now);
     if (verdict == CHECK_UNCONFIRMED) {
-        h->next_at_ms = now + within(soon, lot, now);
+        h->next_at_ms = now + within(soon, o->lot, now);
         return verdict;
     }
     h->retired = now - h->failing_since_ms >= limits->retire_after_ms;
-    wait = h->retired ? limits->retired_interval_ms : doubled(interval, h->failures - 1, most);
-    h->next_at_ms = now + jitter(wait, lot, now);
+    int64_t wait =
+        h->retired ? limits->retired_interval_ms : doubled(interval, h->failures - 1, most);
+    h->next_at_ms = now + jitter(wait, o->lot, now);
     return verdict;
 }
 

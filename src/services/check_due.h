@@ -42,15 +42,19 @@ enum check_verdict {
     CHECK_INNOCENT /* not the relay's fault */
 };
 
-/* Did a check fail?  Refusals by policy are answers.  `error` is the first thing that went wrong in
- * opening and reading. */
+/* Did a check fail?  Refusals by policy are answers. */
 bool check_failed(enum err_code error);
 
-/* Enters the outcome of a check and sets next_at_ms.  `outage`: everybody on this network seems
- * down, so it is not this relay's fault.  `lot`: any number that is the relay's own. */
-enum check_verdict check_settle(struct check_health *h, enum err_code error, bool outage,
-                                enum network network, int64_t now, uint32_t lot,
-                                const struct check_limits *limits);
+struct check_outcome {
+    enum err_code error; /* the first thing that went wrong in opening and reading */
+    bool outage;         /* everybody on this network seems down: not this relay's fault */
+    enum network network;
+    uint32_t lot; /* any number that is the relay's own */
+};
+
+/* Enters the outcome of a check and sets next_at_ms. */
+enum check_verdict check_settle(struct check_health *h, const struct check_outcome *outcome,
+                                int64_t now, const struct check_limits *limits);
 
 /* A check's deadline: four times what nearly all checks of this relay have stayed below, within
  * bounds; the upper bound for one that is not known. */

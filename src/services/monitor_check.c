@@ -131,6 +131,30 @@ void check_drop(struct check *c)
 
 /* What it means */
 
+/* What was held against relays while the outage was not seen yet is taken back. */
+static void forgive(struct monitor *m, enum network network)
+{
+    struct roster *r = m->parts.roster;
+    int64_t now = clock_wall_ms();
+    int64_t since = now - m->options.outage.window_ms - m->options.limits.confirm_ms;
+
+    for (uint32_t i = 0; i < r->n; i++) {
+        struct check *c = r->relays[i]->check;
+        if (c == NULL || c->relay->network != network || c->health.failures == 0 ||
+            c->health.last_ok_ms == 0 || c->health.failing_since_ms < since)
+            continue;
+        c->health.failures = 0;
+        c->health.unconfirmed = true;
+        c->openable = c->readable = 1;
+        c->error = ERR_NONE;
+        c->relay->health.state = HEALTH_READABLE;
+        c->health.next_at_ms = now + m->options.limits.confirm_ms;
+        if (heap_has(&c->due))
+            monitor_schedule(m, c, c->health.next_at_ms);
+        monitor_dirty(m, c);
+    }
+}
+
 /* Is everybody down?  Said once. */
 static bool look_for_outage(struct monitor *m, const struct check *c, enum err_code error)
 {
@@ -145,12 +169,14 @@ static bool look_for_outage(struct monitor *m, const struct check *c, enum err_c
         return before;
     (void)outage_enter(o, sort, check_failed(error), clock_mono_ms(), &m->options.outage);
     metrics.monitor_outage[network] = o->down;
-    if (o->down && !before)
+    if (o->down && !before) {
         log_warning("monitor",
                     "nearly all relays on %s seem down: it is probably us, no relay is blamed",
                     network_name(network));
-    else if (!o->down && before)
+        forgive(m, network);
+    } else if (!o->down && before) {
         log_info("monitor", "relays on %s can be reached again", network_name(network));
+    }
     return o->down;
 }
 
@@ -177,7 +203,7 @@ static void tell_traits(struct relay *relay, const struct probe_report *r)
 
 static int8_t answer(enum probe_answer a)
 {
-    return a == PROBE_UNTESTED ? -1 : a == PROBE_YES;
+    return (int8_t)(a == PROBE_UNTESTED ? -1 : a == PROBE_YES);
 }
 
 static void tell_health(struct monitor *m, struct check *c, bool readable, int64_t now)
@@ -234,33 +260,40 @@ static const char *answer_word(enum probe_answer a)
     return a == PROBE_YES ? "yes" : a == PROBE_NO ? "no" : "not tested";
 }
 
+static void say(const struct check *c, const struct probe_report *r, uint32_t took, bool counts)
+{
+    const struct relay *relay = c->relay;
+    bool good = r->error == ERR_NONE;
+
+    log_debug("monitor", "%s: checked openable=%d readable=%d writable=%d error=%s took=%u%s",
+              relay->url, answer(r->openable), answer(r->readable), answer(r->writable),
+              good ? "none" : err_name(r->error), took, counts ? "" : " does_not_count");
+    trace(relay->id, "checked in %u ms: opened %s, read %s, written %s%s%s", took,
+          answer_word(r->openable), answer_word(r->readable), answer_word(r->writable),
+          good ? "" : ": ", good ? "" : err_text(r->error));
+}
+
 static void settle(struct check *c, const struct probe_report *r)
 {
     struct monitor *m = c->monitor;
     struct relay *relay = c->relay;
     int64_t now = clock_wall_ms();
     uint32_t took = (uint32_t)(clock_mono_ms() - c->began_ms);
-    bool failed = check_failed(r->error);
-    bool outage = look_for_outage(m, c, r->error);
-    enum check_verdict verdict;
+    const struct check_outcome outcome = {.error = r->error,
+                                          .outage = look_for_outage(m, c, r->error),
+                                          .network = relay->network,
+                                          .lot = (uint32_t)relay->id};
+    enum check_verdict verdict = check_settle(&c->health, &outcome, now, &m->options.limits);
+    bool counts = verdict == CHECK_GOOD || verdict == CHECK_BAD;
 
-    verdict = check_settle(&c->health, r->error, outage && failed, relay->network, now,
-                           (uint32_t)relay->id, &m->options.limits);
     if (verdict == CHECK_GOOD && !c->through_session)
         c->health.slow_ms = check_slow(c->health.slow_ms, took);
     circuit_settle(&c->host->circuit, r->openable == PROBE_YES || !check_unreached(r->error),
                    verdict == CHECK_INNOCENT, now, &m->options.limits);
-    bool counts = verdict == CHECK_GOOD || verdict == CHECK_BAD;
     metrics.checks_total[relay->network]++;
-    if (failed)
+    if (check_failed(r->error))
         metrics.check_failures_total[r->error]++;
-    log_debug("monitor", "%s: checked openable=%d readable=%d writable=%d error=%s took=%u%s",
-              relay->url, answer(r->openable), answer(r->readable), answer(r->writable),
-              r->error == ERR_NONE ? "none" : err_name(r->error), took,
-              counts ? "" : " does_not_count");
-    trace(relay->id, "checked in %u ms: opened %s, read %s, written %s%s%s", took,
-          answer_word(r->openable), answer_word(r->readable), answer_word(r->writable),
-          r->error != ERR_NONE ? ": " : "", r->error != ERR_NONE ? err_text(r->error) : "");
+    say(c, r, took, counts);
     outcome_put(m, outcome_new(c, r, counts));
     if (counts)
         learn(m, c, r, now);

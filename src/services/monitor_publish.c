@@ -45,12 +45,10 @@ static uint32_t nips_of(const struct check *k, const struct probe_report *r, uns
     return n;
 }
 
-static int8_t requirement(const struct probe_report *r, unsigned parts, int8_t claimed,
-                          enum err_code asked)
+/* What the relay has asked for goes before what it says. */
+static bool was_asked(const struct probe_report *r, unsigned parts, enum err_code asked)
 {
-    if ((parts & PROBE_READ) != 0 && (r->error == asked || r->write_error == asked))
-        return 1;
-    return (parts & PROBE_NIP11) != 0 && r->nip11 != NULL ? claimed : -1;
+    return (parts & PROBE_READ) != 0 && (r->error == asked || r->write_error == asked);
 }
 
 /* An array of strings in the fields that have no column: `tags`, `language_tags`. */
@@ -74,14 +72,18 @@ static void fill(struct nip66_relay *d, const struct probe_report *r, unsigned p
     d->rtt_open = (parts & PROBE_OPEN) != 0 ? check_ms(r->rtt_open_us) : -1;
     d->rtt_read = (parts & PROBE_READ) != 0 ? check_ms(r->rtt_read_us) : -1;
     d->rtt_write = (parts & PROBE_WRITE) != 0 ? check_ms(r->rtt_write_us) : -1;
-    d->auth = requirement(r, parts, doc != NULL ? doc->auth_required : -1, ERR_AUTH_REQUIRED);
-    d->payment =
-        requirement(r, parts, doc != NULL ? doc->payment_required : -1, ERR_PAYMENT_REQUIRED);
-    d->writes = doc != NULL ? doc->restricted_writes : -1;
-    if (doc == NULL || doc->min_pow_difficulty < 0)
-        d->pow = -1;
-    else
-        d->pow = doc->min_pow_difficulty > 0;
+    d->auth = d->payment = d->writes = d->pow = -1;
+    if (doc != NULL) {
+        d->auth = doc->auth_required;
+        d->payment = doc->payment_required;
+        d->writes = doc->restricted_writes;
+        if (doc->min_pow_difficulty >= 0)
+            d->pow = (int8_t)(doc->min_pow_difficulty > 0);
+    }
+    if (was_asked(r, parts, ERR_AUTH_REQUIRED))
+        d->auth = 1;
+    if (was_asked(r, parts, ERR_PAYMENT_REQUIRED))
+        d->payment = 1;
     d->geohash = (parts & PROBE_GEO) != 0 ? r->place.geohash : "";
     d->country = (parts & PROBE_GEO) != 0 ? r->place.country : "";
     if (doc != NULL && strlen(doc->canonical) <= PUBLISHER_CONTENT_MAX)

@@ -77,7 +77,7 @@ static void keep_nip11(struct outcome *o, const struct nip11 *d)
 
 static int8_t answer(enum probe_answer a, bool stored)
 {
-    return !stored || a == PROBE_UNTESTED ? -1 : a == PROBE_YES;
+    return (int8_t)(!stored || a == PROBE_UNTESTED ? -1 : a == PROBE_YES);
 }
 
 static const char *error_or_empty(enum err_code code)

@@ -22,7 +22,8 @@ static bool seems_down(const struct outage *o, int64_t now, const struct outage_
     }
     if (good + bad >= OUTAGE_SAMPLES_MIN)
         return bad * 1000 >= (good + bad) * limits->rate_permille;
-    return good == 0 && new_good == 0 && bad + new_bad >= OUTAGE_SAMPLES_MIN;
+    return good == 0 && new_good == 0 && bad + new_bad >= OUTAGE_SAMPLES_MIN &&
+           now - o->silent_since_ms >= limits->patience_ms;
 }
 
 bool outage_enter(struct outage *o, enum outage_sort sort, bool failed, int64_t now,
@@ -33,6 +34,10 @@ bool outage_enter(struct outage *o, enum outage_sort sort, bool failed, int64_t 
 
     if (slot->number != number)
         *slot = (struct outage_slot){.number = number};
+    if (!failed)
+        o->silent_since_ms = 0;
+    else if (o->silent_since_ms == 0)
+        o->silent_since_ms = now;
     switch (sort) {
     case OUTAGE_WAS_GOOD:
         slot->good += !failed;

@@ -2,8 +2,8 @@
  *
  * The outcomes of checks by network, over a sliding window.  What relays tell that were good
  * before counts; those that were dead before say nothing when they are dead again.  Relays that
- * were never checked count as well, but only when not one of them could be reached: half of a list
- * of strangers may be dead. */
+ * were never checked count as well, but only when not one of them could be reached in as long as a
+ * check may take: most of a list of strangers may be dead, and the dead answer first. */
 #ifndef SERVICES_OUTAGE_H
 #define SERVICES_OUTAGE_H
 
@@ -20,11 +20,13 @@ struct outage {
         uint32_t good, bad;
         uint32_t new_good, new_bad;
     } slots[OUTAGE_SLOTS];
-    bool down; /* until somebody can be reached again: silence is no evidence */
+    int64_t silent_since_ms; /* the first failure since somebody could be reached; 0: none */
+    bool down;               /* until somebody can be reached again: silence is no evidence */
 };
 
 struct outage_limits {
     int64_t window_ms;
+    int64_t patience_ms;    /* as long as a check may take */
     uint32_t rate_permille; /* of failures, from which it is probably us */
 };
 

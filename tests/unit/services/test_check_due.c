@@ -25,7 +25,9 @@ static const struct check_limits limits = {
 
 static enum check_verdict settle(struct check_health *h, enum err_code error, int64_t now)
 {
-    return check_settle(h, error, false, NETWORK_CLEARNET, now, 7, &limits);
+    const struct check_outcome o = {.error = error, .network = NETWORK_CLEARNET, .lot = 7};
+
+    return check_settle(h, &o, now, &limits);
 }
 
 static void test_a_good_check_is_repeated_after_the_interval(void **state)
@@ -35,8 +37,8 @@ static void test_a_good_check_is_repeated_after_the_interval(void **state)
 
     (void)state;
     for (uint32_t lot = 0; lot < 1000; lot++) {
-        assert_int_equal(check_settle(&h, ERR_NONE, false, NETWORK_TOR, 1000, lot, &limits),
-                         CHECK_GOOD);
+        const struct check_outcome o = {.network = NETWORK_TOR, .lot = lot};
+        assert_int_equal(check_settle(&h, &o, 1000, &limits), CHECK_GOOD);
         int64_t wait = h.next_at_ms - 1000;
         earliest = wait < earliest ? wait : earliest;
         latest = wait > latest ? wait : latest;
@@ -126,9 +128,10 @@ static void test_the_path_and_we_are_not_held_against_it(void **state)
     for (int i = 0; i < 20; i++) /* looked at again soon, but not for ever */
         (void)settle(&h, ERR_DNS_FAILED, 2 * DAY);
     assert_in_range(h.next_at_ms - 2 * DAY, 3 * HOUR, 5 * HOUR);
-    assert_int_equal(
-        check_settle(&h, ERR_CONNECT_TIMEOUT, true, NETWORK_CLEARNET, 3 * DAY, 7, &limits),
-        CHECK_INNOCENT); /* all are down: it is us */
+    const struct check_outcome all = {
+        .error = ERR_CONNECT_TIMEOUT, .outage = true, .network = NETWORK_CLEARNET, .lot = 7};
+    assert_int_equal(check_settle(&h, &all, 3 * DAY, &limits),
+                     CHECK_INNOCENT); /* all are down: it is us */
     assert_int_equal(h.failures, 0);
 }
 
@@ -199,8 +202,8 @@ static void test_the_circuit_of_a_host(void **state)
     assert_int_equal(circuit_take(&c, now), 0);
 }
 
-static const struct outage_limits outage_limits = {.window_ms = 10 * 60 * 1000,
-                                                   .rate_permille = 900};
+static const struct outage_limits outage_limits = {
+    .window_ms = 10 * 60 * 1000, .patience_ms = 20000, .rate_permille = 900};
 
 static void test_all_are_down_so_it_is_us(void **state)
 {
@@ -229,10 +232,10 @@ static void test_strangers_may_be_dead(void **state)
     for (int i = 0; i < 100; i++) /* 95 % of a list of strangers are dead: a bad list */
         assert_false(outage_enter(&o, OUTAGE_NEVER_SEEN, i % 20 != 1, i, &outage_limits) && i > 30);
     o = (struct outage){0};
-    for (int i = 0; i < OUTAGE_SAMPLES_MIN - 1; i++)
-        assert_false(outage_enter(&o, OUTAGE_NEVER_SEEN, true, i, &outage_limits));
-    assert_true(outage_enter(&o, OUTAGE_NEVER_SEEN, true, 100, &outage_limits)); /* not one */
-    assert_false(outage_enter(&o, OUTAGE_WAS_BAD, false, 200, &outage_limits));
+    for (int i = 0; i < 3 * OUTAGE_SAMPLES_MIN; i++) /* the dead answer first */
+        assert_false(outage_enter(&o, OUTAGE_NEVER_SEEN, true, 1 + i, &outage_limits));
+    assert_true(outage_enter(&o, OUTAGE_NEVER_SEEN, true, 20100, &outage_limits)); /* not one */
+    assert_false(outage_enter(&o, OUTAGE_WAS_BAD, false, 20200, &outage_limits));
     assert_false(o.down);
 }
 
