@@ -16,6 +16,7 @@
 enum {
     TIMEOUT_MS = 30000, /* a person waits */
     TIMEOUT_OVERLAY_MS = 120000,
+    TIMEOUT_MAX_S = 3600,
     PAGE = 1000,
     MESSAGES_BYTES_MAX = 16 * 1024 * 1024,
     SHOWN_MAX = 120, /* bytes of a stranger's text on a line */
@@ -24,6 +25,7 @@ enum {
 
 struct check {
     const struct command *command;
+    uint32_t timeout_ms; /* 0: by network */
     struct check_parts parts;
     struct signer *signer;
     struct geo *geo;
@@ -111,8 +113,7 @@ static void print_write(const struct check *k, const struct probe_report *r)
     (void)printf("%-4s", word_of(r->writable));
     print_ms(" ", r->rtt_write_us, "");
     if (r->writable == PROBE_NO)
-        (void)printf(" %s: %s", err_name(r->write_error),
-                     r->write_text[0] != '\0' ? r->write_text : err_text(r->write_error));
+        (void)printf(" %s", r->write_text[0] != '\0' ? r->write_text : err_text(r->write_error));
     else if (k->signer == NULL)
         (void)printf(" not tried: there is no [identity] secret_key_file");
     else if (r->writable == PROBE_UNTESTED)
@@ -231,22 +232,21 @@ static void print_caps(const struct probe_report *r)
         {CAP_NEWEST_FIRST, "newest first", "not newest first"},
         {CAP_UNTIL, "honours until", "ignores until"},
     };
-    const char *between = "";
+    int said = 0;
 
-    if (r->caps_known == 0)
-        return;
-    label("measured");
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         const char *text = (r->caps & words[i].cap) != 0 ? words[i].yes : words[i].no;
 
         if ((r->caps_known & words[i].cap) == 0 || text == NULL)
             continue;
-        (void)printf("%s%s", between, text);
-        between = ", ";
+        label(said == 0 ? "measured" : "");
+        (void)printf("%s\n", text);
+        said++;
     }
-    if (r->page_cap > 0)
-        (void)printf("%s%" PRIu32 " events at once", between, r->page_cap);
-    (void)putchar('\n');
+    if (r->page_cap > 0) {
+        label(said == 0 ? "measured" : "");
+        (void)printf("%" PRIu32 " events in one answer at most\n", r->page_cap);
+    }
 }
 
 static void print_contradictions(const struct probe_report *r)
@@ -326,11 +326,11 @@ static int run(struct check *k, struct err *err)
 {
     const struct config *cfg = k->command->cfg;
     const char *key = config_secret(cfg, "identity", "secret_key");
-    bool clearnet = k->url->network == NETWORK_CLEARNET;
-    struct probe_options options = {
-        .parts = PROBE_ALL, .timeout_ms = clearnet ? TIMEOUT_MS : TIMEOUT_OVERLAY_MS, .page = PAGE};
+    struct probe_options options = {.parts = PROBE_ALL, .timeout_ms = k->timeout_ms, .page = PAGE};
     struct probe *probe;
 
+    if (k->timeout_ms == 0)
+        options.timeout_ms = k->url->network == NETWORK_CLEARNET ? TIMEOUT_MS : TIMEOUT_OVERLAY_MS;
     if (key != NULL && (k->signer = signer_new(key, err)) == NULL)
         return -1;
     options.signer = k->signer;
@@ -343,21 +343,46 @@ static int run(struct check *k, struct err *err)
     return k->parts.net == NULL ? -1 : 0;
 }
 
+/* "--timeout N" in seconds, anywhere; what is left is the URL or --proxy. */
+static bool read_words(struct check *k, const char **word)
+{
+    const struct command *c = k->command;
+    uint64_t seconds;
+
+    *word = NULL;
+    for (int i = 0; i < c->argc; i++) {
+        if (strcmp(c->argv[i], "--timeout") == 0) {
+            if (i + 1 == c->argc || !str_u64(str_z(c->argv[++i]), &seconds) || seconds == 0 ||
+                seconds > TIMEOUT_MAX_S)
+                return false;
+            k->timeout_ms = (uint32_t)seconds * 1000;
+        } else if (*word != NULL) {
+            return false;
+        } else {
+            *word = c->argv[i];
+        }
+    }
+    return *word != NULL && ((*word)[0] != '-' || strcmp(*word, "--proxy") == 0);
+}
+
 int command_check(const struct command *c)
 {
     struct check k = {.command = c, .url = malloc(sizeof(*k.url))};
+    const char *word;
     struct err err;
     enum url_refusal why;
     int code = COMMAND_USAGE;
 
     if (k.url == NULL)
         abort();
-    if (c->argc == 1 && strcmp(c->argv[0], "--proxy") == 0) {
+    if (!read_words(&k, &word)) {
+        (void)fputs("usage: bigbrotr check [--timeout SECONDS] URL\n"
+                    "       bigbrotr check --proxy\n",
+                    stderr);
+    } else if (strcmp(word, "--proxy") == 0) {
         code = check_proxy(c);
-    } else if (c->argc != 1 || c->argv[0][0] == '-') {
-        (void)fputs("usage: bigbrotr check URL | --proxy\n", stderr);
-    } else if ((why = url_parse(str_z(c->argv[0]), &url_any_address, k.url)) != URL_OK) {
-        (void)fprintf(stderr, "bigbrotr: \"%s\" %s\n", c->argv[0], url_refusal_text(why));
+    } else if ((why = url_parse(str_z(word), &url_any_address, k.url)) != URL_OK) {
+        (void)fprintf(stderr, "bigbrotr: \"%s\" %s\n", word, url_refusal_text(why));
     } else {
         code = run(&k, &err) == 0 ? k.code : command_fail(&err);
     }

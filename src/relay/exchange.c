@@ -185,6 +185,7 @@ bool exchanges_hear(struct exchanges *x, const struct message *m, bool may_auth)
         answer.prefix = message_prefix(m->text);
         (void)str_escape(answer.text, sizeof(answer.text), m->text);
     }
+    answer.authenticated = e->auth_tried;
     answer.body = m->type == MESSAGE_COUNT ? m->extra : m->text;
     if (answer.prefix == PREFIX_AUTH_REQUIRED && !m->ok && may_auth && !e->auth_tried) {
         e->auth_tried = e->waiting = true;

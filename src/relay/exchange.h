@@ -27,6 +27,7 @@ enum exchange_end {
 struct exchange_answer {
     enum exchange_end how;
     bool accepted;              /* OK: true */
+    bool authenticated;         /* refused with auth-required first, and sent once more */
     enum message_prefix prefix; /* of OK, CLOSED or NEG-ERR */
     struct str body; /* the object of COUNT, the hex of NEG-MSG; for the time of the call */
     int64_t us;      /* from sending (the last time) to the answer; -1: none */

@@ -10,10 +10,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "core/clock.h"
-#include "core/hex.h"
 #include "services/probe_internal.h"
 
 enum { GRACE_MIN_MS = 500, GRACE_MAX_MS = 5000, WORD_MIN = 6, OLDER_LIMIT = 5, PAST_S = 60 };
@@ -66,7 +64,7 @@ void caps_note(struct probe *p)
         return;
     know(p, CAP_NIP42,
          r->read_prefix == PREFIX_AUTH_REQUIRED || r->write_prefix == PREFIX_AUTH_REQUIRED ||
-             (p->session != NULL && session_asked_auth(p->session)));
+             p->authed || (p->session != NULL && session_asked_auth(p->session)));
     if (r->readable != PROBE_UNTESTED && (refused || r->readable == PROBE_YES))
         know(p, CAP_READ_RESTRICTED, refused || r->read_prefix == PREFIX_AUTH_REQUIRED);
     /* A hint may be left out (NIP-67): without one nothing is known. */
@@ -81,6 +79,8 @@ void caps_begin(struct probe *p)
     if ((p->options.parts & PROBE_CAPS) == 0 || !p->own || !p->alive ||
         p->report.readable != PROBE_YES)
         talk_end(p);
+    else if (p->asks[ASK_READ].result.how != SETTLE_EOSE)
+        talk_end(p); /* nor will the other questions end */
     else if (p->options.page > 0)
         ask_page(p);
     else
@@ -98,20 +98,9 @@ static void ask_page(struct probe *p)
 
 /* -- all at once -- */
 
-static struct signer *make_stranger(void)
-{
-    unsigned char key[32];
-    char hex[2 * sizeof(key) + 1] = {0};
-    struct err err;
-
-    if (getrandom(key, sizeof(key), GRND_NONBLOCK) != (ssize_t)sizeof(key))
-        return NULL;
-    hex_encode(hex, key, sizeof(key));
-    return signer_new(hex, &err);
-}
-
-/* An event that only its author may publish (NIP-70), of an author who did not say that he is it:
- * a relay that knows the rule refuses. */
+/* An event that only its author may publish (NIP-70), while we have not said that we are the
+ * author: a relay that knows the rule refuses, and takes it after authentication.  Another key
+ * would not do: it may be refused for being unknown. */
 static void ask_protected(struct probe *p)
 {
     static const struct str elements[] = {{"-", 1}};
@@ -122,17 +111,13 @@ static void ask_protected(struct probe *p)
                                       .tag_start = starts,
                                       .tags_n = 1,
                                       .content = STR("")};
-    struct signer *stranger = make_stranger();
     struct id32 id;
     struct str json;
 
-    if (stranger == NULL)
-        return;
     arena_reset(&p->arena);
-    json = sign_event(stranger, &draft, &p->arena, &id);
+    json = sign_event(p->options.signer, &draft, &p->arena, &id);
     p->exchanges[PROBE_EXCHANGE_PROTECTED] =
         session_publish(p->session, json, &id, probe_left_ms(p), on_protected, p);
-    signer_free(stranger);
 }
 
 static void ask_search(struct probe *p)
@@ -187,7 +172,7 @@ static void ask_all(struct probe *p)
                    clock_wall_s() - PAST_S);
     p->exchanges[PROBE_EXCHANGE_NEG] =
         session_ask(p->session, EXCHANGE_NEG, str_z(rest), probe_left_ms(p), on_negotiated, p);
-    if (p->report.writable == PROBE_YES)
+    if (p->report.writable == PROBE_YES && !p->authed && !p->mined)
         ask_protected(p);
     ask_search(p);
     ask_older(p);
@@ -260,7 +245,8 @@ static void on_protected(void *owner, const struct exchange_answer *answer)
 
     p->exchanges[PROBE_EXCHANGE_PROTECTED] = NULL;
     if (answer->how == EXCHANGE_ANSWERED)
-        know(p, CAP_NIP70, !answer->accepted);
+        know(p, CAP_NIP70, !answer->accepted || answer->authenticated);
+    p->authed = p->authed || answer->authenticated;
     go_on(p);
 }
 

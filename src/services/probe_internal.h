@@ -97,7 +97,8 @@ struct probe {
     enum probe_step step;
     struct probe_ask asks[ASK__COUNT];
     struct exchange *exchanges[PROBE_EXCHANGE__COUNT];
-    bool mined;
+    bool mined;  /* the event needed a proof of work */
+    bool authed; /* for it, or to read, we have authenticated */
     struct probe_pow pow;
     struct arena arena; /* for one event at a time */
     char word[PROBE_WORD_MAX + 1];

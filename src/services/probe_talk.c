@@ -173,6 +173,7 @@ static void read_settled(struct probe *p, const struct probe_ask *ask)
 
     (void)uv_timer_stop(&p->turn);
     r->read_prefix = s->prefix; /* also when it went well after authentication */
+    p->authed = s->how == SETTLE_EOSE && s->prefix == PREFIX_AUTH_REQUIRED;
     if (s->how == SETTLE_EOSE) {
         r->readable = PROBE_YES;
     } else if (r->readable != PROBE_YES) {
@@ -228,6 +229,7 @@ static void on_written(void *owner, const struct exchange_answer *answer)
 
     p->exchanges[PROBE_EXCHANGE_WRITE] = NULL;
     r->write_prefix = answer->prefix;
+    p->authed = p->authed || answer->authenticated;
     if (answer->how == EXCHANGE_DISCONNECTED) {
         p->alive = false;
         if (p->own)

@@ -4,7 +4,14 @@
  *     good         *.farm-relay.com and the addresses 127.1.0.1 to 127.1.0.32, by our authority
  *     expired      the same, valid in 2020 only             not_yet      the same, valid from 2090
  *     other_name   for elsewhere.example.org                self_signed  by nobody
- *     unknown_ca   by an authority that is not in ca.pem */
+ *     unknown_ca   by an authority that is not in ca.pem
+ *
+ * and, made when the first relay wants them, since they cost time:
+ *
+ *     no_names     neither a name nor an address            many_names   1,000 names
+ *     too_many     10,000 names: more than a handshake may hold
+ *     no_middle    the authority in between is not sent     turned       it is sent, behind one that does not belong there
+ *     sha1, rsa1024   too weak                              ca_leaf      an authority's certificate as a server's */
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -37,6 +44,56 @@ function leaf(dir, name, by, names, from, to) {
         '-startdate', from, '-enddate', to]);
 }
 
+const GOOD_NAMES = 'DNS:*.farm-relay.com,DNS:farm-relay.com';
+
+function namesUpTo(n) {
+    const names = [GOOD_NAMES];
+    for (let i = 0; i < n; i++)
+        names.push(`DNS:name${i}.of.a.farm.example.org`);
+    return names.join(',');
+}
+
+function signed(dir, name, { names, rsa, by = 'ca', md = 'sha256', ca = false } = {}) {
+    fs.writeFileSync(path.join(dir, `${name}.cnf`), '[req]\ndistinguished_name=d\nreq_extensions=e\nprompt=no\n' +
+        `[d]\nCN=farm ${name}\n[e]\nbasicConstraints=CA:${ca ? 'TRUE' : 'FALSE'}\n${names ? `subjectAltName=${names}\n` : ''}`);
+    if (rsa)
+        openssl(dir, ['genrsa', '-out', `${name}.key`, String(rsa)]);
+    else
+        newKey(dir, name);
+    openssl(dir, ['req', '-new', '-config', `${name}.cnf`, '-key', `${name}.key`, '-out', `${name}.csr`]);
+    openssl(dir, ['x509', '-req', '-in', `${name}.csr`, '-CA', `${by}.pem`, '-CAkey', `${by}.key`, '-CAcreateserial', '-days', '3650',
+        `-${md}`, '-copy_extensions', 'copy', '-out', `${name}.pem`]);
+}
+
+const RARE = {
+    no_names: (dir) => signed(dir, 'no_names'),
+    many_names: (dir) => signed(dir, 'many_names', { names: namesUpTo(1000) }),
+    too_many: (dir) => signed(dir, 'too_many', { names: namesUpTo(10000) }),
+    no_middle: (dir) => {
+        signed(dir, 'middle', { ca: true });
+        signed(dir, 'no_middle', { names: GOOD_NAMES, by: 'middle' });
+    },
+    turned: (dir) => {
+        const read = (name) => fs.readFileSync(path.join(dir, name));
+        signed(dir, 'middle2', { ca: true });
+        signed(dir, 'below', { names: GOOD_NAMES, by: 'middle2' });
+        fs.writeFileSync(path.join(dir, 'turned.pem'), Buffer.concat([read('below.pem'), read('stranger.pem'), read('middle2.pem')]));
+        fs.copyFileSync(path.join(dir, 'below.key'), path.join(dir, 'turned.key'));
+    },
+    sha1: (dir) => signed(dir, 'sha1', { names: GOOD_NAMES, md: 'sha1' }),
+    rsa1024: (dir) => signed(dir, 'rsa1024', { names: GOOD_NAMES, rsa: 1024 }),
+    ca_leaf: (dir) => signed(dir, 'ca_leaf', { names: GOOD_NAMES, ca: true }),
+};
+
+/* One of the kinds that are made when they are asked for. */
+function rareCertificate(dir, kind) {
+    if (!fs.existsSync(path.join(dir, `${kind}.done`))) {
+        RARE[kind](dir);
+        fs.writeFileSync(path.join(dir, `${kind}.done`), '');
+    }
+    return { key: fs.readFileSync(path.join(dir, `${kind}.key`)), cert: fs.readFileSync(path.join(dir, `${kind}.pem`)) };
+}
+
 /* Makes all of them in `dir`, unless they are there.  Returns { ca, kinds: { good: { key, cert }, .. } }. */
 function makeCertificates(dir) {
     const good = ['DNS:*.farm-relay.com', 'DNS:farm-relay.com'];
@@ -67,4 +124,4 @@ function makeCertificates(dir) {
     return { ca: path.join(dir, 'ca.pem'), kinds };
 }
 
-module.exports = { makeCertificates, KINDS };
+module.exports = { makeCertificates, rareCertificate, KINDS };

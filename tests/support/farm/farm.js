@@ -21,7 +21,7 @@ const { Relay } = require('./relay.js');
 const { Host, addressOf, numberOf } = require('./host.js');
 const { Dns } = require('./dns.js');
 const { Control } = require('./control.js');
-const { makeCertificates } = require('./certs.js');
+const { makeCertificates, rareCertificate } = require('./certs.js');
 
 const MINTS_AT_ONCE = 2;
 const BACKLOG = 4096;
@@ -150,8 +150,10 @@ class Farm {
 
     context(kind, versions) {
         const key = `${kind} ${JSON.stringify(versions)}`;
-        if (!this.contexts.has(key))
-            this.contexts.set(key, tls.createSecureContext({ ...this.certificates.kinds[kind], ...versions }));
+        if (!this.contexts.has(key)) {
+            const files = this.certificates.kinds[kind] || rareCertificate(path.join(this.options.dir, 'certs'), kind);
+            this.contexts.set(key, tls.createSecureContext({ ciphers: 'DEFAULT@SECLEVEL=0', ...files, ...versions }));
+        }
         return this.contexts.get(key);
     }
 

@@ -4,6 +4,7 @@
  *
  *     number n  <->  127.(1 + n / 65536).(n / 256 % 256).(n % 256)  <->  rN.farm-relay.com */
 const { Random } = require('./random.js');
+const { play } = require('./script.js');
 
 const TIMES_MAX = 5000;
 
@@ -86,12 +87,16 @@ class Host {
             this.httpRequests.push({
                 at: Date.now(), path: head.path, accept: head.headers.accept || '', agent: head.headers['user-agent'] || '',
             });
+            if (relay.profile.http) {
+                play(conn, relay.profile.http, head);
+                return;
+            }
             conn.answer('200 OK', { 'Content-Type': 'application/nostr+json' }, JSON.stringify(document11(relay.profile)));
             return;
         }
         const how = relay.profile.upgrade;
         if (how !== undefined) {
-            refuseUpgrade(conn, how);
+            refuseUpgrade(conn, how, head);
             return;
         }
         conn.accept();
@@ -115,8 +120,10 @@ function document11(profile) {
     };
 }
 
-function refuseUpgrade(conn, how) {
-    if (typeof how === 'object') {
+function refuseUpgrade(conn, how, head) {
+    if (how.raw !== undefined) {
+        play(conn, how, head);
+    } else if (typeof how === 'object') {
         conn.answer(how.status, how.headers || {}, how.body || '');
     } else if (how === 'reset') {
         conn.reset();

@@ -11,7 +11,10 @@
  *   noise            duplicates, outside, wrong_sub, invalid_sig, invalid_id (rates); after_close (events), closed_on_close, garbage,
  *                    binary, ping_flood, depth_bomb (counts at each REQ), huge {bytes}, bad_utf8, fragment (pieces of a message)
  *   refusals         refuse {every, first, live (what asks for one event), via closed|notice, text, hangup},
- *                    rate_limit {per_second, burst, via}, max_subs, auth "required", nip77 notice|silent|closed
+ *                    rate_limit {per_second, burst, via}, max_subs, auth "required", nip77 notice|silent|closed|yes,
+ *                    counting notice|silent|closed, search closed|notice|works
+ *   writing          write {ok, text, via silent|drop, auth, pow, protects}; without it all is refused: read only
+ *   over HTTP        http and upgrade may be a script (script.js); nip11 is another document
  *   the connection   upgrade {status, headers, body} or silent|reset|wrong_accept|endless, fail {p, first}, down,
  *                    cut {after, how reset|close|stall|half, times}, drip {bytes, ms}, no_pong, close_after_ms
  *
@@ -28,7 +31,7 @@ const PIECE = 256 * 1024;
 function emptyRecord() {
     return {
         requests_total: 0, events_sent: 0, event_bytes: 0, eoses: 0, closes: 0, refused: 0, connections_total: 0,
-        bad_messages: [], counts: 0, neg_opens: 0, auths: [], requests: [], connections: [], last_request_at: 0,
+        bad_messages: [], counts: 0, writes: [], neg_opens: 0, auths: [], requests: [], connections: [], last_request_at: 0,
         sent_ids_repeated: 0,
     };
 }
@@ -144,7 +147,7 @@ class Relay {
         case 'COUNT': this.count(conn, m[1], m.slice(2)); break;
         case 'NEG-OPEN': this.negotiate(conn, m[1]); break;
         case 'NEG-CLOSE': case 'NEG-MSG': break;
-        case 'EVENT': conn.text(JSON.stringify(['OK', m[1] && m[1].id, false, 'blocked: read only'])); break;
+        case 'EVENT': this.written(conn, m[1]); break;
         default:
             this.record.bad_messages.push(text.slice(0, 500));
             conn.text('["NOTICE","error: unknown message"]');
@@ -169,6 +172,10 @@ class Relay {
                 conn.close(1000);
             return;
         }
+        if (this.profile.search && filters[0] && filters[0].search !== undefined) {
+            this.search(conn, sub, filters[0].search, entry);
+            return;
+        }
         conn.subs.set(sub, filters);
         conn.host.subscriptionOpened(conn, sub);
         const delay = this.profile.reply_delay_ms || 0;
@@ -176,6 +183,18 @@ class Relay {
             setTimeout(() => conn.dead || this.reply(conn, sub, filters, entry), delay);
         else
             this.reply(conn, sub, filters, entry);
+    }
+
+    /* Without this habit `search` is not known, and the rest of the filter is answered. */
+    search(conn, sub, words, entry) {
+        const how = this.profile.search;
+        if (how !== 'works') {
+            this.refuse(conn, sub, entry, how, 'unsupported: search');
+            return;
+        }
+        const found = this.store.events.filter((e) => e.kind === 1 && JSON.parse(e.json).content.toLowerCase().includes(words));
+        this.sendEvents(conn, sub, found.slice(0, 3), [{}]);
+        this.sendEose(conn, sub, true, entry);
     }
 
     refusal(conn, sub, filters) {
@@ -271,8 +290,33 @@ class Relay {
         conn.text(JSON.stringify(['OK', (event && event.id) || '', conn.authed, why === '' ? '' : `invalid: ${why}`]));
     }
 
+    written(conn, event) {
+        const w = this.profile.write || { ok: false, text: 'blocked: read only' };
+        const say = (ok, text) => conn.text(JSON.stringify(['OK', (event && event.id) || '', ok, text]));
+        this.record.writes.push(event);
+        if (w.via === 'silent')
+            return;
+        if (w.via === 'drop')
+            conn.reset();
+        else if (w.auth && !conn.authed)
+            say(false, 'auth-required: we only take from those we know');
+        else if (w.protects && event.tags.some((t) => t[0] === '-'))
+            say(false, 'auth-required: this event may only be published by its author');
+        else if (w.pow && BigInt(`0x${event.id}`) >> BigInt(256 - w.pow) !== 0n)
+            say(false, `pow: ${w.pow} bits needed`);
+        else
+            say(w.ok !== false, w.text || '');
+    }
+
     count(conn, id, filters) {
         this.record.counts++;
+        const how = this.profile.counting;
+        if (how === 'notice')
+            conn.text('["NOTICE","ERROR: bad msg: unknown cmd"]');
+        else if (how === 'closed')
+            conn.text(JSON.stringify(['CLOSED', id, 'unsupported: counting']));
+        if (how)
+            return;
         const n = this.store.newest(filters[0] || {}, Infinity).length;
         conn.text(JSON.stringify(['COUNT', id, { count: n }]));
     }
@@ -280,7 +324,9 @@ class Relay {
     negotiate(conn, sub) {
         this.record.neg_opens++;
         const how = this.profile.nip77 || 'notice';
-        if (how === 'notice')
+        if (how === 'yes')
+            conn.text(JSON.stringify(['NEG-MSG', sub, '6100000200']));
+        else if (how === 'notice')
             conn.text('["NOTICE","ERROR: negentropy disabled"]');
         else if (how === 'closed')
             conn.text(JSON.stringify(['CLOSED', sub, 'unsupported: negentropy']));
