@@ -1,7 +1,7 @@
 /* check: what a worker does with a chunk.
  *
  * Two jobs, because between them the loop sorts out which ids are known: a known event costs a scan
- * and a hash (1 us), a new one a signature check more (32 us). */
+ * and a hash (1 us), a new one a signature check (32 us) and the hashes of its tags more. */
 #include "ingest/pipeline.h"
 
 enum { KIND_AUTH = 22242 };
@@ -56,7 +56,7 @@ void chunk_scan(struct chunk *c)
         struct item *item = &c->items[i];
         enum reject why = REJECT_NONE;
 
-        if (event_scan(item->raw, &limits, &c->arena, &item->event, &why) < 0) {
+        if (event_scan_untagged(item->raw, &limits, &c->arena, &item->event, &why) < 0) {
             reject(c, item, why);
             item->matches = why == REJECT_ID_MISMATCH;
             continue;
@@ -70,19 +70,28 @@ void chunk_scan(struct chunk *c)
     }
 }
 
+bool item_needs_tags(const struct item *item)
+{
+    return item->verdict == VERDICT_VERIFIED && !item->tagged;
+}
+
 void chunk_verify(struct chunk *c)
 {
     for (uint32_t i = 0; i < c->n; i++) {
         struct item *item = &c->items[i];
         const struct event *e = &item->event;
 
-        if (item->verdict != VERDICT_UNKNOWN)
-            continue;
-        c->checks++;
-        if (verifier_check(c->verifier, &e->id, &e->pubkey, &e->sig))
-            item->verdict = VERDICT_VERIFIED;
-        else
-            reject(c, item, REJECT_SIGNATURE);
+        if (item->verdict == VERDICT_UNKNOWN) {
+            c->checks++;
+            if (verifier_check(c->verifier, &e->id, &e->pubkey, &e->sig))
+                item->verdict = VERDICT_VERIFIED;
+            else
+                reject(c, item, REJECT_SIGNATURE);
+        }
+        if (item_needs_tags(item)) {
+            event_hash_tags(&item->event, &c->arena);
+            item->tagged = true;
+        }
     }
 }
 

@@ -29,6 +29,7 @@ struct item {
     enum verdict verdict;
     enum reject why;
     bool matches;   /* what was asked */
+    bool tagged;    /* the hashes of its tags are made: every row of the database needs them */
     bool in_flight; /* this item holds the entry in the table of ids in flight */
 };
 
@@ -81,6 +82,6 @@ uint64_t chunk_held(const struct chunk *c);                          /* bytes of
 
 /* The worker's two jobs (check.c). */
 void chunk_scan(struct chunk *c);   /* VERDICT_NEW -> UNKNOWN or REJECTED */
-void chunk_verify(struct chunk *c); /* VERDICT_UNKNOWN -> VERIFIED or REJECTED */
+void chunk_verify(struct chunk *c); /* VERDICT_UNKNOWN -> VERIFIED or REJECTED; tags hashed */
 
 #endif

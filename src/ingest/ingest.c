@@ -396,7 +396,7 @@ static void start_checks(struct chunk *c)
     c->state = CHUNK_VERIFYING;
     c->checks = 0;
     for (uint32_t i = 0; i < c->n; i++)
-        if (c->items[i].verdict == VERDICT_UNKNOWN) {
+        if (c->items[i].verdict == VERDICT_UNKNOWN || item_needs_tags(&c->items[i])) {
             c->job = (struct worker_job){.run = chunk_job_verify, .done = on_verified};
             workers_submit(c->ingest->workers, WORKERS_LONG, &c->job);
             return;
@@ -412,6 +412,7 @@ static void on_verified(struct worker_job *job)
     if (c->ingest->closing)
         return;
     metrics.signature_checks_total[0] += c->checks;
+    charge(c);
     for (uint32_t i = 0; i < c->n; i++) {
         struct item *item = &c->items[i];
         if (!item->in_flight)
@@ -434,6 +435,7 @@ static void settle(struct chunk *c)
 
     for (uint32_t i = 0; i < c->n; i++) {
         struct item *item = &c->items[i];
+        unknown = unknown || item_needs_tags(item);
         if (item->verdict != VERDICT_WAITING)
             continue;
         item->verdict = VERDICT_UNKNOWN;
@@ -442,6 +444,7 @@ static void settle(struct chunk *c)
         else if (!item_meets_flight(seen, item))
             unknown = true; /* the first copy was bad: this one is checked */
         waiting = waiting || item->verdict == VERDICT_WAITING;
+        unknown = unknown || item_needs_tags(item);
     }
     if (unknown) {
         start_checks(c);

@@ -77,6 +77,9 @@ void chunk_drop(struct chunk *c);  /* frees it, its ids leave the table of ids i
 /* Could its creation time be read, so that it counts for the page? */
 bool item_is_event(const struct item *item);
 
+/* Verified, perhaps by a copy of it, and without the hashes of its tags: a worker makes them. */
+bool item_needs_tags(const struct item *item);
+
 /* VERDICT_UNKNOWN item: someone else has it in flight (its verdict is set: WAITING or VERIFIED;
  * true), or it takes the entry. */
 bool item_meets_flight(struct seen *seen, struct item *item);
