@@ -51,6 +51,7 @@ struct session *session_open(struct net *net, const struct wsconn_target *target
     (void)uv_timer_init(net_loop(net), &s->timer);
     s->timer.data = s;
     list_init(&s->guests);
+    s->network = target->network;
     s->conn = wsconn_open(net, target, &conn_ops, s);
     exchanges_init(&s->exchanges, s->conn);
     return s;
@@ -72,11 +73,19 @@ static void request_free(struct request *r)
     free(r);
 }
 
+static void uncount(struct session *s)
+{
+    if (s->counted)
+        metrics.connections[s->network]--;
+    s->counted = false;
+}
+
 void session_close(struct session *s)
 {
     struct list *l;
 
     assert(s->state != SESSION_CLOSED);
+    uncount(s);
     s->state = SESSION_CLOSED;
     while ((l = list_take_first(&s->guests)) != NULL) {
         struct session_guest *guest = CONTAINER_OF(l, struct session_guest, link);
@@ -94,6 +103,8 @@ static void on_open(void *owner, const struct wsconn_report *report)
     struct session *s = owner;
 
     s->state = SESSION_READY;
+    s->counted = true;
+    metrics.connections[s->network]++;
     s->alive_at_ms = clock_mono_ms();
     s->ops->on_ready(s->owner, report);
 }
@@ -547,6 +558,7 @@ static void fail(struct session *s, const struct err *err)
 
     if (s->state == SESSION_READY)
         s->state = SESSION_BROKEN;
+    uncount(s);
     enum settle how = err->code == ERR_MESSAGE_TOO_LARGE || err->code == ERR_NOMEM
                           ? SETTLE_OVERSIZE
                           : SETTLE_DISCONNECT;

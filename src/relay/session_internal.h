@@ -48,6 +48,8 @@ struct session {
     const struct session_ops *ops;
     void *owner;
     struct wsconn *conn;
+    enum network network;
+    bool counted;     /* in metrics.connections */
     uv_timer_t timer; /* the nearest deadline of any request */
     struct list requests;
     struct exchanges exchanges;

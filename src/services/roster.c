@@ -34,6 +34,7 @@ void roster_open(struct roster *r, uv_loop_t *loop, struct db *db)
 {
     *r = (struct roster){.loop = loop, .db = db};
     list_init(&r->dirty);
+    siphash_key_random(&r->key);
     (void)uv_timer_init(loop, &r->save_timer);
     r->save_timer.data = r;
     (void)uv_timer_start(&r->save_timer, on_save_timer, SAVE_EVERY_MS, SAVE_EVERY_MS);
@@ -56,13 +57,37 @@ static void *grown(void *array, uint32_t n, size_t size)
     return p;
 }
 
+/* Where this URL stands in the table, or the free place where it would. */
+static uint32_t place_of(const struct roster *r, const char *url)
+{
+    uint32_t at = (uint32_t)siphash(&r->key, url, strlen(url)) & (r->by_url_n - 1);
+
+    while (r->by_url[at] != NULL && strcmp(r->by_url[at]->url, url) != 0)
+        at = (at + 1) & (r->by_url_n - 1);
+    return at;
+}
+
+/* At most half full, so that a search is short. */
+static void index_urls(struct roster *r)
+{
+    free(r->by_url);
+    r->by_url_n = r->room * 2;
+    r->by_url = calloc(r->by_url_n, sizeof(struct relay *));
+    if (r->by_url == NULL)
+        abort();
+    for (uint32_t i = 0; i < r->n; i++)
+        r->by_url[place_of(r, r->relays[i]->url)] = r->relays[i];
+}
+
 static void add(struct roster *r, struct relay *relay)
 {
     if (r->n == r->room) {
         r->room = r->room == 0 ? 1024 : r->room * 2;
         r->relays = grown(r->relays, r->room, sizeof(struct relay *));
+        index_urls(r);
     }
     r->relays[r->n++] = relay;
+    r->by_url[place_of(r, relay->url)] = relay;
     uint32_t id = (uint32_t)relay->id;
     if (id >= r->by_id_n) {
         uint32_t n = (id + 1) * 2;
@@ -73,7 +98,7 @@ static void add(struct roster *r, struct relay *relay)
     r->by_id[id] = relay;
     r->states[relay->state]++;
     r->networks[relay->network]++;
-    r->bytes += sizeof(*relay) + strlen(relay->url) + 1 + 2 * sizeof(struct relay *);
+    r->bytes += sizeof(*relay) + strlen(relay->url) + 1 + 4 * sizeof(struct relay *);
 }
 
 static void on_row(void *owner, const struct store_relay *row)
@@ -157,10 +182,7 @@ void roster_set_state(struct roster *r, struct relay *relay, enum relay_state st
 
 struct relay *roster_find(const struct roster *r, const char *url)
 {
-    for (uint32_t i = 0; i < r->n; i++)
-        if (strcmp(r->relays[i]->url, url) == 0)
-            return r->relays[i];
-    return NULL;
+    return r->n > 0 ? r->by_url[place_of(r, url)] : NULL;
 }
 
 /* Saving */
@@ -281,4 +303,5 @@ void roster_close(struct roster *r)
     }
     free(r->relays);
     free(r->by_id);
+    free(r->by_url);
 }

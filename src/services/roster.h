@@ -12,6 +12,7 @@
 #include "core/heap.h"
 #include "core/list.h"
 #include "core/metrics.h"
+#include "core/siphash.h"
 #include "db/store_relay.h"
 #include "services/walk.h"
 
@@ -90,6 +91,9 @@ struct roster {
     struct roster_hooks hooks;
     struct relay **by_id; /* relay ids are dense: an index of pointers */
     uint32_t by_id_n;
+    struct relay **by_url; /* a hash table; a power of two, 0 before the first relay */
+    uint32_t by_url_n;
+    struct siphash_key key; /* URLs are chosen by strangers */
 };
 
 typedef void roster_loaded(void *owner, const struct err *err);
@@ -103,9 +107,8 @@ void roster_load(struct roster *r, roster_loaded *done, void *owner);
 void roster_rejected(struct relay *relay, enum reject why, uint32_t events);
 void roster_dirty(struct roster *r, struct relay *relay);
 void roster_set_state(struct roster *r, struct relay *relay,
-                      enum relay_state state); /* logs old -> new at debug */
-struct relay *roster_find(const struct roster *r,
-                          const char *url); /* linear; for people and reloads */
+                      enum relay_state state);                      /* logs old -> new at debug */
+struct relay *roster_find(const struct roster *r, const char *url); /* NULL: unknown */
 
 /* Writes what is dirty now; true when nothing is left or under way. */
 bool roster_flush(struct roster *r);
