@@ -4,6 +4,7 @@
     python3 -m pytest tests/system --seeds 2000                            the invariant over more seeds
     python3 -m pytest tests/system -k invariant --seed 17                  one seed again
     python3 -m pytest tests/system --kills 500 --database-kills 100        the crash tests at length
+    python3 -m pytest -s tests/system/test_real_tor.py --tor               a real onion service on a private Tor network
 
 Every test gets a `world`: a directory of its own, a farm, and daemons as it wants them; all that it started is stopped, whatever
 happens.  With KEEP=1 the directory stays.  What cannot be run on a machine is skipped with its reason.
@@ -33,6 +34,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=None, help="only this one")
     parser.addoption("--kills", type=int, default=15, help="kill -9 of the daemon")
     parser.addoption("--database-kills", type=int, default=10, help="kill -9 of PostgreSQL")
+    parser.addoption("--tor", action="store_true", help="also what needs a private Tor network (minutes)")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """By hand only, so that it is no skipped test of every run."""
+    return True if collection_path.name == "test_real_tor.py" and not config.getoption("--tor") else None
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,7 +1,7 @@
 """Tor: onion names go to the proxy and nowhere else, each relay has a circuit of its own, and a dead proxy is never a relay's fault.
 
 The proxy is a SOCKS5 server that is not ours; it maps onion names to relays of the farm.  A private Tor network is a matter for a test
-by hand (tests/system/README.md).
+by hand (test_real_tor.py).
 """
 from __future__ import annotations
 
