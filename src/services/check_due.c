@@ -1,7 +1,13 @@
 /* check_due: see check_due.h. */
 #include "services/check_due.h"
 
-enum { SLOW_FACTOR = 4, CIRCUIT_FAILURES = 3, DOUBLINGS_MAX = 30, FIRST_WAIT_MIN = 5 };
+enum {
+    SLOW_FACTOR = 4,
+    CIRCUIT_FAILURES = 3,
+    DOUBLINGS_MAX = 30,
+    FIRST_WAIT_MIN = 5,
+    TWICE_MIN_MS = 1000
+};
 
 /* A number that looks random and is the same each time it is asked for. */
 static uint32_t mix(uint32_t a, uint32_t b)
@@ -25,8 +31,15 @@ static int64_t jitter(int64_t ms, uint32_t lot, int64_t salt)
 /* Somewhere in the later four fifths of `ms`. */
 static int64_t within(int64_t ms, uint32_t lot, int64_t salt)
 {
-    return ms / FIRST_WAIT_MIN +
-           (int64_t)(mix(lot, (uint32_t)salt) % 1000) * (ms - ms / FIRST_WAIT_MIN) / 1000;
+    int64_t first = ms / FIRST_WAIT_MIN;
+
+    return first + (int64_t)(mix(lot, (uint32_t)salt) % 1000) * (ms - first) / 1000;
+}
+
+/* A check is known by its relay and second: never two in one. */
+static int64_t after(int64_t now, int64_t wait)
+{
+    return now + (wait > TWICE_MIN_MS ? wait : TWICE_MIN_MS);
 }
 
 static int64_t doubled(int64_t wait, uint32_t times, int64_t most)
@@ -88,22 +101,22 @@ enum check_verdict check_settle(struct check_health *h, const struct check_outco
 
     h->last_check_ms = now;
     if (!check_failed(o->error)) {
-        h->next_at_ms = now + jitter(interval, o->lot, now);
+        h->next_at_ms = after(now, jitter(interval, o->lot, now));
         return settle_good(h, now);
     }
     if (o->outage || err_blame(o->error) != ERR_BLAME_PEER) {
-        h->next_at_ms = now + jitter(wait_innocent(h, soon, interval), o->lot, now);
+        h->next_at_ms = after(now, jitter(wait_innocent(h, soon, interval), o->lot, now));
         return verdict;
     }
     verdict = settle_bad(h, now);
     if (verdict == CHECK_UNCONFIRMED) {
-        h->next_at_ms = now + within(soon, o->lot, now);
+        h->next_at_ms = after(now, within(soon, o->lot, now));
         return verdict;
     }
     h->retired = now - h->failing_since_ms >= limits->retire_after_ms;
     int64_t wait =
         h->retired ? limits->retired_interval_ms : doubled(interval, h->failures - 1, most);
-    h->next_at_ms = now + jitter(wait, o->lot, now);
+    h->next_at_ms = after(now, jitter(wait, o->lot, now));
     return verdict;
 }
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from stage import Lag, Row, Stage, database_cpu, memory, read
+from sweep import bench_sweep, bench_sweep_beside
 from world.daemon import Daemon, find_program
 from world.farm import Relay
 from world.process import as_unprivileged, cpu_seconds, until
@@ -285,4 +286,5 @@ def bench_tls(stage: Stage) -> list[Row]:
 
 ALL: dict[str, Callable[[Stage], list[Row]]] = {
     "walk": bench_walk, "store": bench_store, "many": bench_many, "idle": bench_idle, "live": bench_live, "tls": bench_tls,
+    "sweep": bench_sweep, "sweep_beside": bench_sweep_beside,
 }

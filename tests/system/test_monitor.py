@@ -24,7 +24,7 @@ TO_BE_FOUND = {"cap": 50, "data": [{"mint": {"n": 30, "seed": 900}}]}
 
 def monitored(world: World, *relays: Relay | str, **keys: Any) -> Daemon:
     daemon = world.daemon(*relays)
-    daemon.set("monitor", **{"enabled": "true", "interval_clearnet": "1h", "confirm": "300ms", "timeout_min": "2s",
+    daemon.set("monitor", **{"enabled": "true", "interval_clearnet": "1h", "confirm": "1s", "timeout_min": "2s",
                              "timeout_max": "3s", **keys})
     return daemon
 
