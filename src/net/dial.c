@@ -171,8 +171,10 @@ static enum dial_state dial_step(struct dial *d, enum dial_event event)
         return proxy_connected(d);
 
     case DIAL_PROXY_TALKING:
-        if (event == EV_CLOCK && socks5_asked(&d->socks5))
-            return fail(d, ERR_CONNECT_TIMEOUT, "the proxy found no way in time");
+        if (event == EV_CLOCK && socks5_asked(&d->socks5)) {
+            (void)err_set(&d->err, ERR_CONNECT_TIMEOUT, "the proxy found no way in time");
+            return fail_proxy(d);
+        }
         if (event == EV_CLOCK) {
             (void)err_set(&d->err, ERR_PROXY_DOWN, "it does not answer in time");
             return fail_proxy(d);
@@ -408,7 +410,7 @@ static enum dial_state start_proxy(struct dial *d)
     case NET_PROXY_UP:
         break;
     }
-    socks5_isolation(password, d->net->salt, sizeof(d->net->salt), d->host);
+    circuit_password(&d->net->circuits, d->host, password);
     socks5_init(&d->socks5, d->host, d->port, SOCKS5_USER, password);
     (void)uv_timer_start(&d->clock, on_clock, d->net->connect_timeout_ms, 0);
     if (!attempt_open(d, 0, &p->ip, p->candidates[p->candidate].port)) {
@@ -464,6 +466,7 @@ static enum dial_state proxy_talk(struct dial *d)
             return fail_proxy(d);
         if (progress == SOCKS5_OK) {
             d->report.proxy_us = step_us(d);
+            circuit_ended(&d->net->circuits, d->host, ERR_NONE);
             return ready(d, 0);
         }
     }
@@ -473,6 +476,7 @@ static enum dial_state fail_proxy(struct dial *d)
 {
     if (d->err.code == ERR_PROXY_DOWN || d->err.code == ERR_PROXY_PROTOCOL)
         proxy_failed(d->net->proxies[d->network]);
+    circuit_ended(&d->net->circuits, d->host, d->err.code);
     d->report.proxy_us = step_us(d);
     stop_all(d);
     return DIAL_FAILED;

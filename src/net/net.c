@@ -6,7 +6,6 @@
 #include <ifaddrs.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "net/net_shared.h"
 
@@ -33,7 +32,7 @@ struct net *net_open(uv_loop_t *loop, struct workers *workers, const struct net_
     struct net *net = calloc(1, sizeof(*net));
     const struct dns_options dns = dns_options_of(options);
 
-    if (net == NULL || getrandom(net->salt, sizeof(net->salt), 0) != sizeof(net->salt))
+    if (net == NULL)
         abort();
     net->loop = loop;
     net->workers = workers;
@@ -49,6 +48,7 @@ struct net *net_open(uv_loop_t *loop, struct workers *workers, const struct net_
     }
     copy_numbers(net, options);
     net->sessions = lru_new(NET_SESSIONS_MAX, NET_SESSIONS_BYTES_MAX, drop_session);
+    circuits_open(&net->circuits);
     bandwidth_init(&net->bandwidth, loop, options->bandwidth_max);
     net->bandwidth.tick.data = net;
     net->open_parts = 1;
@@ -93,6 +93,7 @@ void net_close(struct net *net)
     dns_close(net->dns);
     tls_context_free(net->tls);
     lru_free(net->sessions);
+    circuits_close(&net->circuits);
 }
 
 uv_loop_t *net_loop(const struct net *net)

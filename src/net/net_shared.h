@@ -4,6 +4,7 @@
 
 #include "net/addr_policy.h"
 #include "net/bandwidth.h"
+#include "net/circuit.h"
 #include "net/dns.h"
 #include "net/lru.h"
 #include "net/net.h"
@@ -44,8 +45,7 @@ struct net {
     struct tls_context *tls; /* its connections hold references of their own */
     struct lru *sessions;    /* "host:port" -> struct tls_session */
     struct bandwidth bandwidth;
-    uint8_t salt[16]; /* of the SOCKS5 passwords: circuits of one run have nothing in common with
-                         another's */
+    struct circuits circuits; /* of networks behind a proxy */
 
     char ciphertext[NET_READ_BYTES]; /* scratch for one callback, on the loop only */
     char plaintext[16 * 1024];

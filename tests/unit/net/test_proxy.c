@@ -321,6 +321,58 @@ static void test_faults_are_not_the_relays(void **state)
     }
 }
 
+/* One relay stays on its circuit until that has failed three times in a row; others do not move. */
+static void test_another_circuit(void **state)
+{
+    (void)state;
+    struct fake f = {0};
+    struct listener *l = listener_open("127.0.0.1", 0, NULL, play_proxy, &f);
+    struct place p;
+    struct owner o;
+    char first[64], other[64];
+
+    place_open(&p, "127.0.0.1", listener_port(l));
+    dial(&p, &o, NETWORK_TOR, "another.onion");
+    close(o.fd);
+    memcpy(other, f.password, sizeof(other));
+    dial(&p, &o, NETWORK_TOR, ONION);
+    close(o.fd);
+    memcpy(first, f.password, sizeof(first));
+    /* Neither what no circuit mends nor failures with a success between them. */
+    const unsigned char harmless[] = {0xf0, 0xf0, 0xf0, 0xf4, 0xf3, 0xf3, 0x00, 0x04, 0x06, 0x00};
+    for (size_t i = 0; i < sizeof(harmless); i++) {
+        f.reply = harmless[i];
+        dial(&p, &o, NETWORK_TOR, ONION);
+        assert_string_equal(f.password, first);
+        if (o.fd >= 0)
+            close(o.fd);
+    }
+    const unsigned char bad[CIRCUIT_FAILURES_MAX] = {0x01, 0xf3, 0x04};
+    for (size_t i = 0; i < sizeof(bad); i++) {
+        f.reply = bad[i];
+        dial(&p, &o, NETWORK_TOR, ONION);
+        assert_string_equal(f.password, first);
+    }
+    f.reply = 0;
+    dial(&p, &o, NETWORK_TOR, ONION);
+    close(o.fd);
+    assert_string_not_equal(f.password, first);
+    memcpy(first, f.password, sizeof(first));
+    dial(&p, &o, NETWORK_TOR, ONION); /* the one that works is kept */
+    close(o.fd);
+    assert_string_equal(f.password, first);
+    dial(&p, &o, NETWORK_TOR, "another.onion");
+    close(o.fd);
+    assert_string_equal(f.password, other);
+    f.reply = 0xf2;
+    for (int i = 0; i < CIRCUIT_FAILURES_MAX; i++)
+        dial(&p, &o, NETWORK_TOR, ONION);
+    dial(&p, &o, NETWORK_TOR, ONION);
+    assert_string_not_equal(f.password, first);
+    place_close(&p);
+    listener_close(l);
+}
+
 struct watcher {
     struct net_proxy_watch watch;
     int ups;
@@ -582,6 +634,7 @@ int main(void)
         cmocka_unit_test(test_other_networks_and_names),
         cmocka_unit_test(test_replies),
         cmocka_unit_test(test_faults_are_not_the_relays),
+        cmocka_unit_test(test_another_circuit),
         cmocka_unit_test(test_comes_back),
         cmocka_unit_test(test_auto),
         cmocka_unit_test(test_settings),
