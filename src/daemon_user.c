@@ -49,10 +49,14 @@ static int make_dirs(char *path, struct err *err)
         int rc = mkdir(path, 0755);
         *p = '/';
         if (rc < 0 && errno != EEXIST)
-            return err_set(err, ERR_IO, "cannot make a folder above %s: %s", path, strerror(errno));
+            return err_set(err, ERR_IO,
+                           "cannot make a folder above %s: %s; choose another "
+                           "[daemon] state_dir",
+                           path, strerror(errno));
     }
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
-        return err_set(err, ERR_IO, "cannot make %s: %s", path, strerror(errno));
+        return err_set(err, ERR_IO, "cannot make %s: %s; choose another [daemon] state_dir", path,
+                       strerror(errno));
     return 0;
 }
 

@@ -73,7 +73,7 @@ int archive_state_dir(const struct config *cfg, char *to, size_t size, struct er
                        "sudo",
                        to);
     return err_set(
-        err, ERR_CONFIG,
+        err, ERR_NOT_RUNNING,
         "there is no archive in %s: start bigbrotrd first, or name the configuration that "
         "it uses: bigbrotr -c FILE",
         to);

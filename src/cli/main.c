@@ -75,7 +75,10 @@ static void usage(FILE *out)
 
 int command_fail(const struct err *err)
 {
-    (void)fprintf(stderr, "bigbrotr: %s: %s\n", err_text(err->code), err->detail);
+    if (err->code == ERR_CONFIG) /* says itself what is wrong, and is seldom a line of the file */
+        (void)fprintf(stderr, "bigbrotr: %s\n", err->detail);
+    else
+        (void)fprintf(stderr, "bigbrotr: %s: %s\n", err_text(err->code), err->detail);
     return err_blame(err->code) == ERR_BLAME_USER ? COMMAND_USAGE : COMMAND_FAILED;
 }
 

@@ -116,12 +116,24 @@ static void print_settings(void)
         (void)printf("  %-36s %-10s %s\n", settings[i].name, settings[i].value, settings[i].why);
 }
 
+/* Of the networks that have relays. */
+static void print_proxies(const struct js *root)
+{
+    const struct js *proxies = js_get(root, "proxies");
+    const struct js *relays = js_get(js_get(root, "relays"), "by_network");
+
+    for (int i = 0; i < NETWORK__COUNT; i++) {
+        const char *name = network_name((enum network)i);
+        struct str text = js_str(js_get(proxies, name), STR(""));
+        if (text.n > 0 && js_int(js_get(relays, name), 0) > 0)
+            (void)printf("%-9s " STR_FMT "\n", name, STR_ARG(text));
+    }
+}
+
 static void print_status(const struct js *root, bool private_database)
 {
     char up[32];
     struct str paused = js_str(js_get(root, "paused"), STR(""));
-    struct str key;
-    struct js *value;
 
     (void)printf("bigbrotrd " STR_FMT ": " STR_FMT " for %s\n",
                  STR_ARG(js_str(js_get(root, "version"), STR("?"))),
@@ -152,8 +164,7 @@ static void print_status(const struct js *root, bool private_database)
     print_archive(root);
     if (paused.n > 0)
         (void)printf("history   paused: " STR_FMT "\n", STR_ARG(paused));
-    for (void *at = NULL; js_next(js_get(root, "proxies"), &at, &key, &value);)
-        (void)printf("%-9.*s " STR_FMT "\n", STR_ARG(key), STR_ARG(js_str(value, STR(""))));
+    print_proxies(root);
     print_memory(root);
     if (private_database)
         print_settings();

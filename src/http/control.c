@@ -283,7 +283,11 @@ struct control *control_open(uv_loop_t *loop, const char *path, const struct con
         return NULL;
     }
     if (alive(path)) {
-        (void)err_set(err, ERR_ALREADY_RUNNING, "another bigbrotrd is running on %s", path);
+        (void)err_set(
+            err, ERR_ALREADY_RUNNING,
+            "another bigbrotrd listens on %s: look at it with bigbrotr status, or give this "
+            "one a [daemon] state_dir of its own",
+            path);
         return NULL;
     }
     (void)unlink(path);
