@@ -258,8 +258,7 @@ static void print_contradictions(const struct probe_report *r)
         [NIP11_LIMIT_NOT_ADVERTISED] = "limits answers without saying so",
         [NIP11_AUTH_CLAIMED_NOT_ASKED] = "says that it requires authentication, and does not",
         [NIP11_AUTH_ASKED_NOT_CLAIMED] = "requires authentication without saying so",
-        [NIP11_PAYMENT_CLAIMED_NOT_ASKED] = "says that it requires payment, and takes events "
-                                            "without",
+        [NIP11_PAYMENT_CLAIMED_NOT_ASKED] = "says that it wants payment, and takes events without",
         [NIP11_WRITES_CLAIMED_OPEN] = "says that anyone may write, and refuses",
     };
 

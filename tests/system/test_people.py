@@ -73,7 +73,7 @@ def test_the_tool_says_what_to_do(world: World) -> None:
     daemon = world.daemon("wss://relay.example.com")
     done = daemon.bigbrotr("status")
     assert done.returncode == 2 and "start one with bigbrotrd" in done.stderr, done.stderr
-    done = daemon.run("--init")
+    done = daemon.run("--init", within=90)
     assert done.returncode == 0 and "1 relay known" in done.stderr and "archived" not in done.stderr, "no empty summary"
     for words in (("status",), ("relay", "wss://relay.example.com"), ("verify",)):
         done = daemon.bigbrotr(*words)
