@@ -41,12 +41,10 @@ static struct session *live_session(struct check *c)
 }
 
 /* Connections of its own: a WebSocket unless there is a session, and one for HTTP where a host may
- * have two. */
+ * have two (the configuration says so, at host_connections_max). */
 static uint32_t places_for(const struct monitor *m, const struct session *session, unsigned *parts)
 {
-    bool two = m->options.budget.host_connections_max >= 2;
-
-    if (!two)
+    if (m->options.budget.host_connections_max < 2)
         *parts &= ~(unsigned)(PROBE_NIP11 | PROBE_HTTP);
     return (session == NULL ? 1U : 0U) + ((*parts & (PROBE_NIP11 | PROBE_HTTP)) != 0 ? 1U : 0U);
 }
@@ -92,6 +90,7 @@ void check_begin(struct monitor *m, struct check *c, int64_t now)
     const struct probe_options options = {
         .parts = parts,
         .timeout_ms = check_timeout_ms(&c->health, c->relay->network, &m->options.limits),
+        .http_after_ms = m->options.budget.host_interval_ms,
         .signer = m->parts.signer,
         .session = session,
         .page = m->options.page,

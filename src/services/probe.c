@@ -17,6 +17,8 @@ static void open_session(struct probe *p);
 static void on_ready(void *owner, const struct wsconn_report *report);
 static void on_session_closed(void *owner, const struct err *err);
 static void on_gone(struct session_guest *guest);
+static void later_http(struct probe *p, bool reached);
+static void on_later(uv_timer_t *timer);
 static void open_http(struct probe *p);
 static void on_http_done(void *owner, const struct http_get_result *result);
 static void on_http_failed(void *owner, const struct err *err);
@@ -52,8 +54,14 @@ static void begin(struct probe *p)
         p->waiting |= WAIT_DNS;
         p->query = dns_lookup(net_dns(p->net), str_z(p->url.host), on_dns, p);
     }
-    if ((parts & (PROBE_NIP11 | PROBE_HTTP)) != 0)
-        open_http(p);
+    bool talks =
+        p->own && (parts & (PROBE_OPEN | PROBE_READ | PROBE_WRITE | PROBE_CAPS | PROBE_TLS)) != 0;
+    if ((parts & (PROBE_NIP11 | PROBE_HTTP)) != 0) {
+        if (talks && p->options.http_after_ms > 0)
+            p->waiting |= WAIT_HTTP; /* later_http() */
+        else
+            open_http(p);
+    }
     if (!p->own) {
         p->session = p->options.session;
         p->guest.on_gone = on_gone;
@@ -64,7 +72,7 @@ static void begin(struct probe *p)
         p->alive = true;
         p->waiting |= WAIT_TALK;
         talk_begin(p);
-    } else if ((parts & (PROBE_OPEN | PROBE_READ | PROBE_WRITE | PROBE_CAPS | PROBE_TLS)) != 0) {
+    } else if (talks) {
         p->waiting |= WAIT_TALK;
         open_session(p);
     }
@@ -89,8 +97,9 @@ struct probe *probe_open(struct net *net, const struct relay_url *url,
     (void)uv_timer_init(net_loop(net), &p->deadline);
     (void)uv_timer_init(net_loop(net), &p->turn);
     p->turn_over = on_turn;
-    p->deadline.data = p->turn.data = p;
-    p->pending = 2;
+    (void)uv_timer_init(net_loop(net), &p->later);
+    p->deadline.data = p->turn.data = p->later.data = p;
+    p->pending = 3;
     p->until_ms = clock_mono_ms() + options->timeout_ms;
     (void)uv_timer_start(&p->deadline, on_deadline, options->timeout_ms, 0);
     begin(p);
@@ -166,6 +175,7 @@ static void on_ready(void *owner, const struct wsconn_report *report)
     take_open(p, true);
     p->report.openable = PROBE_YES;
     p->alive = true;
+    later_http(p, true);
     talk_begin(p);
 }
 
@@ -179,6 +189,7 @@ static void fail_open(struct probe *p, const struct err *err)
     p->report.openable = PROBE_NO;
     probe_fail(p, code, err->detail);
     p->step = STEP_END;
+    later_http(p, p->report.upgrade_status > 0);
     probe_settle(p, WAIT_TALK);
 }
 
@@ -209,6 +220,25 @@ static void on_gone(struct session_guest *guest)
 
 /* -- the document -- */
 
+static void later_http(struct probe *p, bool reached)
+{
+    if ((p->waiting & WAIT_HTTP) == 0 || p->get != NULL || p->parsing || !p->own ||
+        p->options.http_after_ms == 0 || uv_is_active((uv_handle_t *)&p->later))
+        return;
+    if (reached)
+        (void)uv_timer_start(&p->later, on_later, p->options.http_after_ms, 0);
+    else
+        p->waiting &= ~(unsigned)WAIT_HTTP;
+}
+
+static void on_later(uv_timer_t *timer)
+{
+    struct probe *p = timer->data;
+
+    open_http(p);
+    probe_settle(p, 0);
+}
+
 static void open_http(struct probe *p)
 {
     char text[URL_HOST_MAX + URL_MAX + 32];
@@ -223,6 +253,7 @@ static void open_http(struct probe *p)
                    p->url.path[0] != '\0' ? p->url.path : "/");
     if (http_url_parse(url, str_z(text), &err) != 0) {
         p->report.nip11_error = err.code;
+        p->waiting &= ~(unsigned)WAIT_HTTP;
     } else {
         /* Through a live session this is the only handshake. */
         bool shows = !p->own && p->url.tls && (p->options.parts & PROBE_TLS) != 0;
@@ -358,8 +389,10 @@ static void on_deadline(uv_timer_t *timer)
 {
     struct probe *p = timer->data;
 
+    (void)uv_timer_stop(&p->later);
     if ((p->waiting & WAIT_HTTP) != 0) {
-        p->report.nip11_error = ERR_TIMEOUT;
+        if (p->get != NULL || p->parsing)
+            p->report.nip11_error = ERR_TIMEOUT;
         p->waiting &= ~(unsigned)WAIT_HTTP;
     }
     p->waiting &= ~(unsigned)WAIT_DNS;
@@ -391,6 +424,7 @@ static void drop_all(struct probe *p)
 {
     (void)uv_timer_stop(&p->deadline);
     (void)uv_timer_stop(&p->turn);
+    (void)uv_timer_stop(&p->later);
     if (p->get != NULL)
         http_get_close(p->get);
     p->get = NULL;
@@ -428,6 +462,7 @@ void probe_close(struct probe *p)
     p->life = LIFE_CLOSED;
     uv_close((uv_handle_t *)&p->deadline, on_timer_closed);
     uv_close((uv_handle_t *)&p->turn, on_timer_closed);
+    uv_close((uv_handle_t *)&p->later, on_timer_closed);
 }
 
 static void on_timer_closed(uv_handle_t *handle)

@@ -62,6 +62,9 @@ enum probe_cap {
 struct probe_options {
     unsigned parts; /* of enum probe_part */
     uint32_t timeout_ms;
+    uint32_t http_after_ms; /* after a WebSocket of its own was opened, as a host may want time
+                               between two connections; 0: at once.  Not at all where the host
+                               could not be reached */
     const struct signer *signer; /* NULL: WRITE is untested, no AUTH */
     struct session *session;     /* a live one to check through, or NULL */
     uint32_t page;         /* asked for to measure the page cap: so many events are downloaded; 0:

@@ -282,3 +282,22 @@ def test_publishing_needs_a_key(world: World) -> None:
     daemon.set("publisher", relays="", kinds="30166")
     daemon.set("monitor", compute="open read")
     assert daemon.run("--dry-run").returncode == 2
+
+
+def test_operators_can_live_with_checks(world: World) -> None:
+    """Several relays on one host, checked and read at the same time: two connections, and a second between them."""
+    paths = [{"n": 1, "path": f"/{name}", "data": [{"mint": {"n": 20, "seed": 904}}]} for name in "abcd"]
+    world.farm.next_n = 2
+    relays = world.farm.add(*paths)
+    daemon = monitored(world, *relays, interval_clearnet="3s", timeout_max="10s")
+    daemon.set("network", host_connect_interval="1s", connects_per_second=None)
+    daemon.start()
+    archive = daemon.archive()
+    until(lambda: all(checks(archive, r.url) >= 2 for r in relays), 90, "each was checked twice", daemon.alive)
+    host = relays[0].host_record()
+    assert host["http_requests"], "documents were read"
+    assert {h["accept"] for h in host["http_requests"]} == {"application/nostr+json"}
+    assert host["open_max"] <= 2, host
+    gaps = [b - a for a, b in zip(host["connects"], host["connects"][1:])]
+    assert all(gap >= 990 for gap in gaps), f"connections {gaps} ms apart"
+    daemon.stop()
