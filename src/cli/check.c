@@ -51,6 +51,9 @@ int check_open(struct check_parts *parts, const struct config *cfg, struct err *
 
 void check_close(struct check_parts *parts)
 {
+    /* A handshake step may still be with a worker. */
+    while (parts->net != NULL && net_connections(parts->net) > 0)
+        (void)uv_run(loop_uv(parts->loop), UV_RUN_ONCE);
     if (parts->net != NULL)
         net_close(parts->net);
     workers_close(parts->workers);

@@ -246,7 +246,7 @@ static void on_protected(void *owner, const struct exchange_answer *answer)
     p->exchanges[PROBE_EXCHANGE_PROTECTED] = NULL;
     if (answer->how == EXCHANGE_ANSWERED)
         know(p, CAP_NIP70, !answer->accepted || answer->authenticated);
-    p->authed = p->authed || answer->authenticated;
+    p->authed = p->authed || answer->authenticated || answer->prefix == PREFIX_AUTH_REQUIRED;
     go_on(p);
 }
 

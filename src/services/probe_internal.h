@@ -99,7 +99,7 @@ struct probe {
     struct probe_ask asks[ASK__COUNT];
     struct exchange *exchanges[PROBE_EXCHANGE__COUNT];
     bool mined;  /* the event needed a proof of work */
-    bool authed; /* for it, or to read, we have authenticated */
+    bool authed; /* authentication was asked for: to read, for it, or for a protected event */
     struct probe_pow pow;
     struct arena arena; /* for one event at a time */
     char word[PROBE_WORD_MAX + 1];

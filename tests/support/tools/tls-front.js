@@ -2,7 +2,7 @@
 'use strict';
 /* TLS in front of a server that speaks none, with a certificate of the farm's.
  *
- *     node tls-front.js CERTIFICATES TARGET-HOST TARGET-PORT
+ *     node tls-front.js CERTIFICATES TARGET-HOST TARGET-PORT [OPTIONS OF tls.createServer AS JSON]
  *
  * Prints { port } when ready, and ends with its standard input. */
 const fs = require('node:fs');
@@ -10,10 +10,11 @@ const net = require('node:net');
 const path = require('node:path');
 const tls = require('node:tls');
 
-const [dir, host, port] = process.argv.slice(2);
+const [dir, host, port, options] = process.argv.slice(2);
 const server = tls.createServer({
     key: fs.readFileSync(path.join(dir, 'good.key')),
     cert: fs.readFileSync(path.join(dir, 'good.pem')),
+    ...JSON.parse(options || '{}'),
 }, (socket) => {
     const inner = net.connect(Number(port), host);
     socket.on('error', () => inner.destroy());
@@ -21,6 +22,7 @@ const server = tls.createServer({
     socket.pipe(inner).pipe(socket);
 });
 
+server.on('tlsClientError', () => {});
 server.listen(0, '0.0.0.0', () => console.log(JSON.stringify({ port: server.address().port })));
 process.stdin.on('end', () => process.exit(0));
 process.stdin.resume();
