@@ -1,8 +1,8 @@
 /* Windows and seconds: what is complete whatever order the relay sends in.
  *
- * An answer with fewer events than a page can hold holds them all.  A full window is cut where half
- * of what it showed lies on each side, so empty time costs nothing; a full second is cut by kind;
- * what one kind fills within one second is a gap. */
+ * An answer with clearly fewer events than a page can hold holds them all.  A full window is cut
+ * where half of what it showed lies on each side, so empty time costs nothing; a full second is cut
+ * by kind; what one kind fills within one second is a gap. */
 #include "services/walk_internal.h"
 
 #define TIME_MAX (((int64_t)1 << 53) - 1) /* of created_at: what JSON numbers hold */
@@ -122,14 +122,14 @@ void walk_bisect_answer(struct walk *w, const struct facts *f)
             w,
             false); /* kinds that came for the first time: now nothing hidden competes with them */
         t->chunk = 0;
-        if (!f->full)
+        if (!f->near)
             return;
     }
-    if (f->full && t->lo == t->hi) {
+    if (f->near && t->lo == t->hi) {
         int64_t second = t->lo;
         walk_pop(w);
         walk_second_start(w, second);
-    } else if (f->full) {
+    } else if (f->near) {
         split(w, f);
     } else if (!walk_bisects_kinds(w) || ++t->chunk >= walk_chunks(w)) {
         walk_prove(w, t->lo, t->hi, bisect_grade(w));

@@ -177,13 +177,29 @@ static void begin_anew(struct walk *w)
 static void top_unseen(struct walk *w, struct task *t, const struct facts *f)
 {
     bool new = f->max >= w->asked_first - 3600 && f->max <= w->asked_first + 3600;
+    bool flat = w->held.min == w->held.max; /* it says nothing of its order */
 
-    if (new && f->max > w->held.max)
+    if (new && (f->max == w->held.max || flat) && ++w->rechecks < 3)
+        begin_anew(w); /* more in its newest second: the whole page again */
+    else if (new && f->max > w->held.max)
         t->at = f->max;
-    else if (new && ++w->rechecks < 3) /* more in its newest second: the whole page again */
-        begin_anew(w);
     else /* nothing new is dated like that, or it never ends */
         walk_to_bisect(w);
+}
+
+/* `since` is ignored: what is the newest below the page's newest second? */
+static void top_by_until(struct walk *w, const struct facts *f)
+{
+    /* One that ignores `limit` as well shows a page without its newest second, whatever its
+     * order. */
+    w->unproven |= f->in == 0 || (f->in > 1 && f->min >= w->held.min);
+    /* One was asked for, and of many below it the newest came: so it is for every page. */
+    if (f->in == 1 && f->max == w->held_next && w->held.in > SMALL_PAGE && !w->unordered)
+        w->traits->newest_first = TRI_YES;
+    if (f->in > 0 && f->max < w->held_next)
+        walk_to_bisect(w);
+    else
+        believe(w);
 }
 
 /* Is there anything above the newest event of the first page?  If so: is it new since then, that
@@ -193,16 +209,7 @@ void walk_top_answer(struct walk *w, const struct facts *f)
     struct task *t = walk_top(w);
 
     if (t->at == TOP_BY_UNTIL) {
-        /* One that ignores `limit` as well shows a page without its newest second, whatever its
-         * order. */
-        w->unproven |= f->in == 0 || (f->in > 1 && f->min >= w->held.min);
-        /* One was asked for, and of many below it the newest came: so it is for every page. */
-        if (f->in == 1 && f->max == w->held_next && w->held.in > SMALL_PAGE && !w->unordered)
-            w->traits->newest_first = TRI_YES;
-        if (f->in > 0 && f->max < w->held_next)
-            walk_to_bisect(w);
-        else
-            believe(w);
+        top_by_until(w, f);
         return;
     }
     if (f->invalid > 0) { /* what else stood there?  Windows do not depend on it */

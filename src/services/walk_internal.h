@@ -68,6 +68,7 @@ struct facts {
     bool sorted;       /* newest first */
     bool ascending;
     bool full; /* as many as a page can hold, as far as we know */
+    bool near; /* or nearly so: relays drop some after they have counted, or send them late */
 };
 
 struct range {

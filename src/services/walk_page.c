@@ -119,11 +119,13 @@ void walk_facts(struct walk *w, const struct walk_page *page, struct facts *f)
     if (f->in > (size_t)w->cap)
         w->cap = f->in > INT32_MAX ? INT32_MAX : (int32_t)f->in;
     int32_t cap = walk_cap(w);
-    f->full = f->count >= (size_t)(cap < w->ask.limit ? cap : w->ask.limit) && f->count > 0;
+    size_t most = (size_t)(cap < w->ask.limit ? cap : w->ask.limit);
+    f->full = f->count >= most && f->count > 0;
+    f->near = f->full || (f->in > 0 && f->in + f->invalid >= most - most / 8);
     /* A relay that ignores `since` shows, newest first, that nothing in the range is left out. */
     if (f->sorted && w->traits->newest_first == TRI_YES && f->below > NOISE_MAX &&
         f->below * 4 >= f->count)
-        f->full = false;
+        f->full = f->near = false;
 }
 
 void walk_hold(struct walk *w, const struct facts *f)

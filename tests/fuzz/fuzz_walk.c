@@ -46,7 +46,7 @@ static int64_t clamp(int64_t t)
 static int64_t some_time(struct input *in, const struct walk_ask *ask, int64_t last)
 {
     uint8_t b = byte(in);
-    int64_t near = (int8_t)byte(in), lo = ask->since > 0 ? ask->since : 0;
+    int64_t near = byte(in) - 128, lo = ask->since > 0 ? ask->since : 0;
     int64_t hi = ask->until > 0 ? ask->until : NOW;
 
     switch (b % 8) {
