@@ -30,6 +30,7 @@ enum {
 enum close_code {
     CLOSE_PROTOCOL = 1002,
     CLOSE_NO_CODE = 1005,
+    PING_TEXT_MAX = 12,
     CLOSE_BAD_DATA = 1007,
     CLOSE_POLICY = 1008,
     CLOSE_TOO_BIG = 1009
@@ -63,6 +64,8 @@ struct ws {
     uint16_t close_later; /* ours, when what is queued has gone; 0: none */
     bool feeding, freed;  /* ws_free came from a callback */
     bool ping_queued;
+    uint32_t pings;       /* sent; the number is the payload of each */
+    bool pong_is_ours;    /* of EVENT_PONG */
     size_t pong_bytes;    /* queued and not drained, at most */
     uint64_t ping_credit; /* thousandths of a ping */
     int64_t ping_at_ms;   /* when the credit was counted last; -1: never */
@@ -214,6 +217,15 @@ static void on_chunk(wslay_event_context_ptr ctx,
         wslay_event_shutdown_read(ctx);
 }
 
+/* RFC 6455 5.5.3: the answer repeats what the ping held. */
+static bool answers_ping(const struct ws *ws, const uint8_t *p, size_t n)
+{
+    char number[PING_TEXT_MAX];
+    int want = snprintf(number, sizeof(number), "%u", ws->pings);
+
+    return ws->pings > 0 && n == (size_t)want && memcmp(p, number, n) == 0;
+}
+
 static void on_msg(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *arg,
                    void *user)
 {
@@ -233,6 +245,7 @@ static void on_msg(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_
         break;
     case WSLAY_PONG:
         ws->event = EVENT_PONG;
+        ws->pong_is_ours = answers_ping(ws, arg->msg, arg->msg_length);
         break;
     case WSLAY_CONNECTION_CLOSE:
         ws->event = EVENT_CLOSE;
@@ -437,7 +450,7 @@ static int dispatch(struct ws *ws, int64_t now_ms)
     case EVENT_PING:
         return count_ping(ws, now_ms);
     case EVENT_PONG:
-        ws->ops.on_pong(ws->owner);
+        ws->ops.on_pong(ws->owner, ws->pong_is_ours);
         break;
     case EVENT_CLOSE:
         ws->state = WS_CLOSED;
@@ -543,8 +556,12 @@ int ws_text(struct ws *ws, struct str text, struct err *err)
 
 void ws_ping(struct ws *ws)
 {
-    if (ws->state == WS_OPEN && !ws->ping_queued)
-        ws->ping_queued = queue(ws, WSLAY_PING, STR("")) == 0;
+    char number[PING_TEXT_MAX];
+
+    if (ws->state != WS_OPEN || ws->ping_queued)
+        return;
+    int n = snprintf(number, sizeof(number), "%u", ++ws->pings);
+    ws->ping_queued = queue(ws, WSLAY_PING, (struct str){number, (size_t)n}) == 0;
 }
 
 void ws_close(struct ws *ws, uint16_t code)

@@ -49,7 +49,9 @@ struct ws_ops {
     void (*on_open)(void *owner); /* the upgrade was accepted */
     void (*on_text)(void *owner,
                     struct str text); /* valid UTF-8; a view for the time of the call */
-    void (*on_pong)(void *owner);
+    /* `ours`: it answers the ping that was sent last.  Any other came unasked (RFC 6455 5.5.3
+     * allows it) and says nothing about what was read before. */
+    void (*on_pong)(void *owner, bool ours);
     /* The peer sent a close frame (1005 when it named no code); the answer waits to be drained.
      * Drain, then close. */
     void (*on_close)(void *owner, uint16_t code, struct str reason);

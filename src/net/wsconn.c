@@ -48,7 +48,7 @@ static void on_drained(void *owner);
 static void on_transport_failed(void *owner, const struct err *err);
 static void on_ws_open(void *owner);
 static void on_ws_text(void *owner, struct str text);
-static void on_ws_pong(void *owner);
+static void on_ws_pong(void *owner, bool ours);
 static void on_ws_close(void *owner, uint16_t code, struct str reason);
 static bool on_ws_reserve(void *owner, size_t bytes);
 static void on_ws_release(void *owner, size_t bytes);
@@ -279,11 +279,11 @@ static void on_ws_text(void *owner, struct str text)
     c->ops->on_message(c->owner, text);
 }
 
-static void on_ws_pong(void *owner)
+static void on_ws_pong(void *owner, bool ours)
 {
     struct wsconn *c = owner;
 
-    c->ops->on_pong(c->owner);
+    c->ops->on_pong(c->owner, ours);
 }
 
 static void on_ws_close(void *owner, uint16_t code, struct str reason)

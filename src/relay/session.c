@@ -26,7 +26,7 @@ static void settle(struct request *r, enum settle how);
 static void on_timer(uv_timer_t *timer);
 static void arm(struct session *s);
 static void fail(struct session *s, const struct err *err);
-static void on_pong(void *owner);
+static void on_pong(void *owner, bool ours);
 static void on_closed(void *owner, const struct err *err);
 
 static const struct wsconn_ops conn_ops = {
@@ -571,11 +571,13 @@ static void fail(struct session *s, const struct err *err)
         s->ops->on_closed(s->owner, &copy);
 }
 
-static void on_pong(void *owner)
+static void on_pong(void *owner, bool ours)
 {
     struct session *s = owner;
 
     s->alive_at_ms = clock_mono_ms();
+    if (!ours)
+        return;
     if (s->pinged_at_ms > 0)
         s->answered_at_ms = s->pinged_at_ms;
     s->pinged_at_ms = 0;

@@ -75,9 +75,9 @@ static void on_text(void *owner, struct str text)
     }
 }
 
-static void on_pong(void *owner)
+static void on_pong(void *owner, bool ours)
 {
-    add(owner, "pong", 4);
+    add(owner, ours ? "pong" : "stray", 4);
 }
 
 static void on_close(void *owner, uint16_t code, struct str reason)

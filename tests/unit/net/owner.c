@@ -41,11 +41,11 @@ static void on_message(void *owner, struct str text)
         close_it(o);
 }
 
-static void on_pong(void *owner)
+static void on_pong(void *owner, bool ours)
 {
     struct owner *o = owner;
 
-    o->pongs++;
+    o->pongs += ours;
     if (o->close_in_pong)
         close_it(o);
 }

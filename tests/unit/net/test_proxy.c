@@ -559,9 +559,10 @@ static void talker_message(void *owner, struct str text)
     t->messages++;
 }
 
-static void talker_pong(void *owner)
+static void talker_pong(void *owner, bool ours)
 {
     (void)owner;
+    (void)ours;
 }
 
 static void talker_closed(void *owner, const struct err *err)

@@ -57,11 +57,11 @@ static void on_text(void *owner, struct str text)
         drop(p);
 }
 
-static void on_pong(void *owner)
+static void on_pong(void *owner, bool ours)
 {
     struct ws_peer *p = owner;
 
-    record(p->told, "O", STR(""));
+    record(p->told, ours ? "O!" : "O", STR(""));
 }
 
 static void on_close(void *owner, uint16_t code, struct str reason)

@@ -7,7 +7,7 @@
  * digit FLAGS    - no FIN;  1 2 4 the reserved bits;  m masked PAYLOAD  plain text;  #68656c6c6f in
  * hexadecimal;  *1000 so many asterisks;  for x: !1000 a code alone The records are written in the
  * same way: "t=Hello" was a text message, "X!1000" a close with that code, "E:WS_PROTOCOL" an
- * error, "O" a pong, "open". */
+ * error, "O" a pong, "O!" one that answers our ping, "open". */
 #ifndef TEST_WS_PEER_H
 #define TEST_WS_PEER_H
 
