@@ -294,8 +294,6 @@ static int set_up_context(struct tls_context *c, struct err *err)
         return err_set(err, ERR_NOMEM, "mbedtls_ssl_config_defaults failed");
     mbedtls_ssl_conf_rng(&c->config, random_bytes, NULL);
     mbedtls_ssl_conf_ca_chain(&c->config, &c->ca, NULL);
-    /* Without SHA-1, which the default of Debian 12's library lets through. */
-    mbedtls_ssl_conf_cert_profile(&c->config, &mbedtls_x509_crt_profile_next);
     mbedtls_ssl_conf_authmode(&c->config, c->record_only ? MBEDTLS_SSL_VERIFY_OPTIONAL
                                                          : MBEDTLS_SSL_VERIFY_REQUIRED);
     mbedtls_ssl_conf_session_tickets(&c->config, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);

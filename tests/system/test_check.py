@@ -91,7 +91,6 @@ def test_certificates(world: World) -> None:
         "unknown authority": ({"cert": "unknown_ca"}, "tls_cert"),
         "the authority in between is missing": ({"cert": "no_middle"}, "tls_cert"),
         "a stranger in the chain": ({"cert": "turned"}, None),
-        "sha1": ({"cert": "sha1"}, "tls_cert"),
         "rsa 1024": ({"cert": "rsa1024"}, "tls_cert"),
         "an authority as a server": ({"cert": "ca_leaf"}, None),
         # More than a record holds: 2.28 gives up, 3.6 reads it.
@@ -110,6 +109,25 @@ def test_nothing_in_common(world: World) -> None:
                          json.dumps({"ciphers": "ALL:@SECLEVEL=0", **o})) for o in options]
     found = [error(r) for r in Checker(world).reports([f"wss://{relay.host}:{f.ready['port']}" for f in fronts])]
     assert all(e in ("tls_alert", "tls_protocol") for e in found[:3]) and found[3] is None, found
+
+
+def test_a_certificate_signed_with_sha1(world: World) -> None:
+    """Node does not send one to a client that has not asked for it, openssl does."""
+    relay, = world.farm.add({**DATA, "cert": "sha1"})
+    checker = Checker(world)
+    checker.report(relay.wss)  # now the certificate is there
+    port, directory = free_port(), world.farm.ca.parent
+    server = subprocess.Popen(["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", directory / "sha1.pem", "-key", directory / "sha1.key",
+                               "-cipher", "ALL:@SECLEVEL=0", "-tls1_2", "-quiet"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL)
+    try:
+        world.farm.dns({"old.farm-relay.com": {"a": ["127.0.0.1"]}})
+        until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, 10, "openssl listens")
+        report = checker.report(f"wss://old.farm-relay.com:{port}", timeout=3)
+    finally:
+        server.terminate()
+        server.wait(10)
+    assert report["error"] == "tls_cert" and "unacceptable hash" in report["error_text"], report
 
 
 def test_a_bad_certificate_is_a_finding(world: World) -> None:
