@@ -8,7 +8,7 @@ import socket
 import time
 from typing import Any
 
-from stage import Row, Stage, memory
+from stage import Row, Stage, database_cpu, memory
 from world.archive import Archive
 from world.daemon import Daemon
 from world.farm import Relay
@@ -98,15 +98,17 @@ def bench_sweep(stage: Stage) -> list[Row]:
     daemon.set("synchronizer", enabled="false")
     daemon.start()
     until(lambda: daemon.status()["monitor"]["running"] > 0, 60, "it begins", daemon.alive, every=0.05)
-    began, cpu, lag_before = time.monotonic(), cpu_seconds(daemon.pid), lag(daemon)
+    began, cpu, database, lag_before = time.monotonic(), cpu_seconds(daemon.pid), database_cpu(daemon), lag(daemon)
     until(lambda: daemon.status()["monitor"]["checks"] >= n, 900, "all are checked", daemon.alive, every=0.2)
     took, cpu, lag_after = time.monotonic() - began, cpu_seconds(daemon.pid) - cpu, lag(daemon)
+    database = database_cpu(daemon) - database
     status = daemon.status()["monitor"]
     rows = [
         Row(f"a sweep of {n} relays, 60 % dead", f"{took:.1f} s", f"{floor:.1f} s (all checks / {at_once} at once)", f"{took / floor:.2f}", "1.2",
             f"{len(good)} that are well ({alone * 1000:.0f} ms each when few are checked), {slow} that run into {TIMEOUT_S:g} s, the rest fail at "
             f"once; {status['readable']} found readable"),
         Row("a check: CPU of the daemon", f"{cpu / n * 1e3:.2f} ms", "", "", "", "the mean over all of them, writing included"),
+        Row("a check: CPU of PostgreSQL", f"{database / n * 1e3:.2f} ms", "", "", "", "the first of each relay: its rows are made"),
         Row("the loop in a sweep: lag, 99 of 100 below", f"{percentile(lag_before, lag_after, 0.99) * 1000:g} ms", "", "", "20 ms",
             "the upper bound of its bucket"),
         Row("memory in a sweep, at most", f"{memory(daemon) / MIB:.0f} MiB", "", "", "256 MiB and the program", "VmHWM, memory_max = 256MiB"),
@@ -142,6 +144,7 @@ def bench_sweep_beside(stage: Stage) -> list[Row]:
     for monitor in (False, True, False, True):
         rates[monitor].append(archived_in(stage, seconds, monitor, relays, crowd))
     without, beside = (sum(rates[m]) / len(rates[m]) for m in (False, True))
+    runs = "; ".join(f"{'with' if m else 'without'} {', '.join(f'{r:.0f}' for r in rates[m])}" for m in (False, True))
     return [Row("archiving beside a first sweep", f"{beside:.0f} events/s", f"{without:.0f} events/s (no monitor)", f"{beside / without:.2f}", "0.9",
                 f"8 relays that take 100 ms for an answer, {n} others are checked as the configuration ships "
-                f"({stage.made:.0f} checks a second); two runs of each")]  # type: ignore[attr-defined]
+                f"({stage.made:.0f} checks a second); two runs of each ({runs})")]  # type: ignore[attr-defined]

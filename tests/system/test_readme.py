@@ -79,7 +79,7 @@ def test_configuration_is_valid(world: World, number: int) -> None:
         key, _, value = (part.strip() for part in line.partition("="))
         if key.endswith("_file") and value:
             path = world.home / f"{number}-{key}"
-            path.write_text("a secret\n")
+            path.write_text("1" * 64 + "\n" if key == "secret_key_file" else "a secret\n")
             path.chmod(0o600)
             give(path)
             line = f"{key} = {path}"
