@@ -244,6 +244,8 @@ void monitor_close(struct monitor *m)
 
     assert(list_empty(&m->checks));
     monitor_forget_outcomes(m);
+    for (int i = 0; i < NETWORK__COUNT; i++)
+        heap_done(&m->due[i]); /* before the nodes that are on it */
     for (uint32_t i = 0; i < r->n; i++) {
         free(r->relays[i]->check);
         r->relays[i]->check = NULL;
@@ -254,7 +256,5 @@ void monitor_close(struct monitor *m)
             free(h);
         }
     free(m->hosts);
-    for (int i = 0; i < NETWORK__COUNT; i++)
-        heap_done(&m->due[i]);
     uv_close((uv_handle_t *)&m->tick, on_tick_closed);
 }
