@@ -171,7 +171,7 @@ PRINTF(4, 0)
 static void write_line(enum log_level level, const char *module, uint32_t swallowed,
                        const char *fmt, va_list ap)
 {
-    char text[LOG_LINE_MAX], line[LOG_LINE_MAX + 256];
+    char text[LOG_LINE_MAX], line[LOG_LINE_MAX + LOG_LINE_TAIL - 1];
     const struct log_record record = {.wall_ms = clock_wall_ms(),
                                       .level = level,
                                       .module = module,

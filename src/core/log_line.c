@@ -209,8 +209,7 @@ static void put_swallowed(struct out *o, enum log_format format, uint32_t swallo
 size_t log_line(char *to, size_t size, enum log_format format, const struct log_record *r)
 {
     static const char *const priorities[] = {"<3>", "<4>", "<6>", "<7>"};
-    enum { TAIL = 40 }; /* for swallowed, the brace and the line feed */
-    struct out o = {.to = to, .size = size - TAIL};
+    struct out o = {.to = to, .size = size - LOG_LINE_TAIL};
     bool cut = false;
 
     switch (format) {

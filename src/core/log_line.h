@@ -16,6 +16,10 @@
 
 #include "core/log.h"
 
+/* Of the room that a line gets: for "swallowed", a brace and the line feed behind one that was cut.
+ */
+enum { LOG_LINE_TAIL = 41 };
+
 struct log_record {
     int64_t wall_ms;
     enum log_level level;

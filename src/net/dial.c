@@ -11,7 +11,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "net/net_shared.h"
+
+/* For so long after it has served one relay a proxy is taken to be well. */
+enum { PROXY_SERVES_MS = 5 * 60 * 1000 };
 
 enum dial_state {
     DIAL_START,
@@ -466,14 +470,31 @@ static enum dial_state proxy_talk(struct dial *d)
             return fail_proxy(d);
         if (progress == SOCKS5_OK) {
             d->report.proxy_us = step_us(d);
+            d->net->proxies[d->network]->served_ms = clock_mono_ms();
             circuit_ended(&d->net->circuits, d->host, ERR_NONE);
             return ready(d, 0);
         }
     }
 }
 
+/* Tor says "general failure" of an onion service whose own server is gone, too: while the proxy
+ * serves others, it is not the proxy's.  Else such a relay would be tried for ever without
+ * back-off. */
+static void blame(struct dial *d)
+{
+    int64_t served_ms = d->net->proxies[d->network]->served_ms;
+    enum err_code code =
+        d->network == NETWORK_TOR ? ERR_ONION_UNREACHABLE : ERR_CONNECT_UNREACHABLE;
+
+    if (d->err.code == ERR_PROXY_FAILED && d->socks5.general_failure && served_ms > 0 &&
+        clock_mono_ms() - served_ms < PROXY_SERVES_MS)
+        (void)err_set(&d->err, code,
+                      "the proxy says: general failure (0x01), and serves other relays");
+}
+
 static enum dial_state fail_proxy(struct dial *d)
 {
+    blame(d);
     if (d->err.code == ERR_PROXY_DOWN || d->err.code == ERR_PROXY_PROTOCOL)
         proxy_failed(d->net->proxies[d->network]);
     circuit_ended(&d->net->circuits, d->host, d->err.code);

@@ -42,6 +42,8 @@ struct proxy {
     char text[300];                 /* "host:port" of the one in use */
     struct list waiters;
 
+    int64_t served_ms; /* when a dial through it last came to its end well; monotonic, 0: never */
+
     uint32_t probe_every_ms; /* PROXY_PROBE_EVERY_MS; tests are less patient */
 
     /* The probe in flight. */

@@ -8,6 +8,7 @@
 #include "core/sha256.h"
 
 enum { VERSION = 5, AUTH_VERSION = 1, NO_AUTH = 0, USER_PASSWORD = 2, NO_METHOD = 0xff };
+enum { GENERAL_FAILURE = 0x01 };
 enum { CONNECT = 1, TYPE_IPV4 = 1, TYPE_NAME = 3, TYPE_IPV6 = 4 };
 
 struct reply {
@@ -18,7 +19,7 @@ struct reply {
 
 /* RFC 1928 section 6, and Tor's ExtendedErrors (proposal 304). */
 static const struct reply replies[] = {
-    {0x01, ERR_PROXY_FAILED, "general failure"},
+    {GENERAL_FAILURE, ERR_PROXY_FAILED, "general failure"},
     {0x02, ERR_PROXY_FAILED, "not allowed by the proxy's rules"},
     {0x03, ERR_CONNECT_UNREACHABLE, "network unreachable"},
     {0x04, ERR_CONNECT_UNREACHABLE, "host unreachable"},
@@ -181,6 +182,7 @@ static enum socks5_progress on_auth(struct socks5 *s, struct err *err)
 
 static enum socks5_progress on_refusal(struct socks5 *s, struct err *err)
 {
+    s->general_failure = s->in[1] == GENERAL_FAILURE;
     for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++)
         if (replies[i].code == s->in[1]) {
             (void)err_set(err, replies[i].err, "the proxy says: %s (0x%02x)", replies[i].text,

@@ -38,6 +38,7 @@ struct socks5 {
     uint8_t in[8];
     size_t in_n;
     size_t skip; /* bytes of the bound address still to come */
+    bool general_failure; /* the proxy refused, and did not say why (0x01) */
 };
 
 /* `host`: 1 to 255 bytes (asserted: names are checked long before); `user` and `password`: 1 to 63

@@ -606,6 +606,8 @@ static void on_ended(void *owner, struct relay *relay, const struct err *err)
     if (was_live)
         relay->failures = 0;
     next = due_after_failure(err->code, now, relay->lot, &relay->failures, &s->limits);
+    if (was_live) /* and holds nothing against it: it may have been the proxy that went */
+        relay->failures = 0;
     trace(relay->id, "ended: %s: %s; again in %.1f s", err_text(err->code), err->detail,
           (double)(next - now) / 1000);
     finish(s, relay,

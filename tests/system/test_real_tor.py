@@ -185,7 +185,7 @@ def test_a_relay_behind_a_real_onion_service(world: World, relay: Node) -> None:
     network.client.stop()
     until(lambda: "proxy" in str(archive.value("SELECT error FROM relay_sync")) or
           daemon.status()["relays"]["by_state"]["no_proxy"] == 1, 60, "it waits for the proxy", daemon.alive, every=0.5)
-    assert archive.value("SELECT failures FROM relay_sync") <= 1, "the lost connection may count once, the dead proxy never"
+    assert archive.value("SELECT failures FROM relay_sync") == 0, "neither the lost connection nor the dead proxy counts"
     network.client.start()
     say("Tor is started again")
     until(lambda: daemon.status()["relays"]["by_state"]["live"] == 1, 180, "followed live again", daemon.alive, every=0.5)

@@ -373,6 +373,31 @@ static void test_another_circuit(void **state)
     listener_close(l);
 }
 
+/* "General failure" is the proxy's own until it has served somebody; then it is the relay's. */
+static void test_who_fails_when_nobody_says_why(void **state)
+{
+    (void)state;
+    struct fake f = {.reply = 0x01};
+    struct listener *l = listener_open("127.0.0.1", 0, NULL, play_proxy, &f);
+    struct place p;
+    struct owner o;
+
+    place_open(&p, "127.0.0.1", listener_port(l));
+    dial(&p, &o, NETWORK_TOR, ONION);
+    assert_int_equal(o.err.code, ERR_PROXY_FAILED);
+    f.reply = 0;
+    dial(&p, &o, NETWORK_TOR, "another.onion");
+    close(o.fd);
+    f.reply = 0x01;
+    dial(&p, &o, NETWORK_TOR, ONION);
+    assert_int_equal(o.err.code, ERR_ONION_UNREACHABLE);
+    f.reply = 0x02;
+    dial(&p, &o, NETWORK_TOR, ONION);
+    assert_int_equal(o.err.code, ERR_PROXY_FAILED);
+    place_close(&p);
+    listener_close(l);
+}
+
 struct watcher {
     struct net_proxy_watch watch;
     int ups;
@@ -636,6 +661,7 @@ int main(void)
         cmocka_unit_test(test_replies),
         cmocka_unit_test(test_faults_are_not_the_relays),
         cmocka_unit_test(test_another_circuit),
+        cmocka_unit_test(test_who_fails_when_nobody_says_why),
         cmocka_unit_test(test_comes_back),
         cmocka_unit_test(test_auto),
         cmocka_unit_test(test_settings),
