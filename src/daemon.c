@@ -100,9 +100,11 @@ int daemon_run(struct config *cfg, const struct daemon_args *args)
 
 static char *answer_status(void *owner);
 
+static char *answer_relay(void *owner, const char *url);
 static int32_t relay_by_url(void *owner, const char *url);
 
-static const struct control_ops control_ops = {.answer = answer_status, .relay = relay_by_url};
+static const struct control_ops control_ops = {
+    .answer = answer_status, .answer_relay = answer_relay, .relay = relay_by_url};
 
 /* All that needs no database. */
 static int make_parts(struct daemon *d, struct err *err)
@@ -509,9 +511,8 @@ static char *answer_status(void *owner)
     return text;
 }
 
-static int32_t relay_by_url(void *owner, const char *url)
+static struct relay *find_relay(struct daemon *d, const char *url)
 {
-    struct daemon *d = owner;
     const struct url_policy policy = {.address_allowed = address_allowed, .owner = d->net};
     struct relay_url *parsed = malloc(sizeof(*parsed));
     struct relay *relay = NULL;
@@ -521,7 +522,31 @@ static int32_t relay_by_url(void *owner, const char *url)
     if (d->phase == PHASE_ARCHIVING && url_parse(str_z(url), &policy, parsed) == URL_OK)
         relay = roster_find(&d->roster, parsed->text);
     free(parsed);
+    return relay;
+}
+
+static int32_t relay_by_url(void *owner, const char *url)
+{
+    const struct relay *relay = find_relay(owner, url);
+
     return relay != NULL ? relay->id : -1;
+}
+
+/* What the database does not know, or not yet. */
+static char *answer_relay(void *owner, const char *url)
+{
+    const struct relay *relay = find_relay(owner, url);
+    struct js *json;
+    char *text;
+
+    if (relay == NULL)
+        return NULL;
+    json = js_new_object();
+    js_set_z(json, "state", relay_state_name(relay->state));
+    js_set_int(json, "next_visit", relay->visit == NULL ? relay->next_at_ms / 1000 : 0);
+    text = js_text(json, JS_COMPACT);
+    js_free(json);
+    return text;
 }
 
 /* Stopping: no new work; what is in flight is written; then everything is closed in reverse order.

@@ -8,6 +8,8 @@
 
 #include "cli/command.h"
 
+enum { ANSWER_BYTES_MAX = 1024 * 1024, ANSWER_DEPTH_MAX = 16 };
+
 static int connect_control(const struct config *cfg, struct err *err)
 {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
@@ -28,6 +30,29 @@ static int connect_control(const struct config *cfg, struct err *err)
         return -1;
     }
     return fd;
+}
+
+struct js *daemon_ask_json(const struct config *cfg, const char *question, struct err *err)
+{
+    struct buf answer;
+    struct js *json = NULL;
+    ssize_t n = 1;
+    int fd = daemon_ask(cfg, question, err);
+
+    if (fd < 0)
+        return NULL;
+    buf_init(&answer, ANSWER_BYTES_MAX);
+    while (n > 0) {
+        char *room = buf_reserve(&answer, 65536);
+        if (room == NULL)
+            break;
+        n = read(fd, room, 65536);
+        buf_added(&answer, n > 0 ? (size_t)n : 0);
+    }
+    (void)close(fd);
+    json = js_parse(buf_str(&answer), ANSWER_BYTES_MAX, ANSWER_DEPTH_MAX, err);
+    buf_done(&answer);
+    return json;
 }
 
 int daemon_ask(const struct config *cfg, const char *question, struct err *err)

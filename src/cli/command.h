@@ -34,6 +34,9 @@ int command_verify(const struct command *c);
  * ERR_NOT_RUNNING. */
 int daemon_ask(const struct config *cfg, const char *question, struct err *err) MUST_USE;
 
+/* The same for a question that has one answer.  NULL with err. */
+struct js *daemon_ask_json(const struct config *cfg, const char *question, struct err *err);
+
 /* "bigbrotr: TEXT: DETAIL" on standard error; returns COMMAND_FAILED, or COMMAND_USAGE when the
  * person is to blame. */
 int command_fail(const struct err *err);

@@ -17,8 +17,7 @@ static const char sql[] =
     "SELECT json_build_object('url', r.url, 'network', r.network, 'known_since', r.inserted_at,"
     " 'last_connected', s.last_ok_at_ms / 1000, 'last_in_sync', s.synced_at_ms / 1000, "
     "'next_visit', s.next_at_ms / 1000,"
-    " 'live_to', (SELECT max(c.hi) FROM relay_coverage c WHERE c.relay_url = r.url"
-    "   AND c.grade = 'live'), 'now', extract(epoch FROM now())::int8,"
+    " 'now', extract(epoch FROM now())::int8,"
     " 'failures', s.failures, 'error', nullif(s.error, ''), 'traits', nullif(s.traits, ''), "
     "'event_messages', s.events,"
     " 'bytes', s.bytes, 'events_new', s.events_new,"
@@ -38,8 +37,6 @@ static const char sql[] =
     "r.url))::text"
     " FROM relays r LEFT JOIN relay_sync s USING (relay_id) WHERE r.url = $1";
 
-/* A live proof is written every half minute, and keeps behind the clock. */
-enum { LIVE_BEHIND_S = 300 };
 enum { ANSWER_MAX = 64 * 1024 * 1024, ANSWER_DEPTH = 8, SPANS_SHOWN = 12 };
 
 static void keep(void *owner, const struct result *res, int row)
@@ -114,35 +111,27 @@ static void print_health(const struct js *health)
     print_time(health, "next_check", "next check");
 }
 
-static bool is_live(const struct js *root)
+/* In the words of `bigbrotr status`: the daemon knows, when it runs. */
+static void print_state(const struct config *cfg, const char *url, const struct js *root)
 {
-    int64_t now = js_int(js_get(root, "now"), 0);
+    char question[2 * CONFIG_TEXT_SIZE + 8], text[40];
+    int64_t now = js_int(js_get(root, "now"), 0), next = js_int(js_get(root, "next_visit"), 0);
+    struct err err;
 
-    return js_int(js_get(root, "live_to"), 0) > now - LIVE_BEHIND_S &&
-           js_int(js_get(root, "next_visit"), 0) <= now;
-}
-
-/* In the words of `bigbrotr status`, as far as the database can tell. */
-static void print_state(const struct js *root)
-{
-    int64_t next = js_int(js_get(root, "next_visit"), 0), now = js_int(js_get(root, "now"), 0);
-    int64_t synced = js_int(js_get(root, "last_in_sync"), 0);
-    enum relay_state state = RELAY_WAITING;
-    char text[40];
-
-    if (is_live(root))
-        state = RELAY_LIVE;
-    else if (js_int(js_get(root, "failures"), 0) > 0)
-        state = RELAY_FAILING;
-    else if (synced > 0 && synced >= js_int(js_get(root, "last_connected"), 0))
-        state = RELAY_IN_SYNC;
-    (void)printf("%-14s %s", "state", relay_state_words(state));
-    if (state == RELAY_LIVE)
-        (void)puts(": what is new comes by itself");
-    else if (next > now)
-        (void)printf(", next visit %s\n", date(text, sizeof(text), next));
-    else
-        (void)puts(", being visited or due");
+    (void)snprintf(question, sizeof(question), "relay %s", url);
+    struct js *answer = daemon_ask_json(cfg, question, &err);
+    struct str state = js_str(js_get(answer, "state"), STR(""));
+    if (state.n > 0) {
+        next = js_int(js_get(answer, "next_visit"), 0);
+        for (int i = 0; i < RELAY_STATE__COUNT; i++)
+            if (str_eq(state, str_z(relay_state_name((enum relay_state)i))))
+                (void)printf("%-14s %s\n", "state", relay_state_words((enum relay_state)i));
+    }
+    if (next > now)
+        (void)printf("%-14s %s\n", "next visit", date(text, sizeof(text), next));
+    else if (state.n == 0)
+        (void)printf("%-14s when the daemon runs\n", "next visit");
+    js_free(answer);
 }
 
 static void print_failure(const struct js *root)
@@ -197,7 +186,7 @@ static void print_traits(struct str text)
     print_trait(t.pages == 0, "nothing yet");
 }
 
-static void print_relay(const struct js *root)
+static void print_relay(const struct config *cfg, const char *url, const struct js *root)
 {
     char bytes[32];
     int64_t messages = js_int(js_get(root, "event_messages"), 0);
@@ -210,7 +199,7 @@ static void print_relay(const struct js *root)
     print_health(js_get(root, "health"));
     print_time(root, "last_connected", "last connected");
     print_time(root, "last_in_sync", "last in sync");
-    print_state(root);
+    print_state(cfg, url, root);
     print_failure(root);
     (void)printf("%-14s %" PRId64 " EVENT %s, %s, %" PRId64 " %s first from here\n", "read",
                  messages, human_noun(messages, "message", "messages"),
@@ -243,7 +232,7 @@ static int show(const struct command *c, struct archive *a, const struct relay_u
         js_print(root, JS_PRETTY, stdout);
         (void)putchar('\n');
     } else {
-        print_relay(root);
+        print_relay(c->cfg, url->text, root);
     }
     js_free(root);
     return COMMAND_DONE;

@@ -10,31 +10,6 @@
 #include "core/metrics.h"
 #include "db/cluster.h"
 
-enum { STATUS_BYTES_MAX = 1024 * 1024, STATUS_DEPTH_MAX = 16 };
-
-static struct js *ask(const struct config *cfg, struct err *err)
-{
-    struct buf answer;
-    struct js *json = NULL;
-    ssize_t n = 1;
-    int fd = daemon_ask(cfg, "status", err);
-
-    if (fd < 0)
-        return NULL;
-    buf_init(&answer, STATUS_BYTES_MAX);
-    while (n > 0) {
-        char *room = buf_reserve(&answer, 65536);
-        if (room == NULL)
-            break;
-        n = read(fd, room, 65536);
-        buf_added(&answer, n > 0 ? (size_t)n : 0);
-    }
-    (void)close(fd);
-    json = js_parse(buf_str(&answer), STATUS_BYTES_MAX, STATUS_DEPTH_MAX, err);
-    buf_done(&answer);
-    return json;
-}
-
 static int64_t number(const struct js *root, const char *group, const char *key)
 {
     return js_int(js_get(group != NULL ? js_get(root, group) : root, key), 0);
@@ -173,7 +148,7 @@ static void print_status(const struct js *root, bool private_database)
 int command_status(const struct command *c)
 {
     struct err err;
-    struct js *json = ask(c->cfg, &err);
+    struct js *json = daemon_ask_json(c->cfg, "status", &err);
 
     if (json == NULL)
         return command_fail(&err);

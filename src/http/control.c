@@ -153,16 +153,22 @@ static void on_trace(struct trace_sink *sink, const char *text)
     write_line(client, text);
 }
 
+static void answer_unknown(struct client *client)
+{
+    char *text = strdup("error: the daemon does not know this relay\n");
+
+    if (text == NULL)
+        abort();
+    answer(client, text);
+}
+
 static void follow(struct client *client, const char *url)
 {
     struct control *c = client->control;
     int32_t relay = c->ops->relay(c->owner, url);
 
     if (relay < 0) {
-        char *text = strdup("error: the daemon does not know this relay\n");
-        if (text == NULL)
-            abort();
-        answer(client, text);
+        answer_unknown(client);
         return;
     }
     (void)uv_timer_stop(&client->deadline); /* for as long as the client likes */
@@ -173,7 +179,7 @@ static void follow(struct client *client, const char *url)
 /* The question is complete. */
 static void on_question(struct client *client)
 {
-    static const char follow_word[] = "trace ";
+    static const char follow_word[] = "trace ", relay_word[] = "relay ";
     struct control *c = client->control;
     char *text = NULL;
 
@@ -182,6 +188,12 @@ static void on_question(struct client *client)
     else if (strncmp(client->question, follow_word, sizeof(follow_word) - 1) == 0) {
         follow(client, client->question + sizeof(follow_word) - 1);
         return;
+    } else if (strncmp(client->question, relay_word, sizeof(relay_word) - 1) == 0) {
+        text = c->ops->answer_relay(c->owner, client->question + sizeof(relay_word) - 1);
+        if (text == NULL) {
+            answer_unknown(client);
+            return;
+        }
     } else if ((text = strdup("error: unknown question\n")) == NULL)
         abort();
     answer(client, text);

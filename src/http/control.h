@@ -1,6 +1,7 @@
 /* control: a socket in the state directory on which `bigbrotr` asks a running daemon.
  *
  *     "status\n"       one JSON document, and the end of the stream
+ *     "relay URL\n"    what the daemon does with that relay now, as JSON
  *     "trace URL\n"    one line for each thing that happens with that relay, until the client goes;
  *                      "error: .." and the end when the relay is not known
  *
@@ -20,6 +21,8 @@ enum { CONTROL_CLIENTS_MAX = 16, CONTROL_QUEUE_MAX = 256 * 1024 };
 
 struct control_ops {
     char *(*answer)(void *owner); /* a malloc'd text; freed after it was written */
+    /* The same for one relay; NULL: not known. */
+    char *(*answer_relay)(void *owner, const char *url);
     /* The id of a relay by its URL as a person writes it; -1: not known. */
     int32_t (*relay)(void *owner, const char *url);
 };

@@ -35,10 +35,10 @@ def test_refusals_keep_their_names(world: World) -> None:
     assert daemon.status()["run"]["requests_refused_by_reason"]["auth_required"] >= 1
     text = daemon.bigbrotr("relay", relays["auth_required"].url).stdout
     assert line(text, "last failure") == "auth_required: the relay wants NIP-42 authentication"
-    assert line(text, "state").startswith("failing, next visit 20")
+    assert line(text, "state") == "failing" and line(text, "next visit").startswith("20")
     # It is served, only not live: so it is polled, and not left alone for days.
     text = daemon.bigbrotr("relay", relays["not_live"].url).stdout
-    assert line(text, "state").startswith("in sync, next visit 20"), text
+    assert line(text, "state") == "in sync" and line(text, "next visit").startswith("20"), text
     daemon.stop()
 
 
@@ -57,6 +57,7 @@ def test_words_of_status_and_relay(world: World) -> None:
         text = daemon.bigbrotr("relay", one.url).stdout
         return "at most 20 events came at once" in text and "sends the newest first" in text
     until(learnt, 20, "what was learnt is there", daemon.alive)
+    assert line(text, "state") == "live" and "next visit" not in text, "nothing lies in the past"
     assert "=" not in text, "no raw numbers"
     # A mistake in what the daemon alone reads stops nobody from looking.
     daemon.set("initializer", seed_file="/nowhere/seeds.txt")
