@@ -138,8 +138,10 @@ void monitor_loaded(struct monitor *m)
         struct check *c = r->relays[i]->check;
         if (c == NULL || heap_has(&c->due) || c->probe != NULL)
             continue;
+        /* A few that matter do not stand in the queue of the first sweep. */
         monitor_schedule(m, c,
-                         due_first(c->health.next_at_ms, now, (uint32_t)c->relay->id, r->n,
+                         due_first(c->health.next_at_ms, now, (uint32_t)c->relay->id,
+                                   c->relay->priority ? 1 : r->n,
                                    m->options.budget.dials_per_second));
     }
     if (!uv_is_active((uv_handle_t *)&m->tick))

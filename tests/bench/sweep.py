@@ -121,8 +121,9 @@ def archived_in(stage: Stage, seconds: float, monitor: bool, relays: list[Relay]
     """Events a second into a fresh archive, from these relays, while the crowd is checked or not."""
     daemon = with_monitor(stage.daemon(*relays, *(crowd if monitor else [])), enabled="true" if monitor else "false")
     daemon.set("network", connects_per_second=None, host_connect_interval=None)
+    (daemon.home / "priority.txt").write_text("".join(f"{r.url}\n" for r in relays))
     daemon.start()
-    until(lambda: daemon.status()["run"]["archived"] > 2000, 60, "it archives", daemon.alive)
+    until(lambda: daemon.status()["relays"]["by_state"]["reading"] >= len(relays), 60, "all of them are read", daemon.alive)
     before, began = daemon.status()["run"]["archived"], time.monotonic()
     checks = daemon.status()["monitor"]["checks"]
     time.sleep(seconds)
