@@ -335,7 +335,11 @@ static int run(struct check *k, struct err *err)
         options.timeout_ms = k->url->network == NETWORK_CLEARNET ? TIMEOUT_MS : TIMEOUT_OVERLAY_MS;
     if (key != NULL && (k->signer = signer_new(key, err)) == NULL)
         return -1;
+    k->geo = geo_open(cfg->monitor_geo_city_file, cfg->monitor_geo_asn_file, err);
+    if (k->geo == NULL && err->code != ERR_NONE)
+        return -1;
     options.signer = k->signer;
+    options.geo = k->geo;
     if (check_open(&k->parts, cfg, err) == 0) {
         probe = probe_open(k->parts.net, k->url, &options, on_done, k);
         loop_run(k->parts.loop);

@@ -30,6 +30,8 @@ static const char *const check_keys[] = {"identity.secret_key_file",
                                          "network.upgrade_timeout",
                                          "network.overlay_timeout",
                                          "network.tls_ca_file",
+                                         "monitor.geo_city_file",
+                                         "monitor.geo_asn_file",
                                          "network.tls_verify",
                                          "network.message_max",
                                          NULL};

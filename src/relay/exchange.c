@@ -65,22 +65,21 @@ static void send_exchange(struct exchange *e)
     free(text);
 }
 
-struct exchange *exchanges_add(struct exchanges *x, enum exchange_kind kind, struct str body,
-                               const struct id32 *id, uint32_t timeout_ms, exchange_done *done,
-                               void *owner)
+struct exchange *exchanges_add(struct exchanges *x, const struct exchange_question *q,
+                               exchange_done *done, void *owner)
 {
-    struct exchange *e = calloc(1, sizeof(*e) + body.n + 1);
+    struct exchange *e = calloc(1, sizeof(*e) + q->body.n + 1);
 
     if (e == NULL)
         abort();
     e->exchanges = x;
-    e->kind = kind;
+    e->kind = q->kind;
     e->done = done;
     e->owner = owner;
-    e->until_ms = clock_mono_ms() + timeout_ms;
-    e->body_n = body.n;
-    memcpy(e->body, body.p, body.n);
-    name_exchange(e, id);
+    e->until_ms = clock_mono_ms() + q->timeout_ms;
+    e->body_n = q->body.n;
+    memcpy(e->body, q->body.p, q->body.n);
+    name_exchange(e, q->id);
     list_add_tail(&x->all, &e->link);
     send_exchange(e);
     return e;

@@ -53,9 +53,14 @@ void exchanges_fail(struct exchanges *x); /* all of them end as EXCHANGE_DISCONN
 
 /* EVENT: `body` is the event as JSON and `id` its id; else `body` is what stands behind the
  * subscription id, and `id` is NULL.  Copied. */
-struct exchange *exchanges_add(struct exchanges *x, enum exchange_kind kind, struct str body,
-                               const struct id32 *id, uint32_t timeout_ms, exchange_done *done,
-                               void *owner);
+struct exchange_question {
+    enum exchange_kind kind;
+    struct str body;
+    const struct id32 *id;
+    uint32_t timeout_ms;
+};
+struct exchange *exchanges_add(struct exchanges *x, const struct exchange_question *q,
+                               exchange_done *done, void *owner);
 
 /* A message that may be an answer.  True: one of them was refused for want of authentication, which
  * `may_auth` allows, and waits for exchanges_resend(). */

@@ -336,6 +336,7 @@ static void on_eose_message(struct session *s, const struct message *m)
     if (r == NULL || r->state != REQUEST_OPEN)
         return;
     s->refusal.code = ERR_NONE;
+    r->result.end_us = (int64_t)((uv_hrtime() - r->sent_ns) / 1000);
     r->result.finish = m->hint_finish;
     r->result.more = m->hint_more;
     if (!r->options.live) {
@@ -422,7 +423,9 @@ struct exchange *session_publish(struct session *s, struct str event, const stru
     struct exchange *e;
 
     assert(s->state == SESSION_READY);
-    e = exchanges_add(&s->exchanges, EXCHANGE_EVENT, event, id, timeout_ms, done, owner);
+    e = exchanges_add(&s->exchanges,
+                      &(struct exchange_question){EXCHANGE_EVENT, event, id, timeout_ms}, done,
+                      owner);
     arm(s);
     return e;
 }
@@ -433,7 +436,8 @@ struct exchange *session_ask(struct session *s, enum exchange_kind kind, struct 
     struct exchange *e;
 
     assert(s->state == SESSION_READY && kind != EXCHANGE_EVENT);
-    e = exchanges_add(&s->exchanges, kind, rest, NULL, timeout_ms, done, owner);
+    e = exchanges_add(&s->exchanges, &(struct exchange_question){kind, rest, NULL, timeout_ms},
+                      done, owner);
     arm(s);
     return e;
 }

@@ -48,6 +48,7 @@ struct settlement {
     bool unproven;              /* EOSE without a subscription id: taken for ours, proves nothing */
     uint32_t events;            /* EVENT messages that came for it, valid or not */
     uint64_t bytes;             /* of those messages */
+    int64_t end_us;             /* from sending to EOSE; 0: none came */
     char text[160];             /* what the relay said, escaped */
 };
 

@@ -39,7 +39,7 @@ void caps_learn_word(struct probe *p, struct str content)
     size_t from = 0;
 
     for (size_t i = 0; i <= content.n; i++) {
-        char c = i < content.n ? (char)(content.p[i] | 0x20) : ' ';
+        int c = i < content.n ? (unsigned char)content.p[i] | 0x20 : ' ';
         size_t n = i - from;
 
         if (c >= 'a' && c <= 'z')
@@ -76,11 +76,10 @@ void caps_note(struct probe *p)
 void caps_begin(struct probe *p)
 {
     caps_note(p);
+    /* Where the first question had no end, nor will the others. */
     if ((p->options.parts & PROBE_CAPS) == 0 || !p->own || !p->alive ||
-        p->report.readable != PROBE_YES)
+        p->report.readable != PROBE_YES || p->asks[ASK_READ].result.how != SETTLE_EOSE)
         talk_end(p);
-    else if (p->asks[ASK_READ].result.how != SETTLE_EOSE)
-        talk_end(p); /* nor will the other questions end */
     else if (p->options.page > 0)
         ask_page(p);
     else

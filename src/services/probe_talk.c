@@ -54,12 +54,6 @@ void talk_begin(struct probe *p)
     talk_ask(p, ASK_READ, "{\"kinds\":[1],\"limit\":1}");
 }
 
-static void first_came(struct probe *p, const struct probe_ask *ask)
-{
-    if (p->report.rtt_read_us < 0)
-        p->report.rtt_read_us = (int64_t)((uv_hrtime() - request_sent_ns(ask->request)) / 1000);
-}
-
 static bool holds_word(struct str content, const char *word)
 {
     struct str w = str_z(word);
@@ -118,7 +112,7 @@ static void on_event(void *owner, struct str event)
     if (ask->what == ASK_READ && p->report.readable == PROBE_UNTESTED) {
         uint32_t patience = probe_left_ms(p) / 4;
 
-        first_came(p, ask);
+        p->report.rtt_read_us = (int64_t)((uv_hrtime() - request_sent_ns(ask->request)) / 1000);
         p->report.readable = PROBE_YES;
         if (patience > AFTER_FIRST_MS)
             patience = AFTER_FIRST_MS;
@@ -148,7 +142,7 @@ static void on_settled(void *owner, const struct settlement *s)
     bool lost = s->how == SETTLE_DISCONNECT || s->how == SETTLE_OVERSIZE || s->how == SETTLE_FLOOD;
 
     if (ask->what == ASK_READ && s->how == SETTLE_EOSE && p->report.readable != PROBE_YES)
-        first_came(p, ask);
+        p->report.rtt_read_us = s->end_us;
     ask->request = NULL;
     ask->settled = true;
     ask->result = *s;
