@@ -64,7 +64,7 @@ static void believe(struct walk *w)
     }
     /* That it was the newest is known of the kinds that were asked for, or of the relay. */
     bool by_kinds = w->traits->newest_first != TRI_YES && walk_checks_kinds(w);
-    walk_prove(w, f->min + 1, t->hi, by_kinds ? walk_kinds_grade(w) : GRADE_P1);
+    walk_prove(w, f->min + 1, t->hi, !by_kinds ? GRADE_P1 : w->k_ragged ? GRADE_H : GRADE_P1K);
     w->last_count = f->count;
     w->last_limit = w->held_limit;
     memcpy(w->bottom, w->held_bottom, sizeof(w->bottom));
@@ -258,7 +258,7 @@ void walk_recheck_answer(struct walk *w, const struct facts *f)
         w->cursor_pages--;
         return;
     }
-    if (unseen == 0 && f->invalid > 0 && f->full) { /* what did they take the place of? */
+    if (unseen == 0 && f->invalid > w->held.invalid && f->full) { /* whose place did they take? */
         walk_windows(w);
         return;
     }

@@ -173,13 +173,13 @@ size_t walk_unseen(const struct walk *w)
     return unseen;
 }
 
-/* A few events above `until` may be an accident of a relay that is known to honour it; of others,
- * none may when it shows nothing else. */
+/* Events above `until` may be accidents: of a relay that is known to honour it even many, of others
+ * fewer than it shows where it was asked, and none when it shows nothing else. */
 bool walk_ignores_until(const struct walk *w, const struct facts *f)
 {
     bool honours = w->traits->honours_until == TRI_YES;
 
     if (f->in == 0 && !honours)
         return f->above > 0;
-    return f->above > NOISE_MAX + (honours ? 3 * f->in : 0);
+    return f->above > NOISE_MAX + (honours ? 3 * f->in : f->in);
 }

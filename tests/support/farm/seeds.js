@@ -112,6 +112,8 @@ function profileOf(seed) {
         profile.habits.push(name);
         profile.tame = profile.tame && tame;
     }
+    if (cap < 20 && (profile.invalid_id || profile.invalid_sig))
+        profile.tame = false; /* on so small a page one invalid event may stand for all that is left */
     profile.data = [{ mint: { ...mint, kinds: kinds.join(',') } }];
     return profile;
 }
