@@ -3,6 +3,8 @@
  * indexes.  Run by hand; prints a table; passes or fails nothing.
  *
  *     bench_store [events] [relays of an event] [events of a batch]           default 200000 3 4000
+ *     bench_store EVENTS 1 BATCH MILLIONS [EVENTS A DAY]    grows it to so many sightings, then
+ * waits for Enter with the server running
  *
  * The load is that of a first walk: 64 relays at once, each newest first, pages of 500 into
  * batches.  The floor is the mean of several COPYs: one is soon over, and its CPU varies. */
@@ -21,7 +23,9 @@
 #include "core/clock.h"
 #include "core/hex.h"
 
-enum { RELAYS = 64, TEXT = 512, FLOOR_ROUNDS = 4 };
+enum { RELAYS = 64, GROWN_RELAYS = 2000, PAGE = 500, TEXT = 512, FLOOR_ROUNDS = 4 };
+
+static int64_t day = 864000; /* events of a day of created_at */
 
 static struct fixture fixture;
 #define F (&fixture)
@@ -98,7 +102,7 @@ static void make(struct row *r, uint32_t n, uint32_t all, int64_t newest)
     memcpy(r->event.sig.b + 32, r->event.id.b, 32);
     made_id(&other, author);
     memcpy(r->event.pubkey.b, other.b, 32);
-    r->event.created_at = newest - n / 10;
+    r->event.created_at = newest - (int64_t)n * 86400 / day;
     r->event.kind = rnd(10) < 6 ? 1 : (int32_t)rnd(20) * 7;
     made_id(&other, n > 100 ? n - rnd(100) : n);
     id_hex(hex, &other);
@@ -328,6 +332,76 @@ static void write_batch(struct load *l, enum round round, uint32_t at, uint32_t 
     }
 }
 
+/* ---- growth ---- */
+
+/* Does relay r have event n?  Relays are of very different size: number r has a share of 6 / (r +
+ * 6). */
+static bool has(uint32_t r, uint32_t n)
+{
+    uint64_t x = ((uint64_t)r << 32 | n) * 0x9e3779b97f4a7c15ULL;
+
+    x = (x ^ (x >> 29)) * 0xbf58476d1ce4e5b9ULL;
+    return (x >> 40) * (r + 6) < 6ULL << 24;
+}
+
+/* One page of a walk from `*at` on. */
+static uint32_t page(const struct load *l, const struct id32 *ids, uint32_t r, uint32_t *at,
+                     struct store_sighting *to)
+{
+    uint32_t n = 0;
+
+    for (; *at < l->n && n < PAGE; ++*at) {
+        if (has(r, *at))
+            to[n++] = (struct store_sighting){ids[*at], l->newest - (int64_t)*at * 86400 / day,
+                                              clock_wall_ms(), (int32_t)r + 1, true};
+    }
+    return n;
+}
+
+/* Walks relay after relay, 64 at once, until there are so many sightings; a line for each million.
+ */
+static void grow(const struct load *l, double until)
+{
+    struct id32 *ids = calloc(l->n, sizeof(*ids));
+    struct store_sighting *sightings = calloc((size_t)l->batch + PAGE, sizeof(*sightings));
+    uint32_t at[RELAYS] = {0}, relay[RELAYS], next = RELAYS, k = 0;
+    double stored = 0, lines = 0;
+    struct cost c;
+
+    for (uint32_t i = 0; i < l->n; i++)
+        made_id(&ids[i], i);
+    for (uint32_t i = 0; i < RELAYS; i++)
+        relay[i] = i * 7 % RELAYS;
+    begin(&c);
+    for (uint32_t i = 0; stored < until && next < GROWN_RELAYS; i = (i + 1) % RELAYS) {
+        struct store_write w = {.sightings = sightings};
+
+        k += page(l, ids, relay[i], &at[i], sightings + k);
+        if (at[i] == l->n) {
+            relay[i] = next++;
+            at[i] = 0;
+        }
+        if (k < l->batch)
+            continue;
+        w.sightings_n = k;
+        k = 0;
+        assert_int_equal(fixture_write(F, DB_BACKFILL, &w), ERR_NONE);
+        stored += w.sightings_inserted;
+        if (stored >= (lines + 1) * 1e6) {
+            end(&c);
+            printf("%4.0f M sightings, relay %4u: ", ++lines, next);
+            print("", &c, 1e6);
+            begin(&c);
+        }
+    }
+    free(ids);
+    free(sightings);
+    sizes(l->n, stored);
+    printf("%s\n", F->conninfo);
+    fflush(stdout);
+    getchar();
+}
+
 static void bench(void **state)
 {
     const char *const *args = *state;
@@ -340,7 +414,15 @@ static void bench(void **state)
     l.events = calloc(l.batch, sizeof(*l.events));
     l.sightings = calloc((size_t)l.batch * l.copies, sizeof(*l.sightings));
     printf("%u events, %u sightings each, batches of %u\n", l.n, l.copies, l.batch);
-    fixture_relays(F, RELAYS);
+    if (args[4])
+        day = atoll(args[4]);
+    fixture_relays(F, args[3] ? GROWN_RELAYS : RELAYS);
+    if (args[3]) {
+        for (uint32_t at = 0; at < l.n; at += l.batch)
+            write_batch(&l, EVENTS, at, l.n - at < l.batch ? l.n - at : l.batch);
+        grow(&l, atof(args[3]) * 1e6);
+        return;
+    }
     for (enum round round = BOTH; round < ROUNDS; round++) {
         struct cost c;
 
@@ -380,7 +462,8 @@ static int teardown(void **state)
 int main(int argc, char **argv)
 {
     const char *args[] = {argc > 1 ? argv[1] : "200000", argc > 2 ? argv[2] : "3",
-                          argc > 3 ? argv[3] : "4000"};
+                          argc > 3 ? argv[3] : "4000", argc > 4 ? argv[4] : NULL,
+                          argc > 5 ? argv[5] : NULL};
     const struct CMUnitTest tests[] = {cmocka_unit_test_prestate(bench, args)};
 
     if (!fixture_drop_root())
