@@ -2,25 +2,8 @@
 -- (some 200 bytes a sighting).  When an hour is over, its rows become rows of up to 240 keys: lags then count from the first second of
 -- the row, so that every time stays exact to the millisecond.
 
-CREATE OR REPLACE VIEW events_relays AS
-  SELECT encode(e.id, 'hex') AS event_id, s.relay_url, s.seen_at + coalesce(u.lag, 0) / 1000 AS seen_at,
-    s.seen_at * 1000 + coalesce(u.lag, 0) AS seen_at_ms
-  FROM sighting s CROSS JOIN LATERAL unnest(s.keys, s.lags) u(key, lag)
-  JOIN event e ON e.key = u.key AND s.bucket = (e.key >> 47)::int4 AND s.keys @> ARRAY[e.key] AND s.keys && ARRAY[e.key]
-      AND e.created_at >= u.key >> 32
-      AND e.created_at <= CASE WHEN u.key >> 32 < 2147483647 THEN u.key >> 32 ELSE 9223372036854775807 END;
 COMMENT ON COLUMN sighting.seen_at IS 'The second in which the first of these keys was seen at the relay; the others within the hour (lags). For events older than an hour at that time (history) that of the batch they came with, after some days the hour.';
 COMMENT ON COLUMN sighting.lags IS 'Milliseconds after seen_at for each key; NULL: not kept (history).';
-
--- Rows stand in order of their first second; inside a packed hour the order is that of the lags.
-CREATE OR REPLACE FUNCTION relay_newest(url text, n int4) RETURNS TABLE (event_id text, seen_at int8, seen_at_ms int8)
-LANGUAGE sql STABLE STRICT ROWS 50 AS $$
-  SELECT encode(e.id, 'hex'), s.seen_at + coalesce(u.lag, 0) / 1000, s.seen_at * 1000 + coalesce(u.lag, 0)
-  FROM (SELECT x.seen_at, x.keys, x.lags FROM sighting x WHERE x.relay_url = $1 ORDER BY x.seen_at DESC OFFSET 0) s
-  CROSS JOIN LATERAL (SELECT y.key, y.lag FROM unnest(s.keys, s.lags) y(key, lag) ORDER BY y.lag DESC NULLS LAST OFFSET 0) u
-  CROSS JOIN LATERAL (SELECT y.id FROM event y WHERE y.key = u.key AND y.created_at >= u.key >> 32
-    AND y.created_at <= CASE WHEN u.key >> 32 < 2147483647 THEN u.key >> 32 ELSE 9223372036854775807 END OFFSET 0) e
-  ORDER BY s.seen_at DESC LIMIT $2 $$;
 
 -- One step of packing one relay: at most `rows_max` small rows of buckets from `from_bucket` on, exact ones of hours that ended before
 -- `hour`, those of history three days later.  Reads the index of this relay and these buckets only.  Returns how many rows fewer
@@ -47,7 +30,7 @@ BEGIN
   ), k AS (
     SELECT g.bucket, g.relay_url, g.lags IS NULL AS history, g.seen_at / 3600 AS slot, u.key, g.seen_at * 1000 + u.lag AS at_ms,
       min(g.seen_at) OVER w AS first_at,
-      (row_number() OVER (w ORDER BY g.seen_at, u.lag, u.key) - 1) / 240 AS chunk
+      (row_number() OVER (w ORDER BY g.seen_at * 1000 + u.lag, u.key) - 1) / 240 AS chunk
     FROM gone g CROSS JOIN LATERAL unnest(g.keys, g.lags) u(key, lag)
     WINDOW w AS (PARTITION BY g.bucket, g.lags IS NULL, g.seen_at / 3600)
   ), c AS (

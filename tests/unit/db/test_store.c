@@ -397,6 +397,47 @@ static void test_look_up(void **state)
     assert_true(known[0] && !known[1] && known[2]);
 }
 
+/* The functions that read a relay by index say what the view says. */
+static void check_reading(uint32_t relay, int64_t from, int64_t to)
+{
+    char url[64];
+
+    snprintf(url, sizeof(url), "%s",
+             fixture_sql(F, "SELECT url FROM relays WHERE relay_id = %u", relay));
+    for (unsigned n = 1; n < 1000; n = n * 3 + 1)
+        assert_string_equal(
+            fixture_sql(F,
+                        "SELECT string_agg(seen_at || ' ' || seen_at_ms, ',' ORDER BY place) || "
+                        "' ' || count(DISTINCT event_id) FROM relay_newest('%s', %u) WITH "
+                        "ORDINALITY x(event_id, seen_at, seen_at_ms, place)",
+                        url, n),
+            fixture_sql(F,
+                        "SELECT string_agg(seen_at || ' ' || seen_at_ms, ',' ORDER BY seen_at_ms "
+                        "DESC) || ' ' || count(*) FROM (SELECT * FROM events_relays WHERE "
+                        "relay_url = '%s' ORDER BY seen_at_ms DESC LIMIT %u) x",
+                        url, n));
+    for (int64_t width = 0; width <= to - from; width = width * 7 + 1) {
+        assert_string_equal(
+            fixture_sql(F,
+                        "SELECT md5(string_agg(x::text, ',')) FROM relay_seen('%s', %lld, %lld) x",
+                        url, (long long)from, (long long)(from + width)),
+            fixture_sql(F,
+                        "SELECT md5(string_agg((event_id, seen_at, seen_at_ms)::text, ',' ORDER BY "
+                        "seen_at_ms, event_id)) FROM events_relays WHERE relay_url = '%s' AND "
+                        "seen_at BETWEEN %lld AND %lld",
+                        url, (long long)from, (long long)(from + width)));
+        assert_string_equal(
+            fixture_sql(
+                F, "SELECT md5(string_agg(x::text, ',')) FROM relay_events('%s', %lld, %lld) x",
+                url, (long long)from, (long long)(from + width)),
+            fixture_sql(F,
+                        "SELECT md5(string_agg((id, created_at, seen_at, seen_at_ms)::text, ',' "
+                        "ORDER BY created_at, id)) FROM events_relays r JOIN events e ON e.id = "
+                        "r.event_id WHERE relay_url = '%s' AND created_at BETWEEN %lld AND %lld",
+                        url, (long long)from, (long long)(from + width)));
+    }
+}
+
 /* Times: exact for what is fresh, one for the batch for what is old; kept through compaction. */
 static void test_times_of_sightings(void **state)
 {
@@ -441,11 +482,13 @@ static void test_times_of_sightings(void **state)
     }
     assert_int_equal(number("SELECT count(*) FROM sighting WHERE relay_id = 8 AND bucket > 53000"),
                      40);
-    assert_true(atoll(fixture_sql(F, "SELECT sighting_compact(1760200000, 100)")) >= 38);
-    assert_string_equal(fixture_sql(F, "SELECT sighting_compact(1760200000, 100)"), "0");
+    assert_int_equal(number("SELECT sighting_pack(8, 53000, 1760266799, 100)"), 0); /* too early */
+    assert_true(number("SELECT sighting_pack(8, 53000, 1760270400, 100)") >= 38);
+    assert_int_equal(number("SELECT sighting_pack(8, 53000, 1760270400, 100)"), 0);
     assert_int_equal(number("SELECT count(*) FROM sighting WHERE relay_id = 8 AND bucket > 53000"),
                      1);
     assert_true(number("SELECT count(*) FROM sighting WHERE relay_id = 7 AND bucket > 53000") >= N);
+    check_reading(7, now - 5, now + N);
     assert_int_equal(number("SELECT sighting_pack(7, 53000, 1760000399, 1000)"), 0); /* not over */
     assert_true(number("SELECT sighting_pack(7, 53000, 1760000400, 300)") >= 298);
     assert_true(number("SELECT sighting_pack(7, 53000, 1760000400, 1000)") >= 90);
@@ -461,6 +504,22 @@ static void test_times_of_sightings(void **state)
                          "BY event_id, relay_url)) FROM events_relays WHERE NOT (seen_at = %lld)",
                          (long long)now + 7205));
     assert_string_equal(before, after);
+
+    check_reading(7, now - 5, now + N);
+    check_reading(7, now + 100, now + N);
+    check_reading(8, now + 7205, now + 7700);
+
+    /* Rows that reach into each other's time, and history between. */
+    fixture_sql(F,
+                "INSERT INTO sighting SELECT 1760100000 + x.row * 10, 9, x.bucket, 2147483647, 0, "
+                "(SELECT url FROM relays WHERE relay_id = 9), array_agg(x.key ORDER BY x.key), "
+                "CASE WHEN x.row %% 7 > 0 THEN array_agg(((x.key & 16777215) * 7919 %% "
+                "3600000)::int4 ORDER BY "
+                "x.key) END FROM (SELECT e.key, (e.key >> 47)::int4 AS bucket, e.created_at %% 40 "
+                "AS row FROM event e WHERE e.created_at BETWEEN 1760000000 AND 1760000399) x "
+                "GROUP BY x.row, x.bucket");
+    check_reading(9, 1760100000, 1760104000);
+    fixture_sql(F, "DELETE FROM sighting WHERE relay_id = 9");
 
     /* Seen again: known from the row that was made. */
     struct store_sighting again = {made[5].event.id, now + 5, 1770000000000, 8, true};
