@@ -91,9 +91,25 @@ static const char *answer(const struct js *health, const char *key)
     return js_type(v) != JS_BOOL ? "not tested" : js_bool(v, false) ? "yes" : "no";
 }
 
+/* "auth_required: the relay wants NIP-42 authentication (3 times in a row)" */
+static void print_failure(const char *label, const struct js *of)
+{
+    struct str error = js_str(js_get(of, "error"), STR(""));
+    int64_t failures = js_int(js_get(of, "failures"), 0);
+
+    if (error.n == 0)
+        return;
+    (void)printf("%-14s " STR_FMT, label, STR_ARG(error));
+    for (int code = 1; code < ERR__COUNT; code++)
+        if (str_eq(error, str_z(err_name((enum err_code)code))))
+            (void)printf(": %s", err_text((enum err_code)code));
+    if (failures > 1)
+        (void)printf(" (%" PRId64 " times in a row)", failures);
+    (void)putchar('\n');
+}
+
 static void print_health(const struct js *health)
 {
-    struct str error = js_str(js_get(health, "error"), STR(""));
     int64_t rtt = js_int(js_get(health, "rtt_read"), -1);
 
     if (js_type(health) != JS_OBJECT)
@@ -104,9 +120,7 @@ static void print_health(const struct js *health)
     if (rtt >= 0)
         (void)printf(", answers in %" PRId64 " ms", rtt);
     (void)putchar('\n');
-    if (error.n > 0)
-        (void)printf("%-14s " STR_FMT ", %" PRId64 " in a row\n", "check failed", STR_ARG(error),
-                     js_int(js_get(health, "failures"), 0));
+    print_failure("last check", health);
     print_time(health, "last_success", "last well");
     print_time(health, "next_check", "next check");
 }
@@ -132,22 +146,6 @@ static void print_state(const struct config *cfg, const char *url, const struct 
     else if (state.n == 0)
         (void)printf("%-14s when the daemon runs\n", "next visit");
     js_free(answer);
-}
-
-static void print_failure(const struct js *root)
-{
-    struct str error = js_str(js_get(root, "error"), STR(""));
-    int64_t failures = js_int(js_get(root, "failures"), 0);
-
-    if (error.n == 0)
-        return;
-    (void)printf("%-14s " STR_FMT, "last failure", STR_ARG(error));
-    for (int code = 1; code < ERR__COUNT; code++)
-        if (str_eq(error, str_z(err_name((enum err_code)code))))
-            (void)printf(": %s", err_text((enum err_code)code));
-    if (failures > 1)
-        (void)printf(" (%" PRId64 " times in a row)", failures);
-    (void)putchar('\n');
 }
 
 static void print_trait(bool holds, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -200,7 +198,7 @@ static void print_relay(const struct config *cfg, const char *url, const struct 
     print_time(root, "last_connected", "last connected");
     print_time(root, "last_in_sync", "last in sync");
     print_state(cfg, url, root);
-    print_failure(root);
+    print_failure("last failure", root);
     (void)printf("%-14s %" PRId64 " EVENT %s, %s, %" PRId64 " %s first from here\n", "read",
                  messages, human_noun(messages, "message", "messages"),
                  human_bytes(bytes, sizeof(bytes), (double)js_int(js_get(root, "bytes"), 0)), first,
