@@ -91,6 +91,21 @@ static void take_text(MMDB_entry_s *entry, const char *const *path, char *to, si
         (void)str_escape(to, size, (struct str){data.utf8_string, data.data_size});
 }
 
+static bool is_capital(char c)
+{
+    return c >= 'A' && c <= 'Z';
+}
+
+/* Two capital letters, or nothing. */
+static void take_country(MMDB_entry_s *entry, const char *const *path, char to[3])
+{
+    MMDB_entry_data_s data;
+
+    if (value_at(entry, path, MMDB_DATA_TYPE_UTF8_STRING, &data) && data.data_size == 2 &&
+        is_capital(data.utf8_string[0]) && is_capital(data.utf8_string[1]))
+        memcpy(to, data.utf8_string, 2);
+}
+
 static bool find_entry(const MMDB_s *db, const char *address, MMDB_entry_s *entry)
 {
     int resolve, status = MMDB_SUCCESS;
@@ -111,7 +126,7 @@ static void find_city(const MMDB_s *db, const char *address, struct geo_place *p
 
     if (!find_entry(db, address, &entry))
         return;
-    take_text(&entry, country, place->country, sizeof(place->country));
+    take_country(&entry, country, place->country);
     take_text(&entry, city, place->city, sizeof(place->city));
     if (value_at(&entry, latitude, MMDB_DATA_TYPE_DOUBLE, &lat) &&
         value_at(&entry, longitude, MMDB_DATA_TYPE_DOUBLE, &lon))

@@ -290,7 +290,8 @@ static void parse_document(struct probe *p, struct str body)
     p->body = malloc(body.n + 1);
     if (p->body == NULL)
         abort();
-    memcpy(p->body, body.p, body.n);
+    if (body.n > 0)
+        memcpy(p->body, body.p, body.n);
     p->body_n = body.n;
     p->parsing = true;
     p->pending++;

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import socket
+import struct
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,6 @@ import pytest
 from conftest import World
 from test_onion import onion
 from world.daemon import find_program
-from world.farm import Relay
 from world.process import until
 from world.servers import free_port
 
@@ -37,7 +37,7 @@ class Checker:
         self.program = find_program(world.build, "bigbrotr")
         self.ini = world.home / "check.ini"
         settings = {"allow_addresses": "127.0.0.0/15, ::1", "dns_servers": f"127.0.0.1:{world.farm.ready['dns']}",
-                    "tls_ca_file": world.farm.ca, "dns_timeout": "1s", "connect_timeout": "1s", "tls_timeout": "1500ms",
+                    "tls_ca_file": world.farm.ca, "dns_timeout": "1s", "connect_timeout": "1s", "tls_timeout": "4s",
                     "upgrade_timeout": "1s", "overlay_timeout": "3s", "proxy_tor": "none", **network}
         lines = ["[network]", *(f"{k} = {v}" for k, v in settings.items())]
         if key:
@@ -521,10 +521,57 @@ def test_for_people(world: World) -> None:
     assert [checker.run(*words).returncode for words in ((), ("a", "b"), ("--what",), ("http://x",), ("--timeout", "0", good.url))] == [2] * 5
 
 
+# --- places
+
+def maxmind(value: Any) -> bytes:
+    """A value in MaxMind's format."""
+    def control(kind: int, size: int) -> bytes:
+        long = bytes([size - 29]) if size >= 29 else b""
+        head = min(size, 29)
+        return (bytes([kind << 5 | head]) if kind <= 7 else bytes([head, kind - 7])) + long
+    if isinstance(value, str):
+        return control(2, len(value.encode())) + value.encode()
+    if isinstance(value, float):
+        return control(3, 8) + struct.pack(">d", value)
+    if isinstance(value, dict):
+        return control(7, len(value)) + b"".join(maxmind(k) + maxmind(v) for k, v in value.items())
+    if isinstance(value, list):
+        return control(11, len(value)) + b"".join(map(maxmind, value))
+    number, kind = value  # (7, 6): an unsigned integer of that type
+    text = number.to_bytes(8, "big").lstrip(b"\0")
+    return control(kind, len(text)) + text
+
+
+def place_of_loopback(path: Path, value: dict[str, Any]) -> Path:
+    """A database that knows 127.0.0.0/8 only: a tree of eight nodes, each with one way on."""
+    nodes, tree = 8, b""
+    for i, bit in enumerate(f"{127:08b}"):
+        on = i + 1 if i + 1 < nodes else nodes + 16
+        pair = (nodes, on) if bit == "1" else (on, nodes)
+        tree += b"".join(n.to_bytes(3, "big") for n in pair)
+    about = {"binary_format_major_version": (2, 5), "binary_format_minor_version": (0, 5), "build_epoch": (1700000000, 9),
+             "database_type": "test", "description": {"en": "loopback"}, "ip_version": (4, 5), "languages": ["en"],
+             "node_count": (nodes, 6), "record_size": (24, 5)}
+    path.write_bytes(tree + bytes(16) + maxmind(value) + b"\xab\xcd\xefMaxMind.com" + maxmind(about))
+    return path
+
+
 def test_places(world: World) -> None:
-    """Without a database in MaxMind's format there is no place."""
+    """Where an address is, by databases that a person names; without them nothing is said."""
     relay, = world.farm.add(DATA)
-    assert Checker(world).report(relay.url)["geo"] is None
-
-
-__all__ = ["Relay", "Path"]
+    checker = Checker(world)
+    assert checker.report(relay.url)["geo"] is None
+    city = place_of_loopback(world.home / "city.mmdb", {"country": {"iso_code": "DK"}, "city": {"names": {"en": "Skagen \x1b[1m"}},
+                                                        "location": {"latitude": 57.64911, "longitude": 10.40744}})
+    network = place_of_loopback(world.home / "asn.mmdb", {"autonomous_system_number": (64500, 6), "autonomous_system_organization": "Example"})
+    ini = checker.ini.read_text()
+    checker.ini.write_text(ini + f"[monitor]\ngeo_city_file = {city}\ngeo_asn_file = {network}\n")
+    done = checker.run("--json", relay.url)
+    if "without libmaxminddb" in done.stderr:
+        pytest.skip("built without libmaxminddb")
+    assert done.stdout, done.stderr
+    assert json.loads(done.stdout)["geo"] == {"country": "DK", "city": "Skagen \\x1b[1m", "geohash": "u4pruydqq", "asn": 64500, "as_name": "Example"}
+    broken = world.home / "broken.mmdb"
+    broken.write_bytes(b"not a database")
+    checker.ini.write_text(ini + f"[monitor]\ngeo_city_file = {broken}\n")
+    assert checker.run(relay.url).returncode == 2
