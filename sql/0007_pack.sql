@@ -6,8 +6,9 @@ COMMENT ON COLUMN sighting.seen_at IS 'The second in which the first of these ke
 COMMENT ON COLUMN sighting.lags IS 'Milliseconds after seen_at for each key; NULL: not kept (history).';
 
 -- One step of packing one relay: at most `rows_max` small rows of buckets from `from_bucket` on, exact ones of hours that ended before
--- `hour`, those of history three days later.  Reads the index of this relay and these buckets only.  Returns how many rows fewer
--- there are; call again while that is not 0.
+-- `hour`, those of history three days later, and no more than eight keys for each of `rows_max` (but 1,000: so that what is begun
+-- always saves a row).  Reads the index of this relay and these buckets only.  Returns how many rows fewer there are; call again
+-- while that is not 0.
 CREATE FUNCTION sighting_pack(p_relay int4, from_bucket int4, hour int8, rows_max int4) RETURNS int8 LANGUAGE plpgsql AS $$
 DECLARE
   rows_out int8;
@@ -15,14 +16,16 @@ DECLARE
 BEGIN
   PERFORM pg_advisory_xact_lock(7, p_relay);
   WITH small AS (
-    SELECT s.tableoid, s.ctid, s.bucket, s.lags IS NULL AS history, s.seen_at / 3600 AS slot,
+    SELECT s.tableoid, s.ctid, s.bucket, s.lags IS NULL AS history, s.seen_at / 3600 AS slot, cardinality(s.keys) AS own,
       count(*) OVER w AS n, sum(cardinality(s.keys)) OVER w AS keys
     FROM sighting s WHERE s.relay_id = p_relay AND s.bucket >= from_bucket AND cardinality(s.keys) < 180
       AND s.seen_at < CASE WHEN s.lags IS NULL THEN hour / 3600 * 3600 - 259200 ELSE hour / 3600 * 3600 END
     WINDOW w AS (PARTITION BY s.bucket, s.lags IS NULL, s.seen_at / 3600)
   ), worth AS (
-    SELECT t.tableoid, t.ctid FROM small t WHERE t.n >= 4 AND t.keys < 120 * t.n
-    ORDER BY t.bucket, t.history, t.slot LIMIT rows_max
+    SELECT x.tableoid, x.ctid FROM (
+      SELECT t.tableoid, t.ctid, sum(t.own) OVER (ORDER BY t.bucket, t.history, t.slot, t.tableoid, t.ctid) AS upto
+      FROM small t WHERE t.n >= 4 AND t.keys < 120 * t.n ORDER BY t.bucket, t.history, t.slot, t.tableoid, t.ctid LIMIT rows_max) x
+    WHERE x.upto <= greatest(rows_max::int8 * 8, 1000)
   ), gone AS (
     DELETE FROM sighting s USING worth t WHERE s.tableoid = t.tableoid AND s.ctid = t.ctid AND s.relay_id = p_relay
       AND s.bucket >= from_bucket

@@ -519,6 +519,19 @@ static void test_times_of_sightings(void **state)
                 "AS row FROM event e WHERE e.created_at BETWEEN 1760000000 AND 1760000399) x "
                 "GROUP BY x.row, x.bucket");
     check_reading(9, 1760100000, 1760104000);
+    for (int i = 0; i < 2; i++) /* two hours of ten rows of 100 keys: a thousand keys at a time */
+        fixture_sql(F,
+                    "INSERT INTO sighting SELECT 1760400000 + x.row, 9, 53711, 2147483647, 0, "
+                    "'x', array_agg(x.key ORDER BY x.key), NULL FROM (SELECT (53711::int8 << 47) + "
+                    "n AS key, n %% 10 + %d AS row FROM generate_series(1, 1000) n) x GROUP BY "
+                    "x.row",
+                    i * 3600);
+    assert_int_equal(number("SELECT sighting_pack(9, 53711, 1770000000, 20)"), 5);
+    assert_int_equal(number("SELECT sighting_pack(9, 53711, 1770000000, 20)"), 5);
+    assert_int_equal(number("SELECT sighting_pack(9, 53711, 1770000000, 20)"), 0);
+    assert_int_equal(number("SELECT sum(cardinality(keys)) FROM sighting WHERE relay_id = 9 AND "
+                            "bucket = 53711 AND relay_url = 'x'"),
+                     2000);
     fixture_sql(F, "DELETE FROM sighting WHERE relay_id = 9");
 
     /* Seen again: known from the row that was made. */
