@@ -96,6 +96,7 @@ static void fill_times(struct store_check *row, const struct probe_report *r, un
     row->dns_ms = open ? check_ms(r->dns_us) : -1;
     row->tcp_ms = open ? check_ms(r->tcp_us) : -1;
     row->proxy_ms = open ? check_ms(r->proxy_us) : -1;
+    row->dns_ttl = r->dns_json != NULL && r->dns_ttl_s < INT32_MAX ? (int32_t)r->dns_ttl_s : 0;
     row->tls_ms = open ? check_ms(r->tls_us) : -1;
     row->upgrade_ms = open ? check_ms(r->upgrade_us) : -1;
 }

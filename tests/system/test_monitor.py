@@ -47,6 +47,18 @@ def secret_file(world: World, daemon: Daemon) -> None:
     daemon.set("identity", secret_key_file=path)
 
 
+def test_what_a_check_leaves_behind(world: World) -> None:
+    relay, = world.farm.add({**TO_BE_FOUND, "nip11": {"name": "kept", "supported_nips": [1, 11]}})
+    daemon = monitored(world, relay.wss)
+    daemon.set("network", tls_ca_file=world.farm.ca)
+    daemon.start()
+    archive = daemon.archive()
+    until(lambda: archive.value("SELECT count(*) FROM relay_checks WHERE readable") > 0, 20, "it is checked", daemon.alive)
+    row, = archive.query("SELECT dns_ttl, tls_ms, nip11_name FROM relay_checks c JOIN relay_metadata_latest m USING (relay_url) LIMIT 1")
+    assert row[0] is not None and row[0] > 0 and row[1] is not None and row[2] == "kept", row
+    daemon.stop()
+
+
 def test_who_is_down_is_not_read_and_who_comes_back_is(world: World) -> None:
     up, down = world.farm.add(TO_BE_FOUND, {**TO_BE_FOUND, "down": True})
     daemon = monitored(world, up, down, interval_clearnet="1s", retry_max="1s")
