@@ -237,7 +237,8 @@ static void check_requests(struct trial *t)
         max *= 3;
     if (c->order != SIM_NEWEST) /* windows */
         max *= 3;
-    if (c->ignores_since) /* windows of which it cannot be said that they are not full */
+    if (c->ignores_since || c->refuses_since) /* windows of which it cannot be said that they are
+                                                 not full */
         max *= 2;
     if (cap < 20 && c->inserts) /* news fill a page between two looks: is it newest-first? */
         max *= 2;
