@@ -101,17 +101,19 @@ static bool read_pairs(const char *p, struct fields *f)
 
 static void split(const char *text, struct fields *f)
 {
+    const char *p = text;
+
     f->text = text;
-    for (const char *p = text; p != NULL && *p != '\0'; p = strchr(p, ' ')) {
+    f->text_n = strlen(text);
+    while (*p != '\0') {
         const char *start = p + strspn(p, " ");
         if (read_pairs(start, f) && f->pairs_n > 0) {
             f->text_n = (size_t)(p - text);
             return;
         }
-        p = start;
+        p = start + strcspn(start, " ");
     }
     f->pairs_n = 0;
-    f->text_n = strlen(text);
 }
 
 /* Inside double quotes, for logfmt and JSON alike: text from elsewhere may hold both. */
@@ -209,9 +211,11 @@ static void put_swallowed(struct out *o, enum log_format format, uint32_t swallo
 size_t log_line(char *to, size_t size, enum log_format format, const struct log_record *r)
 {
     static const char *const priorities[] = {"<3>", "<4>", "<6>", "<7>"};
-    struct out o = {.to = to, .size = size - LOG_LINE_TAIL};
+    struct out o = {0};
     bool cut = false;
 
+    o.to = to;
+    o.size = size - LOG_LINE_TAIL;
     switch (format) {
     case LOG_FORMAT_LOGFMT:
         put_logfmt(&o, r);
