@@ -446,6 +446,7 @@ static enum MHD_Result route_to(struct front *f, struct MHD_Connection *connecti
                        NULL, NULL);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the parameters are the library's */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *body,
                                   size_t *body_n, void **request)
