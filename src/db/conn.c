@@ -85,13 +85,25 @@ static enum err_code code_of(const char *state)
     return ERR_DB_SQL;
 }
 
+/* Where a name has several addresses libpq tells of each attempt; the last one got furthest. */
+static struct str last_attempt(struct str message)
+{
+    static const struct str mark = {"\nconnection to server", sizeof("\nconnection to server") - 1};
+    size_t at;
+
+    while (str_find(message, mark, &at))
+        message = (struct str){message.p + at + 1, message.n - at - 1};
+    return message;
+}
+
 /* A message of the server or of libpq as one line.  Never holds the password: libpq does not print
  * it. */
 static void set_err(struct err *err, enum err_code code, const char *message)
 {
     char line[ERR_DETAIL_MAX];
 
-    err_set(err, code, "%s", str_escape_text(line, sizeof(line), str_trim(str_z(message))));
+    err_set(err, code, "%s",
+            str_escape_text(line, sizeof(line), last_attempt(str_trim(str_z(message)))));
 }
 
 static void note_result_error(struct conn *c, const PGresult *res)
