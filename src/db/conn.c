@@ -88,16 +88,14 @@ static enum err_code code_of(const char *state)
 /* Where a name has several addresses libpq tells of each attempt; the last one got furthest. */
 static struct str last_attempt(struct str message)
 {
-    static const struct str mark = {"\nconnection to server", sizeof("\nconnection to server") - 1};
     size_t at;
 
-    while (str_find(message, mark, &at))
+    while (str_find(message, STR("\nconnection to server"), &at))
         message = (struct str){message.p + at + 1, message.n - at - 1};
     return message;
 }
 
-/* A message of the server or of libpq as one line.  Never holds the password: libpq does not print
- * it. */
+/* A message as one line.  Never holds the password: libpq does not print it. */
 static void set_err(struct err *err, enum err_code code, const char *message)
 {
     char line[ERR_DETAIL_MAX];
