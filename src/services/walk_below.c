@@ -198,7 +198,7 @@ void walk_below_answer(struct walk *w, const struct facts *f)
         w->k_floor = f->min > w->k_floor ? f->min : w->k_floor;
         w->k_full |= f->full;
         /* Older, or of the page's last second and yet not on it: it was no whole page. */
-        w->k_older |= f->min < t->hi || (w->bottom_known && walk_unseen(w) > 0);
+        w->k_older |= f->min < t->hi || (w->bottom_known && walk_unseen(w, NULL) > 0);
     }
     if (!f->full)
         walk_kinds_short(w, walk_chunk(w, t->chunk), f->in > 0 ? f->min : t->hi);

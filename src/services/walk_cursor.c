@@ -174,9 +174,9 @@ static void begin_anew(struct walk *w)
 }
 
 /* Something stands above the first page that was not in it. */
-static void top_unseen(struct walk *w, struct task *t, const struct facts *f)
+static void top_unseen(struct walk *w, struct task *t, const struct facts *f, int64_t oldest)
 {
-    bool new = f->max >= w->asked_first - 3600 && f->max <= w->asked_first + 3600;
+    bool new = oldest >= w->asked_first - 3600 && f->max <= w->asked_first + 3600;
     bool flat = w->held.min == w->held.max; /* it says nothing of its order */
 
     if (new && (f->max == w->held.max || flat) && ++w->rechecks < 3)
@@ -216,8 +216,9 @@ void walk_top_answer(struct walk *w, const struct facts *f)
         walk_windows(w);
         return;
     }
-    if (t->at < 0 && walk_unseen(w) > 0) {
-        top_unseen(w, t, f);
+    int64_t oldest = 0;
+    if (t->at < 0 && walk_unseen(w, &oldest) > 0) {
+        top_unseen(w, t, f, oldest);
         return;
     }
     if (t->at < 0 && f->below > 0) { /* it ignores `since`: does `until` show the same order? */
@@ -247,7 +248,7 @@ void walk_top_answer(struct walk *w, const struct facts *f)
 /* The page once more, without its oldest second: whatever is new now was left out then. */
 void walk_recheck_answer(struct walk *w, const struct facts *f)
 {
-    size_t unseen = walk_unseen(w);
+    size_t unseen = walk_unseen(w, NULL);
 
     if (walk_ignores_until(w, f)) {
         walk_unpageable(w, GAP_IGNORES_UNTIL);
@@ -256,6 +257,11 @@ void walk_recheck_answer(struct walk *w, const struct facts *f)
     if (unseen == 0 && w->ask.limit < w->held_limit && f->count >= (size_t)w->ask.limit) {
         w->depth = 1; /* pages have been made smaller since: this one begins again as such */
         w->cursor_pages--;
+        return;
+    }
+    /* Of what lies below, the page's oldest would be the next. */
+    if (w->ask.since < 0 && f->below > 0 && f->below_max < w->held.min) {
+        walk_to_bisect(w);
         return;
     }
     if (unseen == 0 && f->invalid > w->held.invalid && f->full) { /* whose place did they take? */

@@ -208,8 +208,8 @@ void walk_kind_at(struct walk *w, int32_t kind, int64_t t); /* one came: was tha
 /* walk_page.c */
 void walk_facts(struct walk *w, const struct walk_page *page, struct facts *f); /* and w->times */
 bool walk_ignores_until(const struct walk *w, const struct facts *f);
-size_t walk_unseen(
-    const struct walk *w); /* events of the answer, in range, that the held page did not have */
+/* Events of the answer, in range, that the held page did not have; NULL: whatever their dates. */
+size_t walk_unseen(const struct walk *w, int64_t *oldest);
 bool walk_in_range(const struct walk *w, const struct walk_event *e);
 void walk_hold(struct walk *w, const struct facts *f); /* the page becomes the held one */
 bool walk_held(const struct walk *w, uint64_t fingerprint);

@@ -162,13 +162,17 @@ bool walk_held(const struct walk *w, uint64_t fingerprint)
            bsearch(&fingerprint, w->ids, w->ids_n, sizeof(*w->ids), by_value) != NULL;
 }
 
-size_t walk_unseen(const struct walk *w)
+size_t walk_unseen(const struct walk *w, int64_t *oldest)
 {
     size_t unseen = 0;
 
     for (size_t i = 0; i < w->answer->events_n; i++) {
         const struct walk_event *e = &w->answer->events[i];
-        unseen += walk_in_range(w, e) && !walk_held(w, e->fingerprint);
+        if (!walk_in_range(w, e) || walk_held(w, e->fingerprint))
+            continue;
+        if (oldest && (unseen == 0 || e->created_at < *oldest))
+            *oldest = e->created_at;
+        unseen++;
     }
     return unseen;
 }
