@@ -112,8 +112,8 @@ function profileOf(seed) {
         profile.habits.push(name);
         profile.tame = profile.tame && tame;
     }
-    if (cap < 20 && (profile.invalid_id || profile.invalid_sig))
-        profile.tame = false; /* on so small a page one invalid event may stand for all that is left */
+    if (cap < 20 && (profile.invalid_id || profile.invalid_sig || profile.ignores_since))
+        profile.tame = false; /* so small a page tells little: one invalid event may stand for all that is left, its order be luck */
     profile.data = [{ mint: { ...mint, kinds: kinds.join(',') } }];
     return profile;
 }
