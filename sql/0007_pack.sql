@@ -7,9 +7,11 @@ COMMENT ON COLUMN sighting.lags IS 'Milliseconds after seen_at for each key; NUL
 
 -- One step of packing one relay: at most `rows_max` small rows of buckets from `from_bucket` on, exact ones of hours that ended before
 -- `hour`, those of history three days later, and no more than eight keys for each of `rows_max` (but 1,000: so that what is begun
--- always saves a row).  Reads the index of this relay and these buckets only.  Returns how many rows fewer there are; call again
--- while that is not 0.
-CREATE FUNCTION sighting_pack(p_relay int4, from_bucket int4, hour int8, rows_max int4) RETURNS int8 LANGUAGE plpgsql AS $$
+-- always saves a row).  Reads the index of this relay and these buckets only, twice at most whatever the planner believes of a relay
+-- that it has no statistics of yet: no loop over what is worth it.  Returns how many rows fewer there are; call again while that is
+-- not 0.
+CREATE FUNCTION sighting_pack(p_relay int4, from_bucket int4, hour int8, rows_max int4) RETURNS int8 LANGUAGE plpgsql
+SET enable_nestloop = off SET enable_seqscan = off AS $$
 DECLARE
   rows_out int8;
   rows_in int8;
@@ -21,7 +23,7 @@ BEGIN
     FROM sighting s WHERE s.relay_id = p_relay AND s.bucket >= from_bucket AND cardinality(s.keys) < 180
       AND s.seen_at < CASE WHEN s.lags IS NULL THEN hour / 3600 * 3600 - 259200 ELSE hour / 3600 * 3600 END
     WINDOW w AS (PARTITION BY s.bucket, s.lags IS NULL, s.seen_at / 3600)
-  ), worth AS (
+  ), worth AS MATERIALIZED (
     SELECT x.tableoid, x.ctid FROM (
       SELECT t.tableoid, t.ctid, sum(t.own) OVER (ORDER BY t.bucket, t.history, t.slot, t.tableoid, t.ctid) AS upto
       FROM small t WHERE t.n >= 4 AND t.keys < 120 * t.n ORDER BY t.bucket, t.history, t.slot, t.tableoid, t.ctid LIMIT rows_max) x
