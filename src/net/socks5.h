@@ -37,7 +37,7 @@ struct socks5 {
     size_t out_at, out_n;
     uint8_t in[8];
     size_t in_n;
-    size_t skip; /* bytes of the bound address still to come */
+    size_t skip;          /* bytes of the bound address still to come */
     bool general_failure; /* the proxy refused, and did not say why (0x01) */
 };
 

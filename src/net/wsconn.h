@@ -46,7 +46,7 @@ struct wsconn_report {
 struct wsconn_ops {
     void (*on_open)(void *owner, const struct wsconn_report *report);
     void (*on_message)(void *owner, struct str text); /* a view for the time of the call */
-    void (*on_pong)(void *owner, bool ours); /* ws.h */
+    void (*on_pong)(void *owner, bool ours);          /* ws.h */
     /* Once, and the last call.  Before on_open: the dial failed. */
     void (*on_closed)(void *owner, const struct err *err);
 };
