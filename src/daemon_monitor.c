@@ -9,6 +9,7 @@
 #include "nostr/url.h"
 #include "services/geo.h"
 #include "services/probe.h"
+#include "services/publisher.h"
 
 static unsigned parts_of(const char *list)
 {
@@ -122,16 +123,22 @@ void options_check_monitor(const struct config *cfg, struct config_errors *error
     struct relay_url *url = malloc(sizeof(*url));
     const char *at = cfg->publisher_relays;
     struct str item;
+    uint32_t n = 0;
 
     if (url == NULL)
         abort();
     check_lists(cfg, errors);
     while (config_list_next(&at, &item)) {
+        n++;
         enum url_refusal why = url_parse(item, &url_any_address, url);
         if (why != URL_OK)
             config_errors_add(errors, cfg->path, 0, "[publisher] relays: \"" STR_FMT "\" %s",
                               STR_ARG(item), url_refusal_text(why));
     }
+    if (n > PUBLISHER_TARGETS_MAX)
+        config_errors_add(errors, cfg->path, 0,
+                          "[publisher] relays: %u relays are named, at most %d can be published to",
+                          n, PUBLISHER_TARGETS_MAX);
     if (cfg->publisher_relays[0] != '\0' && config_secret(cfg, "identity", "secret_key") == NULL)
         config_errors_add(errors, cfg->path, 0,
                           "[publisher] relays: what is published must be signed: set [identity] "
@@ -167,6 +174,7 @@ void daemon_monitor_open(struct daemon *d)
         const struct publisher_parts parts = {.loop = loop_uv(d->loop),
                                               .net = d->net,
                                               .db = d->db,
+                                              .budget = d->budget,
                                               .signer = d->signer,
                                               .relays = cfg->publisher_relays,
                                               .dry = d->args->dry_run};

@@ -61,6 +61,20 @@ void options_ingest(const struct daemon *d, struct ingest_options *o)
                                  .filters_n = d->filters_n};
 }
 
+/* One connection for each relay that is published to, but no more than a quarter of all. */
+static uint32_t publishing_connections(const struct config *cfg, uint32_t most)
+{
+    const char *at = cfg->publisher_relays;
+    uint32_t n = 0;
+    struct str item;
+
+    while (config_list_next(&at, &item))
+        n++;
+    if (n > most / 4)
+        n = most / 4 > 0 ? most / 4 : 1;
+    return n;
+}
+
 void options_budget(const struct daemon *d, struct budget_limits *o)
 {
     const struct config *cfg = d->cfg;
@@ -77,6 +91,7 @@ void options_budget(const struct daemon *d, struct budget_limits *o)
         (uint32_t)((uint64_t)o->connections_max * (uint64_t)cfg->monitor_share / 1000);
     if (o->connections_checks < CHECK_CONNECTIONS_MIN)
         o->connections_checks = CHECK_CONNECTIONS_MIN;
+    o->connections_publishing = publishing_connections(cfg, o->connections_max);
 }
 
 void options_synchronizer(const struct daemon *d, struct synchronizer_options *o)

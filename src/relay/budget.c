@@ -9,21 +9,29 @@
 
 enum { BUCKETS = 4096, CAPACITY_WAIT_MS = 500 };
 
+/* Who has a half of the dials a second: archive and checks. */
+enum { PURSES = 2 };
+
 struct host {
     struct host *next;
-    uint32_t connections;
-    uint32_t dialling; /* of these; 0 or 1 */
-    int64_t last_ms;   /* when the last dial ended */
+    uint32_t connections; /* without those for publishing */
+    uint32_t dialling;    /* 0 or 1 */
+    int64_t last_ms;      /* when the last dial ended */
     char name[];
 };
 
 struct budget {
     struct budget_limits limits;
     uint32_t connections[BUDGET_USERS];
-    double tokens[BUDGET_USERS]; /* dials that may be made now */
+    double tokens[PURSES]; /* dials that may be made now */
     int64_t refilled_ms;
     struct host *buckets[BUCKETS];
 };
+
+static enum budget_user purse_of(enum budget_user user)
+{
+    return user == BUDGET_PUBLISHING ? BUDGET_CHECKS : user;
+}
 
 /* The part of the dials a second that is this user's own. */
 static double own_rate(const struct budget *b, enum budget_user user)
@@ -32,7 +40,7 @@ static double own_rate(const struct budget *b, enum budget_user user)
 
     if (b->limits.connections_checks == 0)
         return user == BUDGET_ARCHIVE ? rate : 0;
-    return rate / BUDGET_USERS;
+    return rate / PURSES;
 }
 
 /* A second's worth, and at least one. */
@@ -50,7 +58,7 @@ struct budget *budget_new(const struct budget_limits *limits)
     if (b == NULL)
         abort();
     b->limits = *limits;
-    for (int i = 0; i < BUDGET_USERS; i++)
+    for (int i = 0; i < PURSES; i++)
         b->tokens[i] = bucket_size(b, (enum budget_user)i);
     return b;
 }
@@ -102,7 +110,8 @@ static void forget_idle(struct budget *b, struct host **at, int64_t now_ms)
 {
     while (*at != NULL) {
         struct host *h = *at;
-        if (h->connections == 0 && now_ms - h->last_ms > b->limits.host_interval_ms) {
+        if (h->connections == 0 && h->dialling == 0 &&
+            now_ms - h->last_ms > b->limits.host_interval_ms) {
             *at = h->next;
             free(h);
         } else {
@@ -114,20 +123,20 @@ static void forget_idle(struct budget *b, struct host **at, int64_t now_ms)
 /* What does not fit into one's bucket goes to the other. */
 static void refill(struct budget *b, int64_t now_ms)
 {
-    double seconds = (double)(now_ms - b->refilled_ms) / 1000, spilled[BUDGET_USERS] = {0};
+    double seconds = (double)(now_ms - b->refilled_ms) / 1000, spilled[PURSES] = {0};
 
     if (now_ms <= b->refilled_ms)
         return;
     b->refilled_ms = now_ms;
-    for (int i = 0; i < BUDGET_USERS; i++) {
+    for (int i = 0; i < PURSES; i++) {
         double size = bucket_size(b, (enum budget_user)i);
         b->tokens[i] += seconds * own_rate(b, (enum budget_user)i);
         if (b->tokens[i] <= size)
             continue;
-        spilled[BUDGET_USERS - 1 - i] += b->tokens[i] - size;
+        spilled[PURSES - 1 - i] += b->tokens[i] - size;
         b->tokens[i] = size;
     }
-    for (int i = 0; i < BUDGET_USERS; i++) {
+    for (int i = 0; i < PURSES; i++) {
         double size = bucket_size(b, (enum budget_user)i);
         b->tokens[i] += spilled[i];
         if (b->tokens[i] > size)
@@ -137,23 +146,27 @@ static void refill(struct budget *b, int64_t now_ms)
 
 static int64_t wait_for_token(struct budget *b, enum budget_user user, int64_t now_ms)
 {
-    double rate = own_rate(b, user);
+    enum budget_user purse = purse_of(user);
+    double rate = own_rate(b, purse);
 
     refill(b, now_ms);
-    if (b->tokens[user] >= 1)
+    if (b->tokens[purse] >= 1)
         return 0;
-    return rate > 0 ? 1 + (int64_t)((1 - b->tokens[user]) * 1000 / rate) : CAPACITY_WAIT_MS;
+    return rate > 0 ? 1 + (int64_t)((1 - b->tokens[purse]) * 1000 / rate) : CAPACITY_WAIT_MS;
 }
 
 bool budget_is_full(const struct budget *b, enum budget_user user)
 {
     uint32_t most = b->limits.connections_max, checks = b->limits.connections_checks;
+    uint32_t others = checks + b->limits.connections_publishing;
 
     if (budget_connections(b) >= most)
         return true;
     if (user == BUDGET_CHECKS)
         return b->connections[user] >= checks;
-    return most > checks && b->connections[user] >= most - checks;
+    if (user == BUDGET_PUBLISHING)
+        return b->connections[user] >= b->limits.connections_publishing;
+    return most > others && b->connections[user] >= most - others;
 }
 
 bool budget_may_dial(struct budget *b, enum budget_user user, int64_t now_ms)
@@ -170,7 +183,8 @@ int64_t budget_take(struct budget *b, enum budget_user user, const char *host, u
 
     if (budget_is_full(b, user))
         return CAPACITY_WAIT_MS;
-    if ((h != NULL ? h->connections : 0) + n > b->limits.host_connections_max)
+    if (user != BUDGET_PUBLISHING &&
+        (h != NULL ? h->connections : 0) + n > b->limits.host_connections_max)
         return CAPACITY_WAIT_MS;
     if (h != NULL && h->dialling > 0)
         return b->limits.host_interval_ms > 0 ? b->limits.host_interval_ms : 1;
@@ -181,10 +195,10 @@ int64_t budget_take(struct budget *b, enum budget_user user, const char *host, u
         return wait;
     if (h == NULL)
         h = add(at, host);
-    h->connections += n;
+    h->connections += user == BUDGET_PUBLISHING ? 0 : n;
     h->dialling++;
     b->connections[user] += n;
-    b->tokens[user] -= n; /* below zero: the next one waits longer */
+    b->tokens[purse_of(user)] -= n; /* below zero: the next one waits longer */
     forget_idle(b, &h->next, now_ms);
     return 0;
 }
@@ -204,11 +218,13 @@ void budget_release(struct budget *b, enum budget_user user, const char *host, u
 {
     struct host **at = find(b, host);
 
-    assert(*at != NULL);
-    assert((*at)->connections >= n);
     assert(b->connections[user] >= n);
-    (*at)->connections -= n;
     b->connections[user] -= n;
+    if (user != BUDGET_PUBLISHING) {
+        assert(*at != NULL);
+        assert((*at)->connections >= n);
+        (*at)->connections -= n;
+    }
     forget_idle(b, at, now_ms);
 }
 

@@ -17,10 +17,10 @@
 #include "db/store_state.h"
 #include "net/net.h"
 #include "nostr/url.h"
+#include "relay/budget.h"
 #include "relay/session.h"
 
 enum {
-    TARGETS_MAX = 32,
     TICK_MS = 250,
     RETRY_MIN_MS = 5000,
     ANSWER_MS = 20000,
@@ -39,7 +39,7 @@ struct publication {
     int32_t token; /* > 0 a relay's; < 0 one of our own kinds; 0: replaced, nobody hears of it */
     bool accepted, sent;
     uint32_t waiting; /* bits of targets that have not done with it */
-    uint8_t tries[TARGETS_MAX];
+    uint8_t tries[PUBLISHER_TARGETS_MAX];
     struct id32 id;
     size_t n;
     char json[];
@@ -57,7 +57,7 @@ struct target {
     struct exchange *exchange;
     struct publication *at; /* that it was sent */
     int64_t retry_at_ms, idle_since_ms, wait_ms;
-    bool complained;
+    bool complained, dialling; /* dialling: the budget waits for the end of it */
 };
 
 /* What is remembered of 10166, 0, 10002: when it was published, and what it said. */
@@ -125,10 +125,10 @@ static void add_targets(struct publisher *p)
     const char *at = p->parts.relays;
     struct str item;
 
-    p->targets = calloc(TARGETS_MAX, sizeof(*p->targets));
+    p->targets = calloc(PUBLISHER_TARGETS_MAX, sizeof(*p->targets));
     if (p->targets == NULL)
         abort();
-    while (p->targets_n < TARGETS_MAX && config_list_next(&at, &item)) {
+    while (p->targets_n < PUBLISHER_TARGETS_MAX && config_list_next(&at, &item)) {
         struct target *t = &p->targets[p->targets_n];
         if (url_parse(item, &url_any_address, &t->url) != URL_OK)
             continue; /* the configuration was checked */
@@ -279,14 +279,25 @@ static struct publication *next_for(const struct target *t)
     return NULL;
 }
 
+static void dialled(struct target *t)
+{
+    if (t->dialling)
+        budget_dialled(t->publisher->parts.budget, t->url.host, clock_mono_ms());
+    t->dialling = false;
+}
+
 static void hang_up(struct target *t)
 {
     if (t->exchange != NULL)
         exchange_close(t->exchange);
     t->exchange = NULL;
     t->at = NULL;
-    if (t->session != NULL)
+    if (t->session != NULL) {
         session_close(t->session);
+        dialled(t);
+        budget_release(t->publisher->parts.budget, BUDGET_PUBLISHING, t->url.host, 1,
+                       clock_mono_ms());
+    }
     t->session = NULL;
     t->state = TARGET_IDLE;
 }
@@ -307,7 +318,7 @@ static void done_with(struct target *t, struct publication *e)
         forget(t->publisher, e);
 }
 
-static void dial(struct target *t)
+static void dial(struct target *t, int64_t now)
 {
     const struct wsconn_target to = {.network = t->url.network,
                                      .tls = t->url.tls,
@@ -316,7 +327,13 @@ static void dial(struct target *t)
                                      .path = t->url.path};
     const struct session_options options = {
         .signer = t->publisher->parts.signer, .url = t->wire, .subscriptions_max = 1};
+    int64_t wait = budget_take(t->publisher->parts.budget, BUDGET_PUBLISHING, t->url.host, 1, now);
 
+    if (wait > 0) {
+        t->retry_at_ms = now + wait;
+        return;
+    }
+    t->dialling = true;
     t->state = TARGET_CONNECTING;
     t->session = session_open(t->publisher->parts.net, &to, &options, &session_ops, t);
 }
@@ -328,16 +345,14 @@ static void target_run(struct target *t, int64_t now)
     switch (t->state) {
     case TARGET_IDLE:
         if (e != NULL && now >= t->retry_at_ms)
-            dial(t);
+            dial(t, now);
         return;
     case TARGET_READY:
-        if (e == NULL) {
+        if (e == NULL || now < t->retry_at_ms) {
             if (now - t->idle_since_ms >= IDLE_MS)
                 hang_up(t);
             return;
         }
-        if (now < t->retry_at_ms)
-            return;
         t->state = TARGET_SENT;
         t->at = e;
         e->sent = true;
@@ -355,6 +370,7 @@ static void on_ready(void *owner, const struct wsconn_report *report)
     struct target *t = owner;
 
     (void)report;
+    dialled(t);
     t->state = TARGET_READY;
     t->idle_since_ms = clock_mono_ms();
     target_run(t, t->idle_since_ms);
@@ -435,7 +451,7 @@ static void on_answer(void *owner, const struct exchange_answer *answer)
 static void own_draft(const struct publisher *p, int which, int64_t now_s, struct arena *arena,
                       struct event_draft *draft)
 {
-    struct str urls[TARGETS_MAX];
+    struct str urls[PUBLISHER_TARGETS_MAX];
 
     for (uint32_t i = 0; i < p->targets_n; i++)
         urls[i] = str_z(p->targets[i].wire);

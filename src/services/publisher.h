@@ -7,7 +7,8 @@
  * Each target takes the queue in its own pace, one event after the other, over a connection that is
  * opened when there is something to send and closed a little later.  A newer event with the same
  * token takes the place of one that nobody was sent yet.  The queue is bounded: what does not fit
- * is offered again by whoever offers it.  Nothing here holds up anybody else.
+ * is offered again by whoever offers it.  Nothing here holds up anybody else: connections are a
+ * part of the budget of their own (relay/budget.h), and waits belong to one target.
  *
  * The monitor's own kinds (10166, 0, 10002) are published from here: when they changed or are due,
  * which is remembered between runs (service_state).
@@ -22,6 +23,7 @@
 #include "nostr/nip66.h"
 #include "nostr/sign.h"
 
+struct budget;
 struct net;
 struct db;
 struct publisher;
@@ -33,7 +35,11 @@ enum publisher_kind {
     PUBLISH_LIST = 8     /* 10002 */
 };
 
-enum { PUBLISHER_QUEUE_MAX = 2000, PUBLISHER_CONTENT_MAX = 32 * 1024 };
+enum {
+    PUBLISHER_TARGETS_MAX = 32, /* relays; the configuration has no more */
+    PUBLISHER_QUEUE_MAX = 2000,
+    PUBLISHER_CONTENT_MAX = 32 * 1024
+};
 
 struct publisher_options {
     unsigned kinds;
@@ -46,6 +52,7 @@ struct publisher_parts {
     uv_loop_t *loop;
     struct net *net;
     struct db *db;
+    struct budget *budget;
     const struct signer *signer;
     const char *relays; /* a list, as in the configuration */
     bool dry;

@@ -268,6 +268,42 @@ def test_what_is_published_is_taken_and_verified_by_others(world: World) -> None
     assert events[10002]["tags"] == [["r", to + "/", "write"]]
 
 
+def test_relays_that_do_not_take_what_is_published(world: World) -> None:
+    """One is down and comes back, one says later, one says nothing, one cuts: each is tried again after a while, in its own pace, and
+    neither checks nor the one that takes all wait for them."""
+    good, down, busy, silent, cutting, fine = world.farm.add(
+        TO_BE_FOUND, {"down": True}, {"write": {"ok": False, "text": "rate-limited: slow down"}}, {"write": {"via": "silent"}},
+        {"write": {"via": "drop"}}, {"write": {}})
+    daemon = monitored(world, good, interval_clearnet="1s", compute="open read")
+    secret_file(world, daemon)
+    daemon.set("publisher", relays=" ".join(r.url for r in (down, busy, silent, cutting, fine)), retry_max="2s")
+    daemon.start()
+    archive = daemon.archive()
+
+    def kinds(relay: Relay) -> list[int]:
+        return sorted(e["kind"] for e in relay.record()["writes"])
+    until(lambda: kinds(fine) == [0, 10002, 10166, 30166], 60, "one takes all", daemon.alive)
+    until(lambda: down.host_record()["connects_total"] >= 3 and len(busy.record()["writes"]) >= 3 and
+          len(cutting.record()["writes"]) >= 3, 60, "the others are tried again", daemon.alive)
+    seen = checks(archive, good.url)
+    until(lambda: checks(archive, good.url) >= seen + 3, 30, "checks go on", daemon.alive)
+    for relay in (down, cutting):
+        times = relay.host_record()["connects"]
+        assert all(b - a >= 1990 for a, b in zip(times, times[1:])), f"{times}: two seconds between tries"
+    assert len({e["id"] for e in busy.record()["writes"]}) == 1, "the same event, until it is taken"
+    assert busy.host_record()["connects_total"] == 1, "and over the same connection"
+    until(lambda: len(silent.record()["writes"]) >= 2, 60, "after 20 seconds without an answer it is tried again", daemon.alive)
+    assert len({e["id"] for e in silent.record()["writes"]}) == 1
+    assert daemon.log(10000).count("cannot be published to, trying again") == 4, "each is told once"
+    down.change(down=False, write={})
+    for relay in (busy, cutting):
+        relay.change(write={})
+    for relay in (down, busy, cutting):
+        until(lambda r=relay: set(kinds(r)) == {0, 10002, 10166, 30166}, 60, "it has all in the end", daemon.alive)
+    assert kinds(down) == kinds(fine) == [0, 10002, 10166, 30166]
+    daemon.stop()
+
+
 def test_dry_run_prints_and_sends_nothing(world: World) -> None:
     good, target = world.farm.add(TO_BE_FOUND, {})
     daemon = monitored(world, good)
@@ -294,6 +330,17 @@ def test_publishing_needs_a_key(world: World) -> None:
     daemon.set("publisher", relays="", kinds="30166")
     daemon.set("monitor", compute="open read")
     assert daemon.run("--dry-run").returncode == 2
+
+
+def test_no_more_relays_than_can_be_published_to(world: World) -> None:
+    daemon = world.daemon()
+    secret_file(world, daemon)
+    many = [f"wss://r{i}.example.org" for i in range(33)]
+    daemon.set("publisher", relays=" ".join(many[:32]))
+    assert daemon.run("--check-config").returncode == 0
+    daemon.set("publisher", relays=" ".join(many))
+    done = daemon.run("--check-config")
+    assert done.returncode == 2 and "33 relays are named, at most 32" in done.stderr, done.stderr
 
 
 def test_operators_can_live_with_checks(world: World) -> None:

@@ -181,6 +181,51 @@ static void test_one_dial_a_second_is_enough_for_both(void **state)
     budget_free(b);
 }
 
+/* Publishing: a part of its own, the interval of the host, and a connection beside those of it. */
+static void test_publishing(void **state)
+{
+    struct budget_limits shared = limits;
+    struct budget *b;
+
+    (void)state;
+    shared.connections_max = 6;
+    shared.connections_checks = 2;
+    shared.connections_publishing = 1;
+    shared.dials_per_second = 1000;
+    b = budget_new(&shared);
+    for (int i = 0; i < 2; i++) { /* all that the host may have */
+        assert_int_equal(budget_take(b, BUDGET_ARCHIVE, "a", 1, i * 2000), 0);
+        budget_dialled(b, "a", i * 2000);
+    }
+    assert_int_equal(budget_take(b, BUDGET_PUBLISHING, "a", 1, 2400), 600);
+    assert_int_equal(budget_take(b, BUDGET_PUBLISHING, "a", 1, 3000), 0);
+    assert_true(budget_take(b, BUDGET_PUBLISHING, "b", 1, 3000) > 0); /* it has its part */
+    budget_dialled(b, "a", 3000);
+    budget_release(b, BUDGET_ARCHIVE, "a", 1, 3000);
+    assert_int_equal(budget_take(b, BUDGET_ARCHIVE, "a", 1, 3400), 600); /* the archive waits too */
+    assert_int_equal(budget_take(b, BUDGET_ARCHIVE, "a", 1, 4000), 0);
+    budget_dialled(b, "a", 4000);
+    assert_int_equal(budget_take(b, BUDGET_ARCHIVE, "b", 1, 4000), 0);
+    assert_true(budget_is_full(b, BUDGET_ARCHIVE)); /* 6 without 2 and 1 */
+    assert_false(budget_is_full(b, BUDGET_CHECKS));
+    assert_int_equal(budget_connections(b), 4);
+    budget_release(b, BUDGET_PUBLISHING, "a", 1, 4000);
+    assert_int_equal(budget_connections(b), 3);
+
+    /* A dial that takes longer than the interval is not forgotten, though the host has none. */
+    assert_int_equal(budget_take(b, BUDGET_PUBLISHING, "c", 1, 5000), 0);
+    assert_true(budget_take(b, BUDGET_CHECKS, "c", 1, 50000) > 0);
+    for (int i = 0; i < 2; i++) { /* others come and go in its bucket, if it is theirs */
+        assert_int_equal(budget_take(b, BUDGET_CHECKS, "d", 1, 60000 + i * 2000), 0);
+        budget_dialled(b, "d", 60000 + i * 2000);
+        budget_release(b, BUDGET_CHECKS, "d", 1, 60000 + i * 2000);
+    }
+    budget_dialled(b, "c", 70000);
+    budget_release(b, BUDGET_PUBLISHING, "c", 1, 70000);
+    assert_int_equal(budget_take(b, BUDGET_CHECKS, "c", 1, 70001), 999);
+    budget_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +237,7 @@ int main(void)
         cmocka_unit_test(test_a_check_takes_two),
         cmocka_unit_test(test_who_dials_alone_has_all_dials),
         cmocka_unit_test(test_one_dial_a_second_is_enough_for_both),
+        cmocka_unit_test(test_publishing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
