@@ -16,6 +16,7 @@ def test_a_burst_at_every_live_relay(world: World) -> None:
     relays = world.farm.add(*({"data": [{"mint": {"n": 100, "seed": 901}}]} for _ in range(RELAYS)))
     daemon = world.daemon(*relays)
     daemon.set("daemon", memory_max="64MiB")
+    daemon.set("synchronizer", page=1000)  # so that the second with 900 events is not too dense to be walked
     daemon.start()
     daemon.complete(relays)
     until(lambda: daemon.status()["relays"]["by_state"]["live"] == RELAYS, 30, "live at every relay", daemon.alive)
