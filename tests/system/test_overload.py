@@ -1,5 +1,5 @@
 """More comes than there is room for: many live relays get a burst of new events at the same moment, several times what the daemon may
-hold.  Nothing is lost: not even of a second that holds more than any page, which only the live tail can bring whole."""
+hold.  Nothing is lost: what the live tail does not bring, because it was held, the walk does."""
 from __future__ import annotations
 
 import time
