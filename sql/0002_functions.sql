@@ -144,28 +144,31 @@ COMMENT ON FUNCTION gap_add IS 'Adds one gap: never over a proof; over a gap it 
 -- What the daemon asks ----------------------------------------------------------------------------------------------------------------
 -- As functions, since a session keeps their plans (through PgBouncer too): to plan anew over all partitions costs more than to answer
 -- for a hundred events.  Such a plan must hold for any numbers, whatever the tables looked like when it was made: so the LATERAL
--- (.. OFFSET 0) are probed by index, one for each row, and what is compared with many is hashed.
+-- (.. OFFSET 0) are probed by index, one for each row, and what is compared with many is hashed.  The bounds are said by themselves,
+-- so that partitions outside are not even opened.
 
--- Numbers, from 1, of those of these events that are not there.
-CREATE FUNCTION events_missing(ids bytea[], ats int8[]) RETURNS int4[] LANGUAGE plpgsql STABLE STRICT
+-- Numbers, from 1, of those of these events, from the second `lo` to `hi`, that are not there.
+CREATE FUNCTION events_missing(ids bytea[], ats int8[], lo int8, hi int8) RETURNS int4[] LANGUAGE plpgsql STABLE STRICT
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 BEGIN
   RETURN (SELECT array_agg(u.i::int4) FROM unnest(ids, ats) WITH ORDINALITY u(id, t, i) LEFT JOIN LATERAL
-    (SELECT true AS hit FROM event e WHERE encode(e.id, 'hex') = encode(u.id, 'hex') AND e.created_at = u.t OFFSET 0) e ON true
+    (SELECT true AS hit FROM event e WHERE encode(e.id, 'hex') = encode(u.id, 'hex') AND e.created_at = u.t
+      AND e.created_at BETWEEN $3 AND $4 OFFSET 0) e ON true
     WHERE e.hit IS NULL);
 END $$;
 
--- Sightings come in groups, one for each relay and bucket, whose keys are of the seconds from lo to hi.  Numbers, from 1, of those
+-- Sightings come in groups, one for each relay and bucket (of those from `first` to `last`), whose keys are of the seconds from lo to
+-- hi.  Numbers, from 1, of those
 -- keys (each of the group that stands beside it) that are known.  The caller holds the locks of the relays.
-CREATE FUNCTION sightings_known(relays int4[], buckets int4[], los int4[], his int4[], groups int4[], keys int8[]) RETURNS int4[]
-LANGUAGE plpgsql STABLE STRICT
+CREATE FUNCTION sightings_known(relays int4[], buckets int4[], los int4[], his int4[], groups int4[], keys int8[], first int4, last int4)
+RETURNS int4[] LANGUAGE plpgsql STABLE STRICT
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off AS $$
 BEGIN
   RETURN (SELECT array_agg(u.i::int4) FROM unnest($5, $6) WITH ORDINALITY u(g, key, i) WHERE EXISTS (
     SELECT FROM (SELECT g.i, unnest(x.keys) AS key
       FROM unnest($1, $2, $3, $4) WITH ORDINALITY g(relay_id, bucket, lo, hi, i) CROSS JOIN LATERAL (
         SELECT s.keys FROM sighting s WHERE s.relay_id = g.relay_id AND s.bucket = g.bucket AND s.tmax >= g.lo AND s.tmin <= g.hi
-        OFFSET 0) x) k
+          AND s.bucket BETWEEN $7 AND $8 OFFSET 0) x) k
     WHERE k.i = u.g AND k.key = u.key));
 END $$;
 

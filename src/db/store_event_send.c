@@ -364,6 +364,7 @@ void write_send_known(struct write *op, struct conn *conn)
     uint32_t *known = malloc((w->sightings_n + (size_t)1) * sizeof(*known)), n = 0;
     struct array id, at;
     struct params p;
+    int64_t lo = INT64_MAX, hi = 0;
 
     assert(known);
     for (uint32_t i = 0; i < w->sightings_n; i++) {
@@ -380,11 +381,15 @@ void write_send_known(struct write *op, struct conn *conn)
             continue;
         array_bytes(&id, s->id.b, sizeof(s->id.b));
         array_int8(&at, s->created_at);
+        lo = s->created_at < lo ? s->created_at : lo;
+        hi = s->created_at > hi ? s->created_at : hi;
     }
     free(known);
     params_init(&p);
     params_array(&p, &id);
     params_array(&p, &at);
+    params_int8(&p, lo);
+    params_int8(&p, hi);
     if (id.n > 0) {
         write_add_step(op, STEP_MISSING);
         conn_query(conn, stmt[STMT_MISSING], &p);

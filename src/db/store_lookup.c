@@ -18,6 +18,7 @@ static bool lookup_send(struct op *base, struct conn *conn)
     struct lookup *op = CONTAINER_OF(base, struct lookup, op);
     struct array id, at;
     struct params p;
+    int64_t lo = INT64_MAX, hi = 0;
 
     array_init(&id, PG_BYTEA);
     array_init(&at, PG_INT8);
@@ -25,10 +26,14 @@ static bool lookup_send(struct op *base, struct conn *conn)
         op->l->known[i] = true;
         array_bytes(&id, op->l->ids[i].b, sizeof(op->l->ids[i].b));
         array_int8(&at, op->l->created_at[i]);
+        lo = op->l->created_at[i] < lo ? op->l->created_at[i] : lo;
+        hi = op->l->created_at[i] > hi ? op->l->created_at[i] : hi;
     }
     params_init(&p);
     params_array(&p, &id);
     params_array(&p, &at);
+    params_int8(&p, lo);
+    params_int8(&p, hi);
     conn_query(conn, stmt[STMT_MISSING], &p);
     array_done(&id);
     array_done(&at);

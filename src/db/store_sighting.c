@@ -82,6 +82,7 @@ void write_send_seen(struct write *op, struct conn *conn)
     struct array relay, bucket, lo, hi, group, key;
     struct array *all[] = {&relay, &bucket, &lo, &hi, &group, &key};
     struct params p;
+    int32_t first = INT32_MAX, last = 0;
 
     collect(op);
     if (op->seen_n == 0)
@@ -95,6 +96,8 @@ void write_send_seen(struct write *op, struct conn *conn)
             array_int4(&relay, s->relay_id);
             array_int4(&bucket, bucket_of(s));
             array_int4(&lo, (int32_t)(s->key >> TIME_SHIFT));
+            first = bucket_of(s) < first ? bucket_of(s) : first;
+            last = bucket_of(s) > last ? bucket_of(s) : last;
         }
         array_int4(&group, (int32_t)relay.n);
         array_int8(&key, s->key);
@@ -104,6 +107,8 @@ void write_send_seen(struct write *op, struct conn *conn)
     params_init(&p);
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         params_array(&p, all[i]);
+    params_int4(&p, first);
+    params_int4(&p, last);
     write_add_step(op, STEP_SEEN);
     conn_query(conn, stmt[STMT_SIGHTINGS_KNOWN], &p);
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
