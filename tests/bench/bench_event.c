@@ -12,6 +12,7 @@
 
 #include "core/sha256.h"
 #include "nostr/event.h"
+#include "nostr/hints.h"
 #include "nostr/verify.h"
 
 struct lines {
@@ -61,7 +62,7 @@ static struct lines pick(struct str file, size_t min, size_t max)
 static struct arena arena;
 static struct event_limits limits;
 static struct event event;
-static unsigned long bad;
+static unsigned long bad, found;
 
 static void run_untagged(struct str line)
 {
@@ -101,6 +102,15 @@ static void run_jansson(struct str line)
     json_decref(j);
 }
 
+static void run_hints(struct str line)
+{
+    enum reject why;
+
+    bad += event_scan_untagged(line, &limits, &arena, &event, &why) < 0;
+    found += hints_of_event(&event, &arena).n;
+    arena_reset(&arena);
+}
+
 static const struct verifier *verifier;
 
 static void run_verify(struct str line)
@@ -112,7 +122,7 @@ static void run_verify(struct str line)
     arena_reset(&arena);
 }
 
-static void measure(const char *what, const struct lines *l, int rounds, void (*run)(struct str))
+static double measure(const char *what, const struct lines *l, int rounds, void (*run)(struct str))
 {
     double best = 1e18;
 
@@ -125,6 +135,7 @@ static void measure(const char *what, const struct lines *l, int rounds, void (*
         best = spent < best ? spent : best;
     }
     printf("  %-38s %9.0f ns\n", what, best);
+    return best;
 }
 
 static void table(const char *title, struct lines l, int rounds)
@@ -132,12 +143,16 @@ static void table(const char *title, struct lines l, int rounds)
     printf("%s: %zu events, %zu bytes each\n", title, l.n, l.n > 0 ? l.bytes / l.n : 0);
     if (l.n == 0)
         return;
-    measure("copy of the raw JSON", &l, rounds, run_copy);
-    measure("SHA-256 of the canonical form", &l, rounds, run_sha);
-    measure("scan, canonical form, id", &l, rounds, run_untagged);
-    measure("the same and the tag hashes", &l, rounds, run_scan);
-    measure("the same and the signature", &l, 1, run_verify);
-    measure("jansson, parsed only", &l, rounds / 4 + 1, run_jansson);
+    (void)measure("copy of the raw JSON", &l, rounds, run_copy);
+    (void)measure("SHA-256 of the canonical form", &l, rounds, run_sha);
+    double scan = measure("scan, canonical form, id", &l, rounds, run_untagged);
+    (void)measure("the same and the tag hashes", &l, rounds, run_scan);
+    (void)measure("the same and the signature", &l, 1, run_verify);
+    found = 0;
+    double hints = measure("scan and the relays it mentions", &l, rounds, run_hints);
+    printf("  %-38s %9.2f us, %.2f relays\n", "hints alone", (hints - scan) / 1000,
+           (double)found / rounds / (double)l.n);
+    (void)measure("jansson, parsed only", &l, rounds / 4 + 1, run_jansson);
     free(l.line);
 }
 

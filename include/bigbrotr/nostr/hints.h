@@ -23,7 +23,7 @@
 #include "core/str.h"
 #include "nostr/event.h"
 
-enum { HINTS_MAX = 64, HINTS_TRIES_MAX = 512, HINTS_TEXT_MAX = 64 * 1024, HINTS_URL_MAX = 1024 };
+enum { HINTS_MAX = 128, HINTS_TRIES_MAX = 256, HINTS_TEXT_MAX = 64 * 1024, HINTS_URL_MAX = 1024 };
 
 /* Where a mention stands: a stable name, and its weight: how much it says that somebody uses this
  * relay.  The number is what the database holds: rows are added at the end, never moved. */
