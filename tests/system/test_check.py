@@ -80,54 +80,134 @@ def error(report: dict[str, Any]) -> Any:
 
 # --- certificates
 
+def library_is_new(world: World) -> bool:
+    """mbedTLS 3.6, or 2.28: some failures are told by the one and found by the other."""
+    text = subprocess.run([str(find_program(world.build, "bigbrotrd")), "--version"], env=Checker(world).env, text=True, capture_output=True,
+                          timeout=10, check=True).stdout
+    found = re.search(r"(\d+)\.\d+\.\d+, libpq", text)
+    assert found, text
+    return int(found[1]) >= 3
+
+
+def leaf(report: dict[str, Any]) -> Any:
+    """Whose certificate was seen: the farm must not have shown another one."""
+    chain = (report["tls"] or {}).get("chain")
+    return chain[0]["subject"] if chain else None
+
+
 def test_certificates(world: World) -> None:
     table(world, {
-        "good": ({}, None),
-        "expired": ({"cert": "expired"}, "tls_cert_expired"),
-        "not yet valid": ({"cert": "not_yet"}, "tls_cert_expired"),
-        "for another name": ({"cert": "other_name"}, "tls_cert_name"),
-        "for no name": ({"cert": "no_names"}, "tls_cert_name"),
-        "self-signed": ({"cert": "self_signed"}, "tls_cert"),
-        "unknown authority": ({"cert": "unknown_ca"}, "tls_cert"),
-        "the authority in between is missing": ({"cert": "no_middle"}, "tls_cert"),
-        "a stranger in the chain": ({"cert": "turned"}, None),
-        "rsa 1024": ({"cert": "rsa1024"}, "tls_cert"),
-        "an authority as a server": ({"cert": "ca_leaf"}, None),
-        # More than a record holds: 2.28 gives up, 3.6 reads it.
-        "1,000 names": ({"cert": "many_names"}, {None, "tls_protocol"}),
-        "10,000 names": ({"cert": "too_many"}, "tls_protocol"),
-        "says nothing": ({"silent_accept": True}, "timeout"),
-    }, error, tls=True)
+        "good": ({}, (None, "CN=good")),
+        "expired": ({"cert": "expired"}, ("tls_cert_expired", "CN=expired")),
+        "not yet valid": ({"cert": "not_yet"}, ("tls_cert_expired", "CN=not_yet")),
+        "for another name": ({"cert": "other_name"}, ("tls_cert_name", "CN=other_name")),
+        "for no name": ({"cert": "no_names"}, ("tls_cert_name", "CN=farm no_names")),
+        "self-signed": ({"cert": "self_signed"}, ("tls_cert", "CN=self")),
+        "unknown authority": ({"cert": "unknown_ca"}, ("tls_cert", "CN=unknown_ca")),
+        "the authority in between is missing": ({"cert": "no_middle"}, ("tls_cert", "CN=farm no_middle")),
+        "a stranger in the chain": ({"cert": "turned"}, (None, "CN=farm below")),
+        "an authority as a server": ({"cert": "ca_leaf"}, (None, "CN=farm ca_leaf")),
+        # Nobody is asked whether it was taken back: that would tell a third party whom we visit.
+        "revoked": ({"cert": "revoked"}, (None, "CN=revoked")),
+        "seven authorities in between": ({"cert": "chain7"}, (None, "CN=farm chain7")),
+        "nine: longer than the library follows": ({"cert": "chain9"}, ("tls_cert", None)),
+        "1,000 names, more than a record holds": ({"cert": "many_names"}, ("tls_protocol", None)),
+        "10,000 names": ({"cert": "too_many"}, ("tls_protocol", None)),
+        "says nothing": ({"silent_accept": True}, ("timeout", None)),
+    }, lambda report: (error(report), leaf(report)), tls=True)
 
 
-def test_nothing_in_common(world: World) -> None:
-    """Versions and ciphers that nobody should speak any more: the handshake fails, and by whose word depends on the library."""
+def fronts(world: World, checker: Checker, cases: dict[str, tuple[dict[str, Any], Any]]) -> list[dict[str, Any]]:
+    """One relay behind as many TLS servers as there are cases; the certificate is the farm's of that name."""
     relay, = world.farm.add(DATA)
-    options = [{"minVersion": "TLSv1", "maxVersion": "TLSv1"}, {"minVersion": "TLSv1.1", "maxVersion": "TLSv1.1"},
-               {"ciphers": "NULL-SHA256:@SECLEVEL=0", "maxVersion": "TLSv1.2"}, {"ciphers": "ECDHE-ECDSA-AES128-SHA", "maxVersion": "TLSv1.2"}]
-    fronts = [world.node("tools/tls-front.js", str(world.farm.ca.parent), relay.address, str(world.farm.ready["ws"]),
-                         json.dumps({"ciphers": "ALL:@SECLEVEL=0", **o})) for o in options]
-    found = [error(r) for r in Checker(world).reports([f"wss://{relay.host}:{f.ready['port']}" for f in fronts])]
-    assert all(e in ("tls_alert", "tls_protocol") for e in found[:3]) and found[3] is None, found
+    directory = world.farm.ca.parent
+    urls = []
+    for options, _ in cases.values():
+        kind = options.get("cert", "good")
+        if not (directory / f"{kind}.pem").exists():
+            checker.report(world.farm.add({**DATA, "cert": kind})[0].wss)  # it is made
+        pair = {what: (directory / f"{kind}.{end}").read_text() for what, end in (("key", "key"), ("cert", "pem"))}
+        front = world.node("tools/tls-front.js", str(directory), relay.address, str(world.farm.ready["ws"]),
+                           json.dumps({"ciphers": "ALL:@SECLEVEL=0", **options, **pair}))
+        urls.append(f"wss://{relay.host}:{front.ready['port']}")
+    return checker.reports(urls)
 
 
-def test_a_certificate_signed_with_sha1(world: World) -> None:
-    """Node does not send one to a client that has not asked for it, openssl does."""
-    relay, = world.farm.add({**DATA, "cert": "sha1"})
-    checker = Checker(world)
-    checker.report(relay.wss)  # now the certificate is there
+def test_keys_and_what_is_in_common(world: World) -> None:
+    """Keys of every size; versions and ciphers that nobody should speak any more, where the handshake fails by the word of one side."""
+    new = library_is_new(world)
+    old_rsa = {"maxVersion": "TLSv1.2", "sigalgs": "RSA+SHA256"}
+    version = "tls_alert" if new else "tls_protocol"
+    cases: dict[str, tuple[dict[str, Any], Any]] = {
+        "rsa 512": ({"cert": "rsa512", **old_rsa}, "tls_cert"),
+        "rsa 1024": ({"cert": "rsa1024", **old_rsa}, "tls_cert"),
+        "rsa 2048": ({"cert": "rsa2048", **old_rsa}, None),
+        "rsa 8192": ({"cert": "rsa8192", **old_rsa}, None),
+        "TLS 1.0 only": ({"minVersion": "TLSv1", "maxVersion": "TLSv1"}, version),
+        "TLS 1.1 only": ({"minVersion": "TLSv1.1", "maxVersion": "TLSv1.1"}, version),
+        "TLS 1.3 only": ({"minVersion": "TLSv1.3"}, None if new else "tls_alert"),
+        "no encryption": ({"ciphers": "NULL-SHA256:@SECLEVEL=0", "maxVersion": "TLSv1.2"}, "tls_alert"),
+        "no authentication": ({"ciphers": "ADH-AES128-SHA:@SECLEVEL=0", "maxVersion": "TLSv1.2", "dhparam": "auto"}, "tls_alert"),
+        "CBC": ({"ciphers": "ECDHE-ECDSA-AES128-SHA", "maxVersion": "TLSv1.2"}, None),
+        "static RSA": ({"cert": "rsa2048", "ciphers": "AES128-GCM-SHA256", **old_rsa}, None),
+        "DHE": ({"cert": "rsa2048", "ciphers": "DHE-RSA-AES128-GCM-SHA256", "dhparam": "auto", **old_rsa}, None),
+    }
+    found = fronts(world, Checker(world), cases)
+    wrong = {name: (error(report), want, report["error_text"]) for (name, (_, want)), report in zip(cases.items(), found) if error(report) != want}
+    assert not wrong, wrong
+    assert [leaf(r) for r in found[:4]] == [f"CN=farm rsa{n}" for n in (512, 1024, 2048, 8192)]
+
+
+@contextlib.contextmanager
+def s_server(world: World, kind: str, *options: str) -> Iterator[str]:
+    """openssl with a certificate of the farm's: it shows what Node does not; its URL."""
+    relay, = world.farm.add({**DATA, "cert": kind})
+    Checker(world).report(relay.wss)  # now the certificate is there
     port, directory = free_port(), world.farm.ca.parent
-    server = subprocess.Popen(["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", directory / "sha1.pem", "-key", directory / "sha1.key",
-                               "-cipher", "ALL:@SECLEVEL=0", "-tls1_2", "-quiet"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL)
+    weak = world.home / "weak.cnf"
+    weak.write_text("openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nCipherString = ALL:@SECLEVEL=0\n")
+    server = subprocess.Popen(["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", directory / f"{kind}.pem", "-cert_chain",
+                               directory / f"{kind}.pem", "-key", directory / f"{kind}.key", "-tls1_2", "-www", *options],
+                              stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              env={**world.env, "OPENSSL_CONF": str(weak)})
     try:
         world.farm.dns({"old.farm-relay.com": {"a": ["127.0.0.1"]}})
         until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, 10, "openssl listens")
-        report = checker.report(f"wss://old.farm-relay.com:{port}", timeout=3)
+        yield f"wss://old.farm-relay.com:{port}"
     finally:
         server.terminate()
         server.wait(10)
-    assert report["error"] == "tls_cert" and "unacceptable hash" in report["error_text"], report
+
+
+def test_certificates_signed_with_old_hashes(world: World) -> None:
+    for kind in ("sha1", "md5"):
+        with s_server(world, kind, "-cipher", "ALL:@SECLEVEL=0") as url:
+            report = Checker(world).report(url, timeout=3)
+        assert report["error"] == "tls_cert" and "unacceptable hash" in report["error_text"], report
+        assert leaf(report) == f"CN=farm {kind}"
+
+
+def test_a_cipher_that_we_did_not_offer(world: World) -> None:
+    """RC4 and static Diffie-Hellman: no server that can be had speaks them, so one says that it does."""
+    hello = bytes.fromhex("0303") + bytes(range(32)) + b"\0"
+    for cipher in (0x0005, 0x0031):
+        body = hello + cipher.to_bytes(2, "big") + b"\0"
+        shake = b"\x02" + len(body).to_bytes(3, "big") + body
+        answer = b"\x16\x03\x03" + len(shake).to_bytes(2, "big") + shake
+        with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(2) as pool:
+            def serve(listening: socket.socket = server, text: bytes = answer) -> None:
+                client, _ = listening.accept()
+                with client, contextlib.suppress(ConnectionResetError):
+                    client.recv(4096)
+                    client.sendall(text)
+                    while client.recv(4096):
+                        pass
+            for _ in range(2):  # one for the WebSocket, one for the document
+                pool.submit(serve)
+            world.farm.dns({"old.farm-relay.com": {"a": ["127.0.0.1"]}})
+            report = Checker(world).report(f"wss://old.farm-relay.com:{server.getsockname()[1]}", timeout=5)
+            server.shutdown(socket.SHUT_RDWR)  # whoever still waits for a connection gets an error
+            assert error(report) == "tls_protocol", report
 
 
 def test_a_bad_certificate_is_a_finding(world: World) -> None:

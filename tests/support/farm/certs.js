@@ -11,7 +11,11 @@
  *     no_names     neither a name nor an address            many_names   1,000 names
  *     too_many     10,000 names: more than a handshake may hold
  *     no_middle    the authority in between is not sent     turned       it is sent, behind one that does not belong there
- *     sha1, rsa1024   too weak                              ca_leaf      an authority's certificate as a server's */
+ *     sha1, md5, rsa512, rsa1024   too weak                 ca_leaf      an authority's certificate as a server's
+ *     rsa2048      nothing wrong with it                    rsa8192      as large as keys come
+ *                  (with RSA only by tls-front.js: beside it, Node's choice by name keeps `good`, and a client may prefer that)
+ *     revoked      the authority has taken it back, and it says where to read that
+ *     chain7, chain9   so many authorities in between, all of them sent */
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -36,10 +40,10 @@ function authority(dir, name) {
     fs.writeFileSync(path.join(dir, `${name}.db`), '');
 }
 
-function leaf(dir, name, by, names, from, to) {
+function leaf(dir, name, by, names, from, to, more = []) {
     newKey(dir, name);
     openssl(dir, ['req', '-new', '-key', `${name}.key`, '-subj', `/CN=${name}`, '-addext', `subjectAltName=${names}`,
-        '-addext', 'basicConstraints=CA:FALSE', '-out', `${name}.csr`]);
+        '-addext', 'basicConstraints=CA:FALSE', ...more.flatMap((e) => ['-addext', e]), '-out', `${name}.csr`]);
     openssl(dir, ['ca', '-batch', '-notext', '-config', `${by}.cnf`, '-in', `${name}.csr`, '-out', `${name}.pem`,
         '-startdate', from, '-enddate', to]);
 }
@@ -56,7 +60,9 @@ function namesUpTo(n) {
 function signed(dir, name, { names, rsa, by = 'ca', md = 'sha256', ca = false } = {}) {
     fs.writeFileSync(path.join(dir, `${name}.cnf`), '[req]\ndistinguished_name=d\nreq_extensions=e\nprompt=no\n' +
         `[d]\nCN=farm ${name}\n[e]\nbasicConstraints=CA:${ca ? 'TRUE' : 'FALSE'}\n${names ? `subjectAltName=${names}\n` : ''}`);
-    if (rsa)
+    if (rsa === 8192)
+        fs.copyFileSync(path.join(__dirname, 'rsa8192.key'), path.join(dir, `${name}.key`));
+    else if (rsa)
         openssl(dir, ['genrsa', '-out', `${name}.key`, String(rsa)]);
     else
         newKey(dir, name);
@@ -65,7 +71,37 @@ function signed(dir, name, { names, rsa, by = 'ca', md = 'sha256', ca = false } 
         `-${md}`, '-copy_extensions', 'copy', '-out', `${name}.pem`]);
 }
 
+/* A leaf below so many authorities that the one in ca.pem is the end of a long way. */
+function chain(dir, name, between) {
+    let by = 'ca', above = Buffer.alloc(0);
+    for (let i = 0; i < between; i++) {
+        const next = `${name}_${i}`;
+        signed(dir, next, { by, ca: true });
+        above = Buffer.concat([fs.readFileSync(path.join(dir, `${next}.pem`)), above]);
+        by = next;
+    }
+    signed(dir, name, { names: GOOD_NAMES, by });
+    fs.appendFileSync(path.join(dir, `${name}.pem`), above);
+}
+
+function revoked(dir, name) {
+    leaf(dir, name, 'ca', GOOD_NAMES, '20200101000000Z', '20890101000000Z', [
+        'crlDistributionPoints=URI:http://crl.farm-relay.com/ca.crl', 'authorityInfoAccess=OCSP;URI:http://ocsp.farm-relay.com/']);
+    openssl(dir, ['ca', '-config', 'ca.cnf', '-revoke', `${name}.pem`]);
+}
+
 const RARE = {
+    revoked: (dir) => revoked(dir, 'revoked'),
+    chain7: (dir) => chain(dir, 'chain7', 7),
+    chain9: (dir) => chain(dir, 'chain9', 9),
+    md5: (dir) => { /* there is no such signature with our authority's kind of key */
+        signed(dir, 'middle_rsa', { rsa: 2048, ca: true });
+        signed(dir, 'md5', { names: GOOD_NAMES, by: 'middle_rsa', md: 'md5' });
+        fs.appendFileSync(path.join(dir, 'md5.pem'), fs.readFileSync(path.join(dir, 'middle_rsa.pem')));
+    },
+    rsa512: (dir) => signed(dir, 'rsa512', { names: GOOD_NAMES, rsa: 512 }),
+    rsa2048: (dir) => signed(dir, 'rsa2048', { names: GOOD_NAMES, rsa: 2048 }),
+    rsa8192: (dir) => signed(dir, 'rsa8192', { names: GOOD_NAMES, rsa: 8192 }),
     no_names: (dir) => signed(dir, 'no_names'),
     many_names: (dir) => signed(dir, 'many_names', { names: namesUpTo(1000) }),
     too_many: (dir) => signed(dir, 'too_many', { names: namesUpTo(10000) }),
