@@ -31,6 +31,7 @@
 #if !defined(MBEDTLS_THREADING_C)
 #error "mbedTLS 3 without MBEDTLS_THREADING_C: handshakes run on several threads"
 #endif
+#include "net/tls_signatures.h"
 #define PRIVATE(member) MBEDTLS_PRIVATE(member)
 #else
 #define PRIVATE(member) member
@@ -299,6 +300,7 @@ static int set_up_context(struct tls_context *c, struct err *err)
     mbedtls_ssl_conf_session_tickets(&c->config, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
     mbedtls_ssl_conf_min_tls_version(&c->config, MBEDTLS_SSL_VERSION_TLS1_2);
+    mbedtls_ssl_conf_sig_algs(&c->config, tls_signatures);
 #else
     mbedtls_ssl_conf_min_version(&c->config, MBEDTLS_SSL_MAJOR_VERSION_3,
                                  MBEDTLS_SSL_MINOR_VERSION_3);

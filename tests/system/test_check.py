@@ -143,6 +143,8 @@ def test_keys_and_what_is_in_common(world: World) -> None:
         "rsa 1024": ({"cert": "rsa1024", **old_rsa}, "tls_cert"),
         "rsa 2048": ({"cert": "rsa2048", **old_rsa}, None),
         "rsa 8192": ({"cert": "rsa8192", **old_rsa}, None),
+        # A server that follows its own order, and nothing newer than TLS 1.2: 3.6 cannot read the signature that it was offered.
+        "PSS over TLS 1.2": ({"cert": "rsa2048", "maxVersion": "TLSv1.2"}, "tls_protocol" if new else None),
         "TLS 1.0 only": ({"minVersion": "TLSv1", "maxVersion": "TLSv1"}, version),
         "TLS 1.1 only": ({"minVersion": "TLSv1.1", "maxVersion": "TLSv1.1"}, version),
         "TLS 1.3 only": ({"minVersion": "TLSv1.3"}, None if new else "tls_alert"),
@@ -185,6 +187,14 @@ def test_certificates_signed_with_old_hashes(world: World) -> None:
             report = Checker(world).report(url, timeout=3)
         assert report["error"] == "tls_cert" and "unacceptable hash" in report["error_text"], report
         assert leaf(report) == f"CN=farm {kind}"
+
+
+def test_an_rsa_certificate_over_tls_1_2(world: World) -> None:
+    """mbedTLS 3.6 offers PSS and cannot read it there: what it can read is offered first."""
+    with s_server(world, "rsa2048") as url:
+        report = Checker(world).report(url, timeout=3)
+    assert report["error"] == "ws_refused" and leaf(report) == "CN=farm rsa2048", "it says HTTP 200, over TLS"
+    assert report["tls"]["verdict"] == "trusted" and report["tls"]["version"] == "TLSv1.2"
 
 
 def test_a_cipher_that_we_did_not_offer(world: World) -> None:
