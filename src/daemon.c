@@ -235,6 +235,7 @@ static void make_archive_parts(struct daemon *d)
                                              .filters_n = d->filters_n};
     d->synchronizer = synchronizer_open(&parts, &synchronizer);
     daemon_monitor_open(d);
+    daemon_finder_open(d);
 }
 
 static void deny_database(void *owner, const char *ip_literal, uint16_t port)
@@ -371,7 +372,7 @@ static void on_seeded(void *owner, struct initializer_list *list, const struct e
 }
 
 /* What configuration and lists say of single relays. */
-static void mark_relays(struct daemon *d)
+static void mark_relays(struct daemon *d, bool complain)
 {
     const struct url_policy policy = {.address_allowed = address_allowed, .owner = d->net};
     struct err err = {0};
@@ -392,10 +393,11 @@ static void mark_relays(struct daemon *d)
                                   ? roster_find(&d->roster, url->text)
                                   : NULL;
         if (relay == NULL) {
-            log_warning(
-                "daemon",
-                "[relay %s] is not among the relays that are known; add it to the seed file",
-                settings->url);
+            if (complain)
+                log_warning(
+                    "daemon",
+                    "[relay %s] is not among the relays that are known; add it to the seed file",
+                    settings->url);
             continue;
         }
         relay->settings = settings;
@@ -416,7 +418,7 @@ static void on_roster(void *owner, const struct err *err)
         d->seeded = false; /* again when the database is back */
         return;
     }
-    mark_relays(d);
+    mark_relays(d, true);
     if (d->args->init_only) {
         log_info("daemon", "the archive is prepared: %u %s known", d->roster.n,
                  human_noun(d->roster.n, "relay", "relays"));
@@ -425,6 +427,23 @@ static void on_roster(void *owner, const struct err *err)
     }
     enter(d, PHASE_ARCHIVING, "archiving");
     daemon_monitor_start(d);
+    if (d->finder != NULL)
+        finder_start(d->finder);
+}
+
+static void on_more_relays(void *owner, const struct err *err)
+{
+    struct daemon *d = owner;
+
+    if (d->stopping || err != NULL)
+        return; /* they are read at the next start of archiving */
+    mark_relays(d, false);
+    daemon_monitor_start(d);
+}
+
+void daemon_relays_added(struct daemon *d)
+{
+    roster_load(&d->roster, on_more_relays, d);
 }
 
 /* Signals */
@@ -486,9 +505,10 @@ static void reload(struct daemon *d)
         options_synchronizer(d, &synchronizer);
         synchronizer_reconfigure(d->synchronizer, &synchronizer);
         daemon_monitor_reconfigure(d);
+        daemon_finder_reconfigure(d);
         for (uint32_t i = 0; i < d->roster.n; i++)
             d->roster.relays[i]->settings = NULL; /* they point into the old one */
-        mark_relays(d);
+        mark_relays(d, true);
     }
     config_free(old);
     metrics.reloads_total[METRIC_RELOAD_APPLIED]++;
@@ -562,6 +582,8 @@ void daemon_stop(struct daemon *d, int exit_code)
     enter(d, PHASE_STOPPING, "stopping");
     if (d->loop == NULL)
         return;
+    if (d->finder != NULL)
+        finder_stop(d->finder);
     daemon_monitor_stop(d);
     if (d->synchronizer != NULL)
         synchronizer_stop(d->synchronizer);
@@ -578,7 +600,8 @@ static void on_drain(uv_timer_t *timer)
         bool stored = ingest_flush(d->ingest);
         bool saved = roster_flush(&d->roster);
         bool checked = d->monitor == NULL || monitor_flush(d->monitor);
-        done = stored && saved && checked && net_connections(d->net) == 0;
+        bool found = d->finder == NULL || finder_flush(d->finder);
+        done = stored && saved && checked && found && net_connections(d->net) == 0;
     }
     if (!done && clock_mono_ms() < d->stop_until_ms)
         return;
@@ -601,6 +624,7 @@ static void take_apart(struct daemon *d)
         db_close(d->db);
     if (d->ingest != NULL) {
         synchronizer_close(d->synchronizer);
+        daemon_finder_close(d);
         daemon_monitor_close(d);
         budget_free(d->budget);
         roster_close(&d->roster);

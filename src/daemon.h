@@ -4,9 +4,10 @@
  *     CLUSTER (private database starts) -> DATABASE (connects, migrates) -> SEEDING -> ARCHIVING ->
  * STOPPING -> gone
  *
- * daemon.c runs the phases, daemon_options.c turns the configuration into options, daemon_user.c
- * chooses the state directory and drops root, daemon_watch.c looks at the running parts once a
- * second: status, terminal, disk. */
+ * daemon.c runs the phases, daemon_monitor.c and daemon_finder.c make their services,
+ * daemon_options.c turns the configuration into options, daemon_user.c chooses the state directory
+ * and drops root, daemon_watch.c looks at the running parts once a second: status, terminal, disk.
+ */
 #ifndef DAEMON_H
 #define DAEMON_H
 
@@ -19,6 +20,7 @@
 #include "http/status.h"
 #include "ingest/ingest.h"
 #include "loop/loop.h"
+#include "services/finder.h"
 #include "services/initializer.h"
 #include "services/monitor.h"
 #include "services/synchronizer.h"
@@ -58,6 +60,7 @@ struct daemon {
     struct roster roster;
     struct budget *budget; /* of connections: archive and checks share it */
     struct synchronizer *synchronizer;
+    struct finder *finder;       /* NULL: nothing is looked for */
     struct monitor *monitor;     /* NULL: nothing is checked, as the next two */
     struct publisher *publisher; /* NULL: nothing is published */
     struct geo *geo;
@@ -78,6 +81,7 @@ struct daemon {
 /* Runs until it is told to stop.  Returns the exit code; takes the configuration. */
 int daemon_run(struct config *cfg, const struct daemon_args *args);
 void daemon_stop(struct daemon *d, int exit_code);
+void daemon_relays_added(struct daemon *d); /* to the database: they are read, checked, archived */
 
 /* daemon_options.c */
 void options_pools(const struct config *cfg, struct daemon_pools *pools);
@@ -99,6 +103,11 @@ void daemon_monitor_start(struct daemon *d); /* and with it the synchronizer */
 void daemon_monitor_stop(struct daemon *d);
 void daemon_monitor_close(struct daemon *d);
 
+/* daemon_finder.c */
+void daemon_finder_open(struct daemon *d);
+void daemon_finder_reconfigure(struct daemon *d);
+void daemon_finder_close(struct daemon *d);
+
 /* daemon_user.c */
 int user_prepare(struct daemon *d,
                  struct err *err) MUST_USE; /* state directory, root dropped, limits raised */
@@ -115,7 +124,7 @@ struct watch *watch_open(struct daemon *d);
 void watch_now(struct watch *w); /* draws again at once: the phase has changed */
 void watch_status(const struct watch *w, struct status *s);
 void watch_log_state(struct watch *w); /* SIGUSR1: everything that /status says, line by line */
-void watch_summary(struct watch *w); /* the last words */
+void watch_summary(struct watch *w);   /* the last words */
 void watch_close(struct watch *w);
 
 #endif

@@ -85,6 +85,12 @@ void options_budget(const struct daemon *d, struct budget_limits *o)
                                 .host_connections_max = (uint32_t)cfg->network_host_connections_max,
                                 .host_interval_ms = (uint32_t)cfg->network_host_connect_interval,
                                 .dials_per_second = (uint32_t)cfg->network_connects_per_second};
+    if (cfg->finder_enabled) {
+        o->connections_finder =
+            (uint32_t)((uint64_t)o->connections_max * (uint64_t)cfg->finder_connections / 1000);
+        if (o->connections_finder == 0)
+            o->connections_finder = 1;
+    }
     if (!cfg->monitor_enabled)
         return;
     o->connections_checks =

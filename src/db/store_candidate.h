@@ -12,6 +12,7 @@
 #include "core/network.h"
 #include "core/str.h"
 #include "nostr/hints.h"
+#include "nostr/types.h"
 
 /* One relay that one event mentions; distinct by (event, url).  Relays that are known already are
  * mentioned too. */
@@ -20,6 +21,7 @@ struct store_mention {
     struct str url; /* normal form, at most HINTS_URL_MAX bytes, ASCII */
     enum network network;
     enum hint_source source;
+    int32_t relay_id; /* that the event came from */
 };
 
 /* What a transaction counted of one (url, source): one row of the statement MENTIONS. */
@@ -31,6 +33,13 @@ struct store_mention_row {
     uint32_t events;                      /* how many inserted events mention it */
     int64_t authors[MENTION_AUTHORS_MAX]; /* a sample of distinct authors: the first eight bytes */
     uint32_t authors_n;                   /* of each public key, big-endian */
+    struct id32 event;                    /* one of these events */
+    int32_t relay_id;                     /* the relay that it came from; 0: not known */
 };
+
+/* Queues the statement MENTIONS for these rows, in the transaction that is open on the connection:
+ * one result comes.  Nothing is queued for n == 0.  Urls are copied before it returns. */
+struct conn;
+void store_mentions_send(struct conn *conn, const struct store_mention_row *rows, uint32_t n);
 
 #endif

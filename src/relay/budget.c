@@ -28,8 +28,10 @@ struct budget {
     struct host *buckets[BUCKETS];
 };
 
-static enum budget_user purse_of(enum budget_user user)
+static enum budget_user purse_of(const struct budget *b, enum budget_user user)
 {
+    if (user == BUDGET_FINDER)
+        return b->limits.connections_checks > 0 ? BUDGET_CHECKS : BUDGET_ARCHIVE;
     return user == BUDGET_PUBLISHING ? BUDGET_CHECKS : user;
 }
 
@@ -146,7 +148,7 @@ static void refill(struct budget *b, int64_t now_ms)
 
 static int64_t wait_for_token(struct budget *b, enum budget_user user, int64_t now_ms)
 {
-    enum budget_user purse = purse_of(user);
+    enum budget_user purse = purse_of(b, user);
     double rate = own_rate(b, purse);
 
     refill(b, now_ms);
@@ -158,7 +160,8 @@ static int64_t wait_for_token(struct budget *b, enum budget_user user, int64_t n
 bool budget_is_full(const struct budget *b, enum budget_user user)
 {
     uint32_t most = b->limits.connections_max, checks = b->limits.connections_checks;
-    uint32_t others = checks + b->limits.connections_publishing;
+    uint32_t finder = b->limits.connections_finder;
+    uint32_t others = checks + b->limits.connections_publishing + finder;
 
     if (budget_connections(b) >= most)
         return true;
@@ -166,6 +169,8 @@ bool budget_is_full(const struct budget *b, enum budget_user user)
         return b->connections[user] >= checks;
     if (user == BUDGET_PUBLISHING)
         return b->connections[user] >= b->limits.connections_publishing;
+    if (user == BUDGET_FINDER)
+        return b->connections[user] >= finder;
     return most > others && b->connections[user] >= most - others;
 }
 
@@ -198,7 +203,7 @@ int64_t budget_take(struct budget *b, enum budget_user user, const char *host, u
     h->connections += user == BUDGET_PUBLISHING ? 0 : n;
     h->dialling++;
     b->connections[user] += n;
-    b->tokens[purse_of(user)] -= n; /* below zero: the next one waits longer */
+    b->tokens[purse_of(b, user)] -= n; /* below zero: the next one waits longer */
     forget_idle(b, &h->next, now_ms);
     return 0;
 }

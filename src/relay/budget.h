@@ -14,18 +14,20 @@
 
 /* Who dials.  Each has a part that the others cannot take, so that none starves: of the connections
  * a fixed one; of the new ones a second archive and checks have one half each, and what one leaves
- * the other may have.  Publishing dials seldom and takes from the half of the checks.
+ * the other may have.  Publishing dials seldom and takes from the half of the checks; so does the
+ * finder, which looks at relays that nobody knows yet (without checks, from the archive's).
  *
  * Publishing keeps the interval of a host, but its connection stands beside those that the host may
  * have: a person has named the relay, an archive that follows it for ever must not keep the events
  * out, and a relay that takes an event slowly must not keep checks out. */
-enum budget_user { BUDGET_ARCHIVE, BUDGET_CHECKS, BUDGET_PUBLISHING, BUDGET_USERS };
+enum budget_user { BUDGET_ARCHIVE, BUDGET_CHECKS, BUDGET_PUBLISHING, BUDGET_FINDER, BUDGET_USERS };
 
 struct budget_limits {
     uint32_t connections_max;    /* all networks together */
     uint32_t connections_checks; /* of these: what checks may have, and the archive never takes; 0:
                                     nothing is checked */
     uint32_t connections_publishing; /* of these too: 0: nothing is published */
+    uint32_t connections_finder;     /* of these too: 0: nothing is looked for */
     uint32_t host_connections_max;
     uint32_t host_interval_ms; /* between two dials to one host */
     uint32_t dials_per_second; /* all hosts together: a token bucket of one second */

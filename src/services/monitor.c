@@ -109,6 +109,7 @@ void monitor_start(struct monitor *m)
     struct relay_url *url;
     bool more = !m->loaded;
 
+    m->again = m->loading; /* more relays have come while it reads */
     if (m->stopping || m->loading)
         return;
     url = malloc(sizeof(*url));

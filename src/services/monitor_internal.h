@@ -74,7 +74,7 @@ struct monitor {
     struct list dirty;
     struct writing *writing; /* a transaction is under way */
     int64_t written_ms, retry_ms, thinned_ms;
-    bool loading, loaded, stopping;
+    bool loading, loaded, again, stopping;
 };
 
 /* monitor.c */

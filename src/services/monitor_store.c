@@ -341,6 +341,8 @@ static void on_loaded(void *owner, const struct err *err)
     m->loading = false;
     if (err == NULL && !m->stopping)
         monitor_loaded(m);
+    if (m->again && !m->stopping)
+        monitor_start(m);
 }
 
 void monitor_load(struct monitor *m)

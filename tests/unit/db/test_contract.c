@@ -413,7 +413,8 @@ static void test_relays_are_inserted_by_hand(void **state)
         "22023");
     assert_string_equal(
         fixture_sql_error(
-            F, "INSERT INTO relay_candidates (url, network) VALUES (repeat('y', 29000), 'tor')"),
+            F, "INSERT INTO mention_new (url, network, domain, source, weight, day, mentions, "
+               "authors) VALUES (repeat('y', 29000), 'tor', '', 'text', 1, 1, 1, '')"),
         "23514");
 }
 

@@ -226,6 +226,41 @@ static void test_publishing(void **state)
     budget_free(b);
 }
 
+/* Looking for relays has a part of its own, and dials from the purse of the checks, or of the
+ * archive where nothing is checked. */
+static void test_finder(void **state)
+{
+    struct budget_limits shared = limits;
+    struct budget *b;
+
+    (void)state;
+    shared.connections_max = 6;
+    shared.connections_checks = 2;
+    shared.connections_finder = 2;
+    shared.dials_per_second = 8;
+    b = budget_new(&shared);
+    assert_int_equal(budget_take(b, BUDGET_FINDER, "a", 1, 1000), 0);
+    assert_int_equal(budget_take(b, BUDGET_FINDER, "b", 1, 1000), 0);
+    assert_true(budget_is_full(b, BUDGET_FINDER));
+    assert_false(budget_is_full(b, BUDGET_CHECKS));
+    assert_int_equal(budget_take(b, BUDGET_CHECKS, "c", 1, 1000), 0);
+    assert_int_equal(budget_take(b, BUDGET_CHECKS, "d", 1, 1000), 0);
+    assert_int_equal(budget_take(b, BUDGET_ARCHIVE, "e", 1, 1000), 0);
+    assert_int_equal(budget_take(b, BUDGET_ARCHIVE, "f", 1, 1000), 0);
+    assert_true(budget_is_full(b, BUDGET_ARCHIVE)); /* 6 without 2 and 2 */
+    budget_free(b);
+
+    shared.connections_checks = 0;
+    b = budget_new(&shared);
+    assert_int_equal(budget_take(b, BUDGET_FINDER, "a", 1, 1000), 0);
+    budget_free(b);
+
+    shared.connections_finder = 0;
+    b = budget_new(&shared);
+    assert_true(budget_take(b, BUDGET_FINDER, "a", 1, 1000) > 0);
+    budget_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_who_dials_alone_has_all_dials),
         cmocka_unit_test(test_one_dial_a_second_is_enough_for_both),
         cmocka_unit_test(test_publishing),
+        cmocka_unit_test(test_finder),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

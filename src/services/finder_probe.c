@@ -1,0 +1,207 @@
+/* One probe of one candidate, and what follows from it.  Reading order: beginning, the end. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/metrics.h"
+#include "net/net.h"
+#include "services/finder_internal.h"
+
+enum { HOST_PATIENCE_MS = 60 * 1000, HOST_BUSY_MS = 30 * 60 * 1000 };
+
+static void on_done(void *owner, const struct probe_report *report);
+
+/* What is dialled: wss:// where ws:// was mentioned, unless that has failed just now. */
+static bool wire_url(const struct found *c, struct relay_url *url)
+{
+    char text[URL_MAX + 2];
+
+    (void)snprintf(text, sizeof(text), "%s%s", c->as_wss ? "wss" : "",
+                   c->as_wss ? c->url + 2 : c->url);
+    return url_parse(str_z(text), &url_any_address, url) == URL_OK;
+}
+
+static void settled(struct found *c, enum candidate_state state, enum err_code error)
+{
+    (void)str_copy(c->outcome_error, sizeof(c->outcome_error),
+                   str_z(error == ERR_NONE ? "" : err_name(error)));
+    c->outcome.id = c->id;
+    c->outcome.state = state;
+    c->outcome.tries = c->tries;
+    c->outcome.error = c->outcome_error;
+    c->outcome.net = c->net;
+    finder_settle(c);
+}
+
+static void leave_pool(struct found *c)
+{
+    list_remove(&c->link);
+    c->finder->pool_n--;
+}
+
+/* Not now: it goes back as it was. */
+static void put_off(struct found *c, int64_t wait_ms)
+{
+    leave_pool(c);
+    c->outcome.next_at_ms = clock_wall_ms() + wait_ms;
+    settled(c, c->tries > 0 ? CANDIDATE_STATE_FAILED : CANDIDATE_STATE_NEW, ERR_NONE);
+}
+
+static int64_t take_share(struct found *c)
+{
+    const struct str keys[] = {{c->author, c->author_n}, str_z(c->domain), str_z(c->net)};
+    uint32_t n = strcmp(c->net, c->domain) == 0 ? 2 : 3;
+
+    return shares_take(c->finder->shares, keys, n, clock_wall_ms());
+}
+
+static uint32_t timeout_ms(const struct found *c)
+{
+    const struct finder_options *o = &c->finder->options;
+
+    return c->network == NETWORK_CLEARNET ? o->timeout_ms : o->timeout_overlay_ms;
+}
+
+int64_t found_begin(struct found *c)
+{
+    struct finder *f = c->finder;
+    struct relay_url *url = malloc(sizeof(*url));
+    int64_t mono = clock_mono_ms(), wait;
+
+    if (url == NULL)
+        abort();
+    if (!wire_url(c, url)) { /* the rules were made stricter since it was mentioned */
+        free(url);
+        leave_pool(c);
+        settled(c, CANDIDATE_STATE_DROPPED, ERR_URL);
+        return 0;
+    }
+    if (!c->charged && (wait = take_share(c)) > 0) {
+        free(url);
+        put_off(c, wait);
+        return 0;
+    }
+    c->charged = true;
+    wait = budget_take(f->parts.budget, BUDGET_FINDER, url->host, 1, mono);
+    if (wait > 0) {
+        free(url);
+        if (mono - c->taken_ms < HOST_PATIENCE_MS)
+            return wait;
+        put_off(c, HOST_BUSY_MS); /* others stay connected to its host */
+        return 0;
+    }
+    const struct probe_options options = {.parts = PROBE_OPEN | PROBE_READ,
+                                          .timeout_ms = timeout_ms(c)};
+    (void)str_copy(c->host, sizeof(c->host), str_z(url->host));
+    leave_pool(c);
+    list_add_tail(&f->running, &c->link);
+    f->running_n++;
+    f->probed++;
+    c->probe = probe_open(f->parts.net, url, &options, on_done, c);
+    free(url);
+    return 0;
+}
+
+/* Gives back all that it had. */
+static void end(struct found *c)
+{
+    struct finder *f = c->finder;
+    int64_t mono = clock_mono_ms();
+
+    budget_dialled(f->parts.budget, c->host, mono);
+    budget_release(f->parts.budget, BUDGET_FINDER, c->host, 1, mono);
+    f->running_n--;
+    list_remove(&c->link);
+    probe_close(c->probe);
+    c->probe = NULL;
+}
+
+void found_drop(struct found *c)
+{
+    end(c);
+    found_free(c);
+}
+
+/* Where a name led to is counted on that network's account, and known before the next probe. */
+static void learn_net(struct found *c, const char *address)
+{
+    char net[DOMAIN_SIZE];
+
+    if (address_net(address, net)[0] == '\0')
+        return;
+    if (strcmp(net, c->net) != 0 && strcmp(net, c->domain) != 0)
+        shares_charge(c->finder->shares, str_z(net), clock_wall_ms());
+    (void)str_copy(c->net, sizeof(c->net), str_z(net));
+}
+
+static void promote(struct found *c)
+{
+    struct finder *f = c->finder;
+
+    f->promoted++;
+    metrics.candidates_promoted_total[0]++;
+    if (c->as_wss) { /* it is that relay */
+        struct relay_url *url = malloc(sizeof(*url));
+        if (url == NULL)
+            abort();
+        if (wire_url(c, url))
+            c->outcome_url = strdup(url->text);
+        free(url);
+    }
+    c->outcome.url = c->outcome_url;
+    c->outcome.network = c->network;
+    log_info("finder", "a relay: %s", c->outcome_url != NULL ? c->outcome_url : c->url);
+    settled(c, CANDIDATE_STATE_PROMOTED, ERR_NONE);
+}
+
+/* Nobody answers as wss://: as it was mentioned. */
+static void try_plain(struct found *c)
+{
+    struct finder *f = c->finder;
+
+    c->as_wss = false;
+    c->not_before_ms = clock_mono_ms();
+    list_add_tail(&f->pool, &c->link);
+    f->pool_n++;
+}
+
+static void on_done(void *owner, const struct probe_report *report)
+{
+    struct found *c = owner;
+    struct finder *f = c->finder;
+    enum err_code error = report->error;
+    bool openable = report->openable == PROBE_YES;
+    bool answers = openable && report->readable != PROBE_UNTESTED;
+    uint32_t tries = c->tries;
+    int64_t next;
+    enum candidate_verdict verdict =
+        candidate_settle(openable && (answers || error != ERR_NONE), error, (uint32_t)c->id,
+                         clock_wall_ms(), &f->options.limits, &tries, &next);
+
+    metrics.candidate_probes_total[0]++;
+    learn_net(c, report->address);
+    end(c);
+    if (c->as_wss && (verdict == CANDIDATE_FAILED || verdict == CANDIDATE_DROPPED)) {
+        try_plain(c);
+        return;
+    }
+    c->tries = tries;
+    c->outcome.next_at_ms = next;
+    c->outcome.probed_at_ms = clock_wall_ms();
+    switch (verdict) {
+    case CANDIDATE_PROMOTED:
+        promote(c);
+        break;
+    case CANDIDATE_DROPPED:
+        settled(c, CANDIDATE_STATE_DROPPED, error);
+        break;
+    case CANDIDATE_INNOCENT:
+        settled(c, tries > 0 ? CANDIDATE_STATE_FAILED : CANDIDATE_STATE_NEW, error);
+        break;
+    case CANDIDATE_FAILED:
+        settled(c, CANDIDATE_STATE_FAILED, error);
+        break;
+    }
+}

@@ -1,0 +1,109 @@
+"""From what is mentioned to relays, over a farm: who is found, who is not, and that a spammer waits for himself."""
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from conftest import World
+from world.archive import Archive
+from world.daemon import Daemon
+from world.farm import Relay
+from world.process import until
+
+SOME = {"cap": 50, "data": [{"mint": {"n": 20, "seed": 700}}]}
+
+
+def finding(world: World, *relays: Relay | str, **keys: Any) -> Daemon:
+    daemon = world.daemon(*relays)
+    daemon.set("finder", **{"enabled": "true", "share": "100%", "timeout": "3s", "retry_min": "1s", "retry_max": "1s", "tries": 2,
+                            **keys})
+    return daemon
+
+
+def mention(archive: Archive, url: str, domain: str = "", author: str = "", source: str = "relay_list", relay: int | None = None) -> None:
+    """As the transaction that stores an event does it."""
+    archive.execute("INSERT INTO mention_new (url, network, domain, source, weight, day, mentions, authors, relay_id) "
+                    "VALUES (%s, 'clearnet', %s, %s, 10, 20000, 1, decode(%s, 'hex'), %s)",
+                    url, domain or url, source, author, relay)
+
+
+def state(archive: Archive, url: str) -> tuple[Any, ...]:
+    return next(iter(archive.query("SELECT state, error FROM candidate WHERE url = %s", url)), ())
+
+
+def test_what_is_mentioned_becomes_a_relay_and_is_archived(world: World) -> None:
+    known, found, down = world.farm.add(SOME, {**SOME, "data": [{"mint": {"n": 30, "seed": 701}}]}, {**SOME, "down": True})
+    daemon = finding(world, known)
+    daemon.set("monitor", enabled="true", interval_clearnet="1h", timeout_max="3s", timeout_min="2s")
+    daemon.start()
+    archive = daemon.archive()
+    mention(archive, found.url, author="0102030405060708", relay=1)
+    mention(archive, found.url, author="0102030405060709", source="text")
+    mention(archive, down.url, author="0102030405060708")
+    daemon.complete([known, found])
+    assert state(archive, found.url) == ("promoted", "")
+    assert archive.query("SELECT source, mentions FROM relay_provenance WHERE url = %s ORDER BY 1", found.url) == [
+        ("relay_list", 1), ("text", 1)]
+    assert archive.query("SELECT relay_url, mentions_url FROM relay_neighbourhood WHERE mentions_url = %s", found.url) == [
+        (known.url, found.url)]
+    until(lambda: state(archive, down.url)[:1] == ("dropped",), 30, "nobody answers", daemon.alive)
+    assert archive.query("SELECT url, tries, mentions, authors FROM relay_candidates") == [(down.url, 2, 1, 1)]
+    daemon.stop()
+
+
+def test_a_relay_is_one_whatever_its_scheme(world: World) -> None:
+    """ws:// that answers as wss:// is that relay."""
+    relay, = world.farm.add(SOME)
+    daemon = finding(world)
+    daemon.set("network", tls_ca_file=world.farm.ca)
+    daemon.start()
+    archive = daemon.archive()
+    mention(archive, relay.wss.replace("wss://", "ws://"))
+    until(lambda: archive.value("SELECT count(*) FROM relays") == 1, 30, "it is found", daemon.alive)
+    assert archive.value("SELECT url FROM relays") == relay.wss
+    assert state(archive, relay.wss.replace("wss://", "ws://")) == ("dropped", "merged")
+    daemon.stop()
+
+
+def test_a_spammer_waits_for_himself(world: World) -> None:
+    """2,000 URLs of one author and 2,000 of one domain, all before the one that is a relay."""
+    relay, = world.farm.add(SOME)
+    daemon = finding(world, share="2%", probes_per_hour=1000, share_rows=100)
+    daemon.set("synchronizer", enabled="false")
+    daemon.start()
+    archive = daemon.archive()
+    archive.execute("INSERT INTO mention_new (url, network, domain, source, weight, day, mentions, authors) "
+                    "SELECT 'wss://s' || i || '.spam.net', 'clearnet', CASE WHEN i > 2000 THEN 'spam.net' ELSE 's' || i END, "
+                    "'relay_list', 10, 20000, 9, CASE WHEN i > 2000 THEN int8send(i) ELSE '\\xffffffffffffffff' END "
+                    "FROM generate_series(1, 4000) i")
+    mention(archive, relay.url, author="0102030405060708", source="text")
+    until(lambda: state(archive, relay.url)[:1] == ("promoted",), 30, "it is found all the same", daemon.alive)
+    until(lambda: archive.value("SELECT count(*) FROM candidate WHERE state IN ('new', 'failed') AND next_at_ms > 0") >= 100, 30,
+          "the shares of the hour are used up", daemon.alive)
+    assert archive.value("SELECT count(*) FROM candidate WHERE url LIKE '%%spam.net'") == 200
+    assert archive.value("SELECT refused FROM candidate_share WHERE what = 'all'") == 3800
+    probed = archive.value("SELECT count(*) FROM candidate WHERE probed_at_ms > 0 AND url LIKE '%%spam.net'")
+    assert probed <= 2 * 20 * 2, "twenty of each in an hour, if a new one has not just begun"
+    daemon.stop()
+
+
+def test_a_crash_loses_and_doubles_nothing(world: World) -> None:
+    relay, = world.farm.add(SOME)
+    daemon = finding(world)
+    daemon.start()
+    archive = daemon.archive()
+    n = 0
+    for i in range(3):
+        archive.execute("INSERT INTO mention_new (url, network, domain, source, weight, day, mentions, authors) "
+                        "SELECT u, 'clearnet', u, 'text', 1, 20000, 1, int8send(k) FROM generate_series(1, 50) k, "
+                        "unnest(ARRAY[%s, 'wss://x' || k || '.net']) u", relay.url)
+        n += 50
+        time.sleep(0.3 * i)
+        daemon.kill()
+        daemon.start()
+        archive = daemon.archive()
+    until(lambda: archive.value("SELECT count(*) FROM mention_new") == 0, 30, "all is counted", daemon.alive)
+    assert archive.value("SELECT mentions FROM candidate WHERE url = %s", relay.url) == n
+    assert archive.value("SELECT sum(mentions) FROM candidate_mention") == 2 * n
+    until(lambda: state(archive, relay.url)[:1] == ("promoted",), 30, "and it is found", daemon.alive)
+    daemon.stop()

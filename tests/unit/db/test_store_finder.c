@@ -1,0 +1,342 @@
+/* Mentions as they are counted, shares that nobody exceeds, who is handed out to be probed, and
+ * what becomes of a candidate. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cluster_fixture.h"
+#include "db/store_finder.h"
+
+enum { SHARE = 10, ROWS = 60, TAKEN_MAX = 64, DAY_MS = 86400000 };
+
+static struct fixture fixture;
+#define F (&fixture)
+
+static int setup(void **state)
+{
+    (void)state;
+    fixture_open(F, true);
+    fixture_relays(F, 3);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fixture_close(F);
+    return 0;
+}
+
+static int64_t number(const char *sql)
+{
+    return atoll(fixture_sql(F, "%s", sql));
+}
+
+struct ended {
+    bool done;
+    enum err_code code;
+    int64_t n;
+    char url[TAKEN_MAX][80];
+    struct store_candidate taken[TAKEN_MAX];
+    struct store_candidate_stats stats;
+};
+
+static void on_done(void *owner, const struct err *err)
+{
+    struct ended *e = owner;
+
+    e->done = true;
+    e->code = err != NULL ? err->code : ERR_NONE;
+    if (err != NULL)
+        print_message("%s\n", err->detail);
+}
+
+static void on_counted(void *owner, int64_t n, const struct err *err)
+{
+    ((struct ended *)owner)->n = n;
+    on_done(owner, err);
+}
+
+static void on_row(void *owner, const struct store_candidate *row)
+{
+    struct ended *e = owner;
+
+    assert_true(e->n < TAKEN_MAX);
+    (void)str_copy(e->url[e->n], sizeof(e->url[0]), row->url);
+    e->taken[e->n++] = *row;
+}
+
+static void on_stats(void *owner, const struct store_candidate_stats *stats, const struct err *err)
+{
+    ((struct ended *)owner)->stats = *stats;
+    on_done(owner, err);
+}
+
+static void mention(const char *url, enum hint_source source, uint32_t events, int64_t author,
+                    int32_t relay_id)
+{
+    struct ended e = {0};
+    struct store_mention_row row = {.url = str_z(url),
+                                    .source = source,
+                                    .events = events,
+                                    .authors = {author},
+                                    .authors_n = author != 0,
+                                    .relay_id = relay_id};
+
+    row.event.b[0] = 0xab;
+    store_mentions_add(F->db, &row, 1, on_done, &e);
+    fixture_run(F, &e.done, "store_mentions_add");
+    assert_int_equal(e.code, ERR_NONE);
+}
+
+static int64_t fold(void)
+{
+    struct ended e = {0};
+
+    store_mentions_fold(F->db, 1000, SHARE, ROWS, on_counted, &e);
+    fixture_run(F, &e.done, "store_mentions_fold");
+    assert_int_equal(e.code, ERR_NONE);
+    return e.n;
+}
+
+static void take(struct ended *e, int64_t now_ms, uint32_t most)
+{
+    const bool networks[NETWORK__COUNT] = {[NETWORK_CLEARNET] = true};
+
+    *e = (struct ended){0};
+    store_candidates_take(F->db, networks, now_ms, 60000, most, on_row, on_done, e);
+    fixture_run(F, &e->done, "store_candidates_take");
+    assert_int_equal(e->code, ERR_NONE);
+}
+
+static void save(const struct store_probed *rows, uint32_t n)
+{
+    struct ended e = {0};
+
+    store_candidates_save(F->db, rows, n, on_done, &e);
+    fixture_run(F, &e.done, "store_candidates_save");
+    assert_int_equal(e.code, ERR_NONE);
+}
+
+static bool has(const struct ended *e, const char *url)
+{
+    for (int64_t i = 0; i < e->n; i++)
+        if (strcmp(e->url[i], url) == 0)
+            return true;
+    return false;
+}
+
+/* Counters, not rows: by source and day, with authors that are counted once each. */
+static void test_counted(void **state)
+{
+    (void)state;
+    mention("wss://a.example.com", HINT_RELAY_LIST, 3, 0x0102030405060708, 1);
+    mention("wss://a.example.com", HINT_TEXT, 2, 0x0102030405060708, 2);
+    mention("wss://a.example.com", HINT_TEXT, 1, -2, 2);
+    mention("wss://relay1.example", HINT_POINTER, 7, -2, 2);
+    assert_int_equal(fold(), 4);
+    assert_int_equal(fold(), 0);
+    mention("wss://a.example.com", HINT_TEXT, 1, 5, 0);
+    assert_int_equal(fold(), 1);
+    assert_int_equal(number("SELECT count(*) FROM mention_new"), 0);
+    assert_int_equal(
+        number("SELECT mentions FROM relay_candidates WHERE url = 'wss://a.example.com'"), 7);
+    assert_int_equal(
+        number("SELECT authors FROM relay_candidates WHERE url = 'wss://a.example.com'"), 3);
+    assert_int_equal(
+        number("SELECT count(*) FROM candidate_mention JOIN candidate USING (candidate_id)"
+               " WHERE url = 'wss://a.example.com'"),
+        2);
+    assert_string_equal(
+        fixture_sql(
+            F, "SELECT encode(authors, 'hex') FROM candidate_mention WHERE source = 'relay_list'"),
+        "0102030405060708");
+    assert_int_equal(number("SELECT mentions FROM relay_provenance WHERE source = 'text'"), 4);
+    assert_string_equal(fixture_sql(F, "SELECT first_source || first_relay FROM relay_candidates"),
+                        "relay_listwss://relay1.example");
+    /* A relay is counted and is no candidate. */
+    assert_int_equal(number("SELECT count(*) FROM relay_candidates"), 1);
+    assert_int_equal(
+        number("SELECT mentions FROM relay_provenance WHERE url = 'wss://relay1.example'"), 7);
+    assert_int_equal(
+        number(
+            "SELECT count(*) FROM relay_neighbourhood WHERE mentions_url = 'wss://a.example.com'"),
+        2);
+    assert_int_equal(number("SELECT found FROM candidates_growth"), 2);
+    assert_int_equal(number("SELECT candidates FROM candidates_by_state WHERE state = 'promoted'"),
+                     1);
+}
+
+/* One author with many domains, one domain with many authors: each gets its share of rows; another
+ * author's mention of a refused one is welcome. */
+static void test_shares(void **state)
+{
+    char url[64];
+
+    (void)state;
+    for (int i = 0; i < 25; i++) {
+        (void)snprintf(url, sizeof(url), "wss://r.s%02d.com", i);
+        mention(url, HINT_TEXT, 1, 77, 0);
+        (void)snprintf(url, sizeof(url), "wss://r%02d.spam.org", i);
+        mention(url, HINT_TEXT, 1, 1000 + i, 0);
+        (void)snprintf(url, sizeof(url), "wss://192.0.2.%d", i);
+        mention(url, HINT_TEXT, 1, 2000 + i, 0);
+    }
+    (void)fold();
+    assert_int_equal(number("SELECT count(*) FROM candidate WHERE url LIKE 'wss://r.s%'"), SHARE);
+    assert_int_equal(number("SELECT count(*) FROM candidate WHERE domain = 'spam.org'"), SHARE);
+    assert_int_equal(number("SELECT count(*) FROM candidate WHERE domain = '192.0.2.0/24'"), SHARE);
+    assert_int_equal(number("SELECT refused FROM candidate_share WHERE what = 'all'"),
+                     3 * (25 - SHARE));
+    mention("wss://r.s24.com", HINT_TEXT, 1, 77, 0);
+    mention("wss://r.s24.com", HINT_TEXT, 1, 78, 0);
+    (void)fold();
+    assert_int_equal(number("SELECT count(*) FROM candidate WHERE url = 'wss://r.s24.com'"), 1);
+    /* Accounts are what the rows say. */
+    assert_int_equal(number("SELECT rows FROM candidate_share WHERE what = 'all'"),
+                     number("SELECT count(*) FROM candidate WHERE state <> 'promoted'"));
+    fixture_sql(F, "DELETE FROM candidate WHERE domain = 'spam.org'");
+    assert_int_equal(number("SELECT rows FROM candidate_share WHERE key = 'spam.org'"), 0);
+    assert_int_equal(number("SELECT rows FROM candidate_share WHERE what = 'all'"),
+                     number("SELECT count(*) FROM candidate WHERE state <> 'promoted'"));
+}
+
+/* Everybody in turn: whoever mentions one is not behind the second of whoever mentions many. */
+static void test_taken(void **state)
+{
+    struct ended e;
+    int64_t now = 1000 * (int64_t)DAY_MS;
+
+    (void)state;
+    mention("ws://abcdefghij.onion", HINT_RELAY_LIST, 1, 500, 0);
+    mention("wss://lonely.net", HINT_TEXT, 1, 501, 0);
+    (void)fold();
+    fixture_sql(F, "UPDATE candidate SET network = 'tor' WHERE url LIKE '%%onion'");
+    take(&e, now, 14);
+    assert_int_equal(e.n, 14);
+    assert_true(has(&e, "wss://a.example.com"));
+    assert_true(has(&e, "wss://lonely.net"));
+    assert_false(has(&e, "wss://relay1.example"));
+    take(&e, now, TAKEN_MAX);
+    assert_false(has(&e, "wss://lonely.net")); /* it is being probed */
+    assert_false(has(&e, "ws://abcdefghij.onion"));
+    take(&e, now + 60001, TAKEN_MAX); /* nothing was said: again */
+    assert_true(has(&e, "wss://lonely.net"));
+    assert_int_equal(number("SELECT count(*) FROM candidate WHERE state = 'probing'"), e.n);
+    e = (struct ended){0};
+    store_candidates_release(F->db, on_done, &e); /* the next run has begun */
+    fixture_run(F, &e.done, "store_candidates_release");
+    take(&e, now + 60002, TAKEN_MAX);
+    assert_true(has(&e, "wss://lonely.net"));
+}
+
+static int32_t id_of(const char *url)
+{
+    return atoi(fixture_sql(F, "SELECT candidate_id FROM candidate WHERE url = '%s'", url));
+}
+
+static void test_saved(void **state)
+{
+    struct ended e;
+    int64_t now = 2000 * (int64_t)DAY_MS;
+
+    (void)state;
+    mention("ws://plain.net", HINT_TEXT, 1, 502, 0);
+    mention("ws://other.net", HINT_TEXT, 1, 503, 0);
+    (void)fold();
+    const struct store_probed rows[] = {
+        {.id = id_of("wss://a.example.com"),
+         .state = CANDIDATE_STATE_PROMOTED,
+         .error = "",
+         .net = "192.0.2.0/24"},
+        {.id = id_of("wss://lonely.net"),
+         .state = CANDIDATE_STATE_DROPPED,
+         .tries = 5,
+         .next_at_ms = now + 5,
+         .probed_at_ms = (number("SELECT extract(epoch FROM now())::int8") + 1000) * 1000,
+         .error = "timeout",
+         .net = ""},
+        {.id = id_of("ws://plain.net"),
+         .state = CANDIDATE_STATE_PROMOTED,
+         .error = "",
+         .net = "",
+         .url = "wss://plain.net"},
+        {.id = id_of("wss://r.s24.com"), .state = CANDIDATE_STATE_DENIED, .error = "", .net = ""}};
+    save(rows, 4);
+    save(rows, 4); /* a repeated transaction changes nothing */
+    assert_int_equal(
+        number(
+            "SELECT count(*) FROM relays WHERE url IN ('wss://a.example.com', 'wss://plain.net')"),
+        2);
+    assert_int_equal(number("SELECT count(*) FROM relays"), 5);
+    assert_string_equal(
+        fixture_sql(F, "SELECT state || error FROM candidate WHERE url = 'ws://plain.net'"),
+        "droppedmerged");
+    assert_int_equal(number("SELECT rows FROM candidate_share WHERE what = 'all'"),
+                     number("SELECT count(*) FROM candidate WHERE state <> 'promoted'"));
+
+    /* Dropped and denied ones stay away; a dropped one that is mentioned later comes back. */
+    fixture_sql(F, "INSERT INTO relays (url, network) VALUES ('wss://other.net', 'clearnet')");
+    take(&e, now + 10, TAKEN_MAX);
+    assert_false(has(&e, "wss://lonely.net"));
+    assert_false(has(&e, "wss://r.s24.com"));
+    assert_false(has(&e, "ws://plain.net"));
+    assert_false(has(&e, "ws://other.net")); /* it is known under wss */
+    fixture_sql(
+        F,
+        "UPDATE candidate SET last_seen = probed_at_ms / 1000 + 1 WHERE url = 'wss://lonely.net'");
+    take(&e, now + 20, TAKEN_MAX);
+    assert_true(has(&e, "wss://lonely.net"));
+
+    /* A relay that a person deletes is not promoted again at once. */
+    fixture_sql(F, "DELETE FROM relays WHERE url = 'wss://a.example.com'");
+    assert_string_equal(
+        fixture_sql(F, "SELECT state FROM relay_candidates WHERE url = 'wss://a.example.com'"),
+        "dropped");
+
+    struct ended s = {0};
+    store_candidates_stats(F->db, on_stats, &s);
+    fixture_run(F, &s.done, "store_candidates_stats");
+    assert_int_equal(s.stats.in[CANDIDATE_STATE_DENIED], 1);
+    assert_int_equal(s.stats.in[CANDIDATE_STATE_DROPPED], 3);
+    assert_int_equal(s.stats.refused,
+                     number("SELECT refused FROM candidate_share WHERE what = 'all'"));
+}
+
+/* When it is full nothing new is taken, and what was given up makes room. */
+static void test_full(void **state)
+{
+    struct ended e = {0};
+    char url[64];
+
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        (void)snprintf(url, sizeof(url), "wss://full%d.net", i);
+        mention(url, HINT_TEXT, 1, 9000 + i, 0);
+    }
+    (void)fold();
+    assert_int_equal(number("SELECT rows FROM candidate_share WHERE what = 'all'"), ROWS);
+    assert_int_equal(number("SELECT count(*) FROM candidate WHERE state <> 'promoted'"), ROWS);
+    store_candidates_tidy(F->db, ROWS, 4, on_counted, &e);
+    fixture_run(F, &e.done, "store_candidates_tidy");
+    assert_int_equal(e.n, 4);
+    assert_int_equal(number("SELECT count(*) FROM candidate WHERE state = 'dropped'"), 0);
+    assert_int_equal(number("SELECT count(*) FROM candidate WHERE state = 'denied'"), 1);
+    assert_int_equal(number("SELECT rows FROM candidate_share WHERE what = 'all'"), ROWS - 4);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_counted), cmocka_unit_test(test_shares), cmocka_unit_test(test_taken),
+        cmocka_unit_test(test_saved),   cmocka_unit_test(test_full),
+    };
+
+    if (!fixture_drop_root())
+        return 77;
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
