@@ -80,18 +80,20 @@ static void options_publisher(struct daemon *d, struct publisher_options *o)
 {
     const struct config *cfg = d->cfg;
     unsigned parts = parts_of(cfg->monitor_compute) & parts_of(cfg->monitor_publish);
+    int64_t often = cfg->publisher_interval > cfg->monitor_interval_clearnet
+                        ? cfg->publisher_interval
+                        : cfg->monitor_interval_clearnet; /* what is due waits for a check */
     struct str word;
 
     if (d->geo == NULL)
         parts &= ~(unsigned)PROBE_GEO;
-    *o =
-        (struct publisher_options){.interval_ms = cfg->publisher_interval,
-                                   .retry_max_ms = cfg->publisher_retry_max,
-                                   .monitor = {.frequency_s = cfg->monitor_interval_clearnet / 1000,
-                                               .timeout_ms = cfg->monitor_timeout_max,
-                                               .checks = d->check_names,
-                                               .checks_n = check_names(parts, d->check_names),
-                                               .geohash = ""}};
+    *o = (struct publisher_options){.interval_ms = cfg->publisher_interval,
+                                    .retry_max_ms = cfg->publisher_retry_max,
+                                    .monitor = {.frequency_s = often / 1000,
+                                                .timeout_ms = cfg->monitor_timeout_max,
+                                                .checks = d->check_names,
+                                                .checks_n = check_names(parts, d->check_names),
+                                                .geohash = ""}};
     (void)publisher_kinds_parse(cfg->publisher_kinds, &o->kinds, &word);
     (void)str_copy(o->name, sizeof(o->name), str_z(cfg->publisher_name));
     (void)str_copy(o->about, sizeof(o->about), str_z(cfg->publisher_about));

@@ -99,12 +99,31 @@ static void add_requirement(struct tags *t, const char *name, int8_t value)
 }
 
 /* Words of strangers: few, short, on one line. */
-static void add_words(struct tags *t, const char *name, const struct str *words, uint32_t n,
-                      const char *third)
+static void add_words(struct tags *t, const char *name, const struct str *words, uint32_t n)
 {
     for (uint32_t i = 0; i < n && i < NIP66_TOPICS_MAX; i++)
         if (words[i].n > 0 && words[i].n <= NIP66_TOPIC_BYTES_MAX)
-            add(t, name, words[i], third);
+            add(t, name, words[i], NULL);
+}
+
+/* Of a language tag (`pt-BR`, RFC 5646) what ISO 639-1 knows: a first part of two letters.  Each
+ * language once; `*` and names of three letters have no place in that namespace. */
+static void add_languages(struct tags *t, const struct str *tags, uint32_t n)
+{
+    const uint32_t first = t->tags_n;
+    char code[2];
+
+    for (uint32_t i = 0; i < n && i < NIP66_TOPICS_MAX; i++) {
+        bool known = tags[i].n == 2 || (tags[i].n > 2 && tags[i].p[2] == '-');
+        for (uint32_t j = 0; known && j < 2; j++) {
+            code[j] = (char)(tags[i].p[j] | 0x20); /* lower case, if it is a letter */
+            known = code[j] >= 'a' && code[j] <= 'z';
+        }
+        for (uint32_t j = first; known && j < t->tags_n; j++)
+            known = !str_eq(t->elements[t->start[j] + 1], (struct str){code, 2});
+        if (known)
+            add(t, "l", (struct str){code, 2}, "ISO-639-1");
+    }
 }
 
 void nip66_relay(const struct nip66_relay *r, int64_t created_at, struct arena *arena,
@@ -120,12 +139,12 @@ void nip66_relay(const struct nip66_relay *r, int64_t created_at, struct arena *
     add_requirement(t, "writes", r->writes);
     add_requirement(t, "pow", r->pow);
     add_requirement(t, "payment", r->payment);
-    add_words(t, "t", r->topics, r->topics_n, NULL);
+    add_words(t, "t", r->topics, r->topics_n);
     if (r->geohash[0] != '\0')
         add(t, "g", str_z(r->geohash), NULL);
     if (r->country[0] != '\0')
         add(t, "l", str_z(r->country), "ISO-3166-1");
-    add_words(t, "l", r->languages, r->languages_n, "ISO-639-1");
+    add_languages(t, r->languages, r->languages_n);
     add_rtt(t, "rtt-open", r->rtt_open);
     add_rtt(t, "rtt-read", r->rtt_read);
     add_rtt(t, "rtt-write", r->rtt_write);

@@ -234,7 +234,7 @@ def test_what_is_published_is_taken_and_verified_by_others(world: World) -> None
     foreign = world.node("third-party-relay/serve.js", str(world.home / "empty.jsonl"))
     to = f"ws://127.9.0.1:{foreign.ready['port']}"
     document = {"name": "one", "supported_nips": [1, 11, 9], "limitation": {"auth_required": False, "payment_required": False,
-                "restricted_writes": True, "min_pow_difficulty": 0}, "tags": ["cats", "dogs"], "language_tags": ["en"]}
+                "restricted_writes": True, "min_pow_difficulty": 0}, "tags": ["cats", "dogs"], "language_tags": ["en-419", "*"]}
     good, gone = world.farm.add({**TO_BE_FOUND, "nip11": document}, {"down": True})
     daemon = monitored(world, good, gone, interval_clearnet="2s")
     secret_file(world, daemon)
@@ -262,7 +262,7 @@ def test_what_is_published_is_taken_and_verified_by_others(world: World) -> None
     assert {t[0] for t in events[30166]["tags"] if t[0].startswith("rtt-")} >= {"rtt-open", "rtt-read"}
     assert all(len(t) == 2 and t[1].isdigit() for t in events[30166]["tags"] if t[0].startswith("rtt-"))
     assert json.loads(events[30166]["content"]) == document
-    assert ["frequency", "2"] in events[10166]["tags"] and ["timeout", "3000"] in events[10166]["tags"]
+    assert ["frequency", "86400"] in events[10166]["tags"] and ["timeout", "3000"] in events[10166]["tags"]
     assert {t[1] for t in events[10166]["tags"] if t[0] == "c"} == {"open", "read", "write", "auth", "nip11", "dns", "ssl"}
     assert json.loads(events[0]["content"])["name"] == "farm monitor"
     assert events[10002]["tags"] == [["r", to + "/", "write"]]

@@ -44,7 +44,7 @@ void nip66_relay(const struct nip66_relay *r, int64_t created_at, struct arena *
                  struct event_draft *draft);
 
 struct nip66_monitor {
-    int64_t frequency_s;       /* how often each relay is checked */
+    int64_t frequency_s;       /* each relay that answers is published at least so often */
     int64_t timeout_ms;        /* of a whole check; 0: not said */
     const char *const *checks; /* "open", "read", "write", "nip11", .. */
     uint32_t checks_n;

@@ -134,6 +134,23 @@ static void test_too_much_is_left_out(void **state)
     assert_int_equal(t, NIP66_TOPICS_MAX / 2);
 }
 
+static void test_languages_are_those_of_the_namespace(void **state)
+{
+    const struct str languages[] = {STR("en-419"), STR("EN"), STR("pt"), STR("*"),      STR("deu"),
+                                    STR("i-x"),    STR(""),   STR("d1"), STR("fr-CA-x")};
+    struct nip66_relay r = nothing;
+    struct event_draft d;
+
+    (void)state;
+    r.country = "PT"; /* the same letters in another namespace are something else */
+    r.languages = languages;
+    r.languages_n = sizeof(languages) / sizeof(languages[0]);
+    nip66_relay(&r, 1, &arena, &d);
+    assert_tags(&d, "[[\"d\",\"ws://x.onion/\"],[\"n\",\"tor\"],[\"l\",\"PT\",\"ISO-3166-1\"],"
+                    "[\"l\",\"en\",\"ISO-639-1\"],[\"l\",\"pt\",\"ISO-639-1\"],"
+                    "[\"l\",\"fr\",\"ISO-639-1\"]]");
+}
+
 static void test_round_trips_are_no_news(void **state)
 {
     struct nip66_relay r = nothing;
@@ -188,6 +205,7 @@ int main(void)
         cmocka_unit_test(test_a_relay_with_all_that_can_be_known),
         cmocka_unit_test(test_what_is_not_known_makes_no_tag),
         cmocka_unit_test(test_too_much_is_left_out),
+        cmocka_unit_test(test_languages_are_those_of_the_namespace),
         cmocka_unit_test(test_round_trips_are_no_news),
         cmocka_unit_test(test_the_monitors_own_kinds),
     };
