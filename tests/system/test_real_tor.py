@@ -6,6 +6,7 @@ about a minute for its first consensus, the service another half for its descrip
 """
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from conftest import World
+from test_check import Checker
 from test_real import by_id, real_events
 from world.archive import wanted
 from world.process import as_unprivileged, give, until
@@ -180,6 +182,17 @@ def test_a_relay_behind_a_real_onion_service(world: World, relay: Node) -> None:
     until(lambda: daemon.status()["relays"]["by_state"]["live"] == 1, 120, "it is followed live", daemon.alive)
     say("followed live")
     assert not [q for q in world.farm.questions() if "onion" in q["name"]], "no onion name ever meets DNS"
+
+    # One look, without the daemon: is there a way into Tor, and how is the relay?
+    checker = Checker(world, proxy_tor=f"127.0.0.1:{network.socks}", overlay_timeout="60s")
+    way = checker.run("--proxy", "--json")
+    assert way.returncode == 0 and json.loads(way.stdout)["verdict"] == "ok", way.stdout + way.stderr
+    say(f"check --proxy: {way.stdout.strip()}")
+    report = checker.report(url, timeout=50)
+    assert report["network"] == "tor" and report["openable"] is report["readable"] is True and report["error"] is None, report
+    assert report["us"]["proxy"] > 0 and report["us"]["dns"] is report["address"] is report["tls"] is None
+    say(f"check: open {report['us']['open'] // 1000} ms, read {report['us']['read'] // 1000} ms")
+    assert not [q for q in world.farm.questions() if "onion" in q["name"]], "neither does a check's"
 
     # Tor goes and comes back: the relay waits for it, is not blamed, and is read again.
     network.client.stop()
