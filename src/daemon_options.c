@@ -57,6 +57,7 @@ void options_ingest(const struct daemon *d, struct ingest_options *o)
                                  .batch_events = (uint32_t)d->cfg->database_batch_events,
                                  .batch_age_ms = (uint32_t)d->cfg->database_batch_age,
                                  .keep_ephemeral = d->cfg->archive_ephemeral,
+                                 .note_hints = d->cfg->finder_enabled,
                                  .filters = (const struct filter_spec *const *)d->filters,
                                  .filters_n = d->filters_n};
 }

@@ -5,6 +5,9 @@
  *        what is excluded?
  *     2  the rest: events, sightings, what they prove, COMMIT
  *
+ * Where events mention relays, these go in an exchange of their own before 2: mentions count when
+ * their event was inserted here.
+ *
  * When the server refuses a value in 2, all is rolled back and begun anew in the careful way:
  * events go in by halves, each behind a savepoint, until the rows are alone that it cannot take;
  * they are set aside and the rest is written as ever. */
@@ -45,15 +48,18 @@ static bool write_send(struct op *base, struct conn *conn)
         return false;
     case WRITE_EVENTS:
         op->now = op->ranges[--op->ranges_n];
-        query_plain(op, conn, "SAVEPOINT s");
+        if (op->careful)
+            query_plain(op, conn, "SAVEPOINT s");
         write_send_events(op, conn);
-        query_plain(op, conn, "RELEASE SAVEPOINT s");
+        if (op->careful)
+            query_plain(op, conn, "RELEASE SAVEPOINT s");
         return false;
     case WRITE_REST:
-        if (!op->careful) {
+        if (!op->events_apart) {
             op->now = (struct range){0, op->w->events_n};
             write_send_events(op, conn);
         }
+        write_send_mentions(op, conn);
         write_send_notes(op, conn);
         write_send_sightings(op, conn);
         write_send_spans(op, conn);
@@ -120,11 +126,20 @@ static void write_result(struct op *base, int step, const struct result *res)
     }
 }
 
+static bool any_to_write(const struct write *op)
+{
+    for (uint32_t i = 0; i < op->w->events_n; i++)
+        if (!write_excluded(&op->w->events[i]))
+            return true;
+    return false;
+}
+
 /* Everything was asked. */
 static enum op_next begin_writing(struct write *op)
 {
     op->phase = WRITE_REST;
-    if (op->careful && op->w->events_n > 0) {
+    op->events_apart = op->careful || op->w->mentions_n > 0;
+    if (op->events_apart && any_to_write(op)) {
         op->phase = WRITE_EVENTS;
         push_range(op, 0, op->w->events_n);
     }
@@ -178,7 +193,7 @@ static enum op_next write_failed(struct op *base, const char *sqlstate, struct e
     (void)sqlstate;
     if (err->code != ERR_DB_DATA || op->w->events_n == 0)
         return OP_FAIL;
-    if (op->phase == WRITE_REST && !op->careful) {
+    if (!op->careful && (op->phase == WRITE_REST || op->phase == WRITE_EVENTS)) {
         op->careful = true;
         return OP_RESTART;
     }
@@ -222,7 +237,7 @@ static void write_restart(struct op *base)
     op->ranges_n = 0;
     op->missing = 0;
     op->tombstones = false;
-    w->events_inserted = w->sightings_inserted = w->events_refused = 0;
+    w->events_inserted = w->sightings_inserted = w->events_refused = w->mentions_counted = 0;
     for (uint32_t i = 0; i < w->events_n; i++)
         w->events[i].refused = w->events[i].inserted = w->events[i].tombstoned = false;
     refuse_unreadable(op);
@@ -237,7 +252,7 @@ static void write_end(struct op *base, const struct err *err)
         op->ranges_n = 0;
         for (uint32_t i = 0; i < w->events_n; i++)
             w->events[i].refused = w->events[i].inserted = w->events[i].tombstoned = false;
-        w->events_inserted = w->sightings_inserted = w->events_refused = 0;
+        w->events_inserted = w->sightings_inserted = w->events_refused = w->mentions_counted = 0;
     }
     free(op->order);
     free(op->detail);
@@ -264,6 +279,8 @@ void store_write(struct db *db, enum db_lane lane, struct store_write *w)
     assert(op && w->done);
     for (uint32_t i = 0; i < w->spans_n; i++)
         assert(w->spans[i].lo <= w->spans[i].hi);
+    for (uint32_t i = 0; i < w->mentions_n; i++)
+        assert(w->mentions[i].event < w->events_n);
     op->op.ops = &write_ops;
     op->db = db;
     op->lane = lane;

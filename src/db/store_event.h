@@ -1,8 +1,7 @@
 /* store_event: one transaction of the archive: new events, sightings, and the coverage that they
  * prove.
  *
- *     BEGIN; events; sightings (joined by full id); coverage and gaps; COMMIT      one pipeline,
- * one round trip
+ *     BEGIN; events; mentions; sightings (joined by full id); coverage and gaps; COMMIT
  *
  * The caller owns the struct and everything it points to until done() is called; the store encodes
  * what it needs at submission or later.  Rows the database refuses (class 22, 54000) are found by
@@ -12,6 +11,7 @@
 #define DB_STORE_EVENT_H
 
 #include "db/db.h"
+#include "db/store_candidate.h"
 #include "nostr/event.h"
 
 struct store_event {
@@ -87,10 +87,12 @@ struct store_write {
     uint32_t sightings_n;
     const struct store_span *spans;
     uint32_t spans_n;
+    const struct store_mention *mentions; /* of `events`: those inserted count */
+    uint32_t mentions_n;
     store_write_done *done;
 
     /* out, valid in done() when err is NULL */
-    uint32_t events_inserted, sightings_inserted, events_refused;
+    uint32_t events_inserted, sightings_inserted, events_refused, mentions_counted;
 
     void *internal; /* the store's */
 };

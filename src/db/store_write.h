@@ -37,7 +37,8 @@ struct write {
 
     uint32_t *order;              /* events by id: positions in w->events */
     char (*detail)[DETAIL_BYTES]; /* by position in `order`: why it was refused; made when needed */
-    bool careful;
+    bool careful;                 /* halving, behind savepoints */
+    bool events_apart;            /* events go in an exchange before the last */
     struct range ranges[RANGES_MAX]; /* careful: still to be written, the next one last */
     uint32_t ranges_n;
     struct range now; /* what the running exchange writes */
@@ -63,6 +64,9 @@ void write_seen_known(struct write *op, struct str positions); /* what STEP_SEEN
 
 /* One of its own, where anything is excluded at all. */
 void write_send_tombstones(struct write *op, struct conn *conn);
+
+/* What the events mention; after them, which are new is known. */
+void write_send_mentions(struct write *op, struct conn *conn);
 
 /* The last. */
 void write_send_events(struct write *op, struct conn *conn); /* those of op->now */

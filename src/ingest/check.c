@@ -1,7 +1,8 @@
 /* check: what a worker does with a chunk.
  *
  * Two jobs, because between them the loop sorts out which ids are known: a known event costs a scan
- * and a hash (1 us), a new one a signature check (32 us) and the hashes of its tags more. */
+ * and a hash (1 us), a new one a signature check (32 us) and the hashes of its tags and the relays
+ * that it mentions (1 us each) more. */
 #include "ingest/pipeline.h"
 
 enum { KIND_AUTH = 22242 };
@@ -75,6 +76,19 @@ bool item_needs_tags(const struct item *item)
     return item->verdict == VERDICT_VERIFIED && !item->tagged;
 }
 
+static void note_hints(struct chunk *c, struct item *item)
+{
+    struct hints hints;
+
+    if (!c->note_hints || c->hints == CHUNK_HINTS_MAX)
+        return;
+    hints = hints_of_event(&item->event, &c->arena);
+    if (hints.n > CHUNK_HINTS_MAX - c->hints)
+        hints.n = CHUNK_HINTS_MAX - c->hints;
+    c->hints += hints.n;
+    item->hints = hints;
+}
+
 void chunk_verify(struct chunk *c)
 {
     for (uint32_t i = 0; i < c->n; i++) {
@@ -91,6 +105,7 @@ void chunk_verify(struct chunk *c)
         if (item_needs_tags(item)) {
             event_hash_tags(&item->event, &c->arena);
             item->tagged = true;
+            note_hints(c, item);
         }
     }
 }

@@ -9,8 +9,13 @@
 #include "core/list.h"
 #include "core/metrics.h"
 #include "ingest/ingest.h"
+#include "nostr/hints.h"
 
 enum { CHUNK_EVENTS_MAX = 512, CHUNK_BYTES_MAX = 2 * 1024 * 1024 };
+
+/* Relays that the events of one chunk mention, in all.  Real ones mention 1.4 each; beyond this,
+ * which only spam reaches, those of the chunk's other events are not noted. */
+enum { CHUNK_HINTS_MAX = 8192 };
 
 enum verdict {
     VERDICT_NEW,      /* as added, not yet scanned */
@@ -24,6 +29,7 @@ enum verdict {
 struct item {
     struct str raw;
     struct event event;
+    struct hints hints; /* once it is verified: the relays that it mentions */
     int64_t seen_at_ms;
     uint64_t fingerprint; /* of the id; set on the loop */
     enum verdict verdict;
@@ -64,12 +70,12 @@ struct chunk {
     size_t wanted_n;
     const struct filter_spec *filter; /* that was asked; NULL: all that are wanted */
     const struct filter_ask *ask;
-    bool keep_ephemeral;
+    bool keep_ephemeral, note_hints;
 
     /* What the worker counted. */
     uint32_t rejects[REJECT__COUNT];
     uint32_t variants[EVENT_VARIANT__COUNT];
-    uint32_t checks;
+    uint32_t checks, hints;
 
     struct store_lookup lookup;
 };
@@ -81,7 +87,8 @@ void chunk_add(struct chunk *c, struct str raw, int64_t seen_at_ms); /* copies *
 uint64_t chunk_held(const struct chunk *c);                          /* bytes of memory */
 
 /* The worker's two jobs (check.c). */
-void chunk_scan(struct chunk *c);   /* VERDICT_NEW -> UNKNOWN or REJECTED */
-void chunk_verify(struct chunk *c); /* VERDICT_UNKNOWN -> VERIFIED or REJECTED; tags hashed */
+void chunk_scan(struct chunk *c); /* VERDICT_NEW -> UNKNOWN or REJECTED */
+void chunk_verify(
+    struct chunk *c); /* VERDICT_UNKNOWN -> VERIFIED or REJECTED; tags hashed, hints noted */
 
 #endif

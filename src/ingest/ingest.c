@@ -262,6 +262,7 @@ static void seal_chunk(struct ingest_page *p)
     c->filter = p->filter;
     c->ask = &p->ask;
     c->keep_ephemeral = p->ingest->options.keep_ephemeral;
+    c->note_hints = p->ingest->options.note_hints;
     c->job = (struct worker_job){.run = chunk_job_scan, .done = on_scanned};
     workers_submit(p->ingest->workers, WORKERS_LONG, &c->job);
 }

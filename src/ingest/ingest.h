@@ -46,6 +46,7 @@ struct ingest_options {
     uint32_t batch_events;    /* in one transaction, at most (a chunk is never cut) */
     uint32_t batch_age_ms;    /* how long a ready chunk may wait for company */
     bool keep_ephemeral;
+    bool note_hints; /* relays that new events mention, for the finder */
     const struct filter_spec *const
         *filters; /* what the archive wants: any of these; they outlive the ingest */
     size_t filters_n;

@@ -14,6 +14,9 @@ enum { RETRY_SOON_MS = 50, RETRY_LATER_MS = 5000 };
  * in one turn, which must stay short for large events too. */
 enum { TRANSACTION_BYTES = 4 * 1024 * 1024 };
 
+/* Of relays that they mention, for the same reason: one chunk of these at most, or many honest. */
+enum { TRANSACTION_HINTS = CHUNK_HINTS_MAX };
+
 /* In the order in which they run. */
 static void on_timer(uv_timer_t *timer);
 static void start_write(struct lane *lane);
@@ -55,9 +58,11 @@ static void free_arrays(struct lane *lane)
     free(lane->events);
     free(lane->sightings);
     free(lane->spans);
+    free(lane->mentions);
     lane->events = NULL;
     lane->sightings = NULL;
     lane->spans = NULL;
+    lane->mentions = NULL;
 }
 
 void lane_close(struct lane *lane)
@@ -172,15 +177,18 @@ static void take_proof(struct lane *lane, struct ingest_page *p, uint32_t *spans
 static void take(struct lane *lane, uint32_t *events, uint32_t *spans)
 {
     uint64_t bytes = 0;
+    uint32_t hints = 0;
 
     *events = 0;
     *spans = 0;
     while (!list_empty(&lane->ready)) {
         struct chunk *c = CONTAINER_OF(lane->ready.next, struct chunk, link);
-        if (*events > 0 && (*events + c->n > lane->ingest->options.batch_events ||
-                            bytes + c->bytes > TRANSACTION_BYTES))
+        if (*events > 0 &&
+            (*events + c->n > lane->ingest->options.batch_events ||
+             bytes + c->bytes > TRANSACTION_BYTES || hints + c->hints > TRANSACTION_HINTS))
             break;
         *events += c->n;
+        hints += c->hints;
         bytes += c->bytes;
         lane->ready_events -= c->n;
         list_remove(&c->link);
@@ -199,14 +207,32 @@ static void take(struct lane *lane, uint32_t *events, uint32_t *spans)
     }
 }
 
+/* What the event at `at` mentions, behind those that are there: how many there are now. */
+static uint32_t fill_mentions(struct lane *lane, uint32_t n, const struct item *item, uint32_t at,
+                              int32_t relay_id)
+{
+    for (uint32_t i = 0; i < item->hints.n; i++)
+        lane->mentions[n++] = (struct store_mention){.event = at,
+                                                     .url = item->hints.hint[i].url,
+                                                     .network = item->hints.hint[i].network,
+                                                     .source = item->hints.hint[i].source,
+                                                     .relay_id = relay_id};
+    return n;
+}
+
 static void fill(struct lane *lane, uint32_t events, uint32_t spans)
 {
-    uint32_t e = 0, s = 0, p = 0;
+    uint32_t e = 0, s = 0, p = 0, m = 0, hints = 0;
 
     lane->events = calloc((size_t)events + 1, sizeof(*lane->events));
     lane->sightings = calloc((size_t)events + 1, sizeof(*lane->sightings));
     lane->spans = calloc((size_t)spans + 1, sizeof(*lane->spans));
-    if (lane->events == NULL || lane->sightings == NULL || lane->spans == NULL)
+    LIST_FOR_EACH(l, &lane->taken)
+    {
+        hints += CONTAINER_OF(l, struct chunk, link)->hints;
+    }
+    lane->mentions = calloc((size_t)hints + 1, sizeof(*lane->mentions));
+    if (!lane->events || !lane->sightings || !lane->spans || !lane->mentions)
         abort();
     LIST_FOR_EACH(l, &lane->taken)
     {
@@ -215,8 +241,10 @@ static void fill(struct lane *lane, uint32_t events, uint32_t spans)
             const struct item *item = &c->items[i];
             if (item->verdict == VERDICT_REJECTED)
                 continue;
-            if (item->verdict == VERDICT_VERIFIED)
+            if (item->verdict == VERDICT_VERIFIED) {
+                m = fill_mentions(lane, m, item, e, c->page->relay_id);
                 lane->events[e++] = (struct store_event){.event = &item->event, .raw = item->raw};
+            }
             lane->sightings[s++] = (struct store_sighting){.id = item->event.id,
                                                            .created_at = item->event.created_at,
                                                            .seen_at_ms = item->seen_at_ms,
@@ -236,6 +264,8 @@ static void fill(struct lane *lane, uint32_t events, uint32_t spans)
                                        .sightings_n = s,
                                        .spans = lane->spans,
                                        .spans_n = p,
+                                       .mentions = lane->mentions,
+                                       .mentions_n = m,
                                        .done = on_written};
 }
 

@@ -32,6 +32,7 @@ struct lane {
     struct store_event *events;
     struct store_sighting *sightings;
     struct store_span *spans;
+    struct store_mention *mentions;
 };
 
 void lane_open(struct lane *lane, struct ingest *in, enum db_lane db_lane);
