@@ -236,7 +236,7 @@ CREATE FUNCTION candidates_save(p_ids int4[], p_states text[], p_tries int4[], p
   saved AS (
     UPDATE candidate c SET state = CASE WHEN u.url IS NULL THEN u.state ELSE 'dropped' END, tries = u.tries,
       next_at_ms = CASE WHEN u.url IS NULL THEN u.next ELSE 9007199254740991 END,
-      probed_at_ms = greatest(c.probed_at_ms, u.probed), error = CASE WHEN u.url IS NULL THEN u.error ELSE 'merged' END,
+      probed_at_ms = greatest(c.probed_at_ms, u.probed), error = CASE WHEN u.url IS NOT NULL THEN 'merged' WHEN u.probed > 0 OR u.error <> '' THEN u.error ELSE c.error END,
       net = CASE WHEN u.net <> '' THEN u.net ELSE c.net END
     FROM u WHERE c.candidate_id = u.id
     RETURNING u.state, coalesce(u.url, c.url) AS url, CASE WHEN u.url IS NULL THEN c.network ELSE u.network END AS network)

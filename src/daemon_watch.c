@@ -356,6 +356,24 @@ static void status_monitor(const struct daemon *d, struct status *s)
         s->monitor.outage = s->monitor.outage || metrics.monitor_outage[i] != 0;
 }
 
+static void status_finder(const struct daemon *d, struct status *s)
+{
+    struct finder_status f;
+
+    if (d->finder == NULL)
+        return;
+    finder_status(d->finder, &f);
+    s->finder = (struct status_finder){.enabled = true,
+                                       .waiting = f.candidates[CANDIDATE_STATE_NEW],
+                                       .failed = f.candidates[CANDIDATE_STATE_FAILED],
+                                       .dropped = f.candidates[CANDIDATE_STATE_DROPPED],
+                                       .denied = f.candidates[CANDIDATE_STATE_DENIED],
+                                       .promoted = f.candidates[CANDIDATE_STATE_PROMOTED],
+                                       .refused = f.refused,
+                                       .running = f.running,
+                                       .probed_this_hour = f.probed_this_hour};
+}
+
 static void status_memory(const struct daemon *d, struct status *s)
 {
     s->memory_max[POOL_BATCHES] = (int64_t)d->pools.batches;
@@ -414,6 +432,7 @@ void watch_status(const struct watch *w, struct status *s)
     status_rates(w, s);
     status_memory(d, s);
     status_monitor(d, s);
+    status_finder(d, s);
 }
 
 static void set_gauges(struct watch *w)

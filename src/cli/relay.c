@@ -12,6 +12,15 @@
 #include "nostr/url.h"
 #include "services/walk.h"
 
+/* How r.url came to be known: NULL when nobody has mentioned it. */
+#define FOUND_SQL                                                                                  \
+    "(SELECT json_build_object('first_seen', c.first_seen, 'first_source', c.first_source, "       \
+    "'first_relay', (SELECT f.url FROM relays f WHERE f.relay_id = c.first_relay), "               \
+    "'first_event', encode(c.first_event, 'hex'), 'last_seen', c.last_seen, 'mentions', "          \
+    "c.mentions, 'authors', octet_length(c.authors) / 8, 'relays', cardinality(c.relays), "        \
+    "'ways', (SELECT json_object_agg(p.source, p.mentions) FROM relay_provenance p WHERE p.url = " \
+    "c.url)) FROM candidate c WHERE c.url = r.url)"
+
 /* Everything in one JSON text, made by the server: the same facts for people and for --json. */
 static const char sql[] =
     "SELECT json_build_object('url', r.url, 'network', r.network, 'known_since', r.inserted_at,"
@@ -34,10 +43,17 @@ static const char sql[] =
     " 'gaps', (SELECT coalesce(json_agg(json_build_object('filter', g.filter, 'lo', g.lo, 'hi', "
     "g.hi, 'reason', g.reason,"
     "   'tries', g.tries) ORDER BY g.hi DESC), '[]') FROM relay_gap g WHERE g.relay_url = "
-    "r.url))::text"
+    "r.url), 'found', " FOUND_SQL ")::text"
     " FROM relays r LEFT JOIN relay_sync s USING (relay_id) WHERE r.url = $1";
 
-enum { ANSWER_MAX = 64 * 1024 * 1024, ANSWER_DEPTH = 8, SPANS_SHOWN = 12 };
+/* Of a URL that is no relay (yet). */
+static const char candidate_sql[] =
+    "SELECT json_build_object('url', r.url, 'network', r.network, 'candidate', r.state, 'tries', "
+    "r.tries, 'error', nullif(r.error, ''), 'last_probe', r.probed_at_ms / 1000, 'next_probe', "
+    "CASE WHEN r.state IN ('new', 'failed') THEN r.next_at_ms / 1000 END, 'found', " FOUND_SQL
+    ")::text FROM candidate r WHERE r.url = $1";
+
+enum { ANSWER_MAX = 64 * 1024 * 1024, ANSWER_DEPTH = 8, SPANS_SHOWN = 12, AUTHORS_COUNTED = 32 };
 
 static void keep(void *owner, const struct result *res, int row)
 {
@@ -184,6 +200,47 @@ static void print_traits(struct str text)
     print_trait(t.pages == 0, "nothing yet");
 }
 
+/* Where it was first mentioned, by how many, in which ways. */
+static void print_found(const struct js *found)
+{
+    char text[40];
+    const char *separator = ": ";
+    const struct js *ways = js_get(found, "ways");
+    struct str way;
+    struct js *n;
+    struct str relay = js_str(js_get(found, "first_relay"), STR(""));
+    int64_t authors = js_int(js_get(found, "authors"), 0);
+    int64_t mentions = js_int(js_get(found, "mentions"), 0);
+
+    if (js_type(found) != JS_OBJECT)
+        return;
+    (void)printf("%-14s %s as " STR_FMT "%s" STR_FMT "\n", "found",
+                 date(text, sizeof(text), js_int(js_get(found, "first_seen"), 0)),
+                 STR_ARG(js_str(js_get(found, "first_source"), STR("?"))),
+                 relay.n > 0 ? ", at " : "", STR_ARG(relay));
+    (void)printf("%-14s %" PRId64 " %s by %" PRId64 "%s %s", "mentioned", mentions,
+                 human_noun(mentions, "time", "times"), authors,
+                 authors >= AUTHORS_COUNTED ? " or more" : "",
+                 human_noun(authors, "author", "authors"));
+    for (void *at = NULL; js_next(ways, &at, &way, &n); separator = ", ")
+        (void)printf("%s" STR_FMT " %" PRId64, separator, STR_ARG(way), js_int(n, 0));
+    (void)putchar('\n');
+}
+
+static void print_candidate(const struct js *root)
+{
+    (void)printf("%-14s " STR_FMT " (" STR_FMT ")\n", "candidate",
+                 STR_ARG(js_str(js_get(root, "url"), STR(""))),
+                 STR_ARG(js_str(js_get(root, "network"), STR(""))));
+    (void)printf("%-14s " STR_FMT "\n", "state",
+                 STR_ARG(js_str(js_get(root, "candidate"), STR("?"))));
+    print_found(js_get(root, "found"));
+    print_time(root, "last_probe", "last probe");
+    print_failure("last failure", root);
+    if (js_int(js_get(root, "next_probe"), 0) > 0)
+        print_time(root, "next_probe", "next probe");
+}
+
 static void print_relay(const struct config *cfg, const char *url, const struct js *root)
 {
     char bytes[32];
@@ -194,6 +251,7 @@ static void print_relay(const struct config *cfg, const char *url, const struct 
                  STR_ARG(js_str(js_get(root, "url"), STR(""))),
                  STR_ARG(js_str(js_get(root, "network"), STR(""))));
     print_time(root, "known_since", "known since");
+    print_found(js_get(root, "found"));
     print_health(js_get(root, "health"));
     print_time(root, "last_connected", "last connected");
     print_time(root, "last_in_sync", "last in sync");
@@ -218,6 +276,8 @@ static int show(const struct command *c, struct archive *a, const struct relay_u
     params_text(&p, str_z(url->text));
     if (archive_query(a, sql, &p, keep, &text, &err) < 0)
         return command_fail(&err);
+    if (text == NULL && archive_query(a, candidate_sql, &p, keep, &text, &err) < 0)
+        return command_fail(&err);
     if (text == NULL) {
         (void)fprintf(stderr, "bigbrotr: the archive does not know %s\n", url->text);
         return COMMAND_FAILED;
@@ -229,6 +289,8 @@ static int show(const struct command *c, struct archive *a, const struct relay_u
     if (c->json) {
         js_print(root, JS_PRETTY, stdout);
         (void)putchar('\n');
+    } else if (js_get(root, "candidate") != NULL) {
+        print_candidate(root);
     } else {
         print_relay(c->cfg, url->text, root);
     }

@@ -101,6 +101,7 @@ static struct js *run_json(const struct status *s)
 }
 
 static struct js *monitor_json(const struct status_monitor *m);
+static struct js *finder_json(const struct status_finder *f);
 
 struct js *status_json(const struct status *s)
 {
@@ -140,6 +141,7 @@ struct js *status_json(const struct status *s)
 
     js_set(root, "run", run_json(s));
     js_set(root, "monitor", monitor_json(&s->monitor));
+    js_set(root, "finder", finder_json(&s->finder));
 
     for (int i = 0; i < POOL__COUNT; i++) {
         struct js *pool = js_new_object();
@@ -172,6 +174,24 @@ static struct js *monitor_json(const struct status_monitor *m)
     js_set_int(object, "waiting_to_be_published", m->publish_waiting);
     js_set(object, "failures_by_reason",
            reasons(metrics.check_failures_total, ERR__COUNT, name_of_error));
+    return object;
+}
+
+static struct js *finder_json(const struct status_finder *f)
+{
+    struct js *object = js_new_object();
+
+    js_set_bool(object, "enabled", f->enabled);
+    js_set_int(object, "waiting", f->waiting);
+    js_set_int(object, "failed", f->failed);
+    js_set_int(object, "dropped", f->dropped);
+    js_set_int(object, "denied", f->denied);
+    js_set_int(object, "promoted", f->promoted);
+    js_set_int(object, "refused", f->refused);
+    js_set_int(object, "running", f->running);
+    js_set_int(object, "probed_this_hour", f->probed_this_hour);
+    js_set_int(object, "probes", metrics.candidate_probes_total[0]);
+    js_set_int(object, "found", metrics.candidates_promoted_total[0]);
     return object;
 }
 
@@ -243,6 +263,17 @@ static void put_monitor(struct block *b, const struct status_monitor *m)
         m->outage ? "; all seem down: our own network?" : "");
 }
 
+static void put_finder(struct block *b, const struct status_finder *f)
+{
+    if (!f->enabled)
+        return;
+    put(b,
+        " found     %lld became relays; %lld candidates wait, %lld failed, %lld dropped; %u probed "
+        "this hour",
+        (long long)f->promoted, (long long)f->waiting, (long long)f->failed, (long long)f->dropped,
+        f->probed_this_hour);
+}
+
 static void put_archive(struct block *b, const struct status *s)
 {
     char size[32], growth[32], lasts[32], traffic[32], free_bytes[32];
@@ -275,6 +306,7 @@ void status_block(const struct status *s, uint32_t width, FILE *out, uint32_t *l
         human_duration(up, sizeof(up), (double)s->uptime_s), s->database);
     put_relays(&b, s);
     put_monitor(&b, &s->monitor);
+    put_finder(&b, &s->finder);
     put_archive(&b, s);
     if (s->paused[0] != '\0')
         put(&b, " history   paused: %s", s->paused);

@@ -41,6 +41,14 @@ struct status {
         uint32_t publish_waiting;
     } monitor;
 
+    /* What the finder knows; all zero without one. */
+    struct status_finder {
+        bool enabled;
+        int64_t waiting, failed, dropped, denied, promoted; /* candidates, by state */
+        int64_t refused;                                    /* mentions beyond somebody's share */
+        uint32_t running, probed_this_hour;
+    } finder;
+
     int64_t memory_used[POOL__COUNT], memory_max[POOL__COUNT];
     int64_t loop_lag_max_ms, loop_turn_max_us;
 };

@@ -20,6 +20,14 @@ def finding(world: World, *relays: Relay | str, **keys: Any) -> Daemon:
     return daemon
 
 
+def begun(daemon: Daemon) -> Archive:
+    """Its archive, when the last migration has run too."""
+    daemon.start()
+    archive = daemon.archive()
+    until(lambda: archive.value("SELECT to_regclass('candidates_growth') IS NOT NULL"), 30, "the tables are there", daemon.alive)
+    return archive
+
+
 def mention(archive: Archive, url: str, domain: str = "", author: str = "", source: str = "relay_list", relay: int | None = None) -> None:
     """As the transaction that stores an event does it."""
     archive.execute("INSERT INTO mention_new (url, network, domain, source, weight, day, mentions, authors, relay_id) "
@@ -35,8 +43,7 @@ def test_what_is_mentioned_becomes_a_relay_and_is_archived(world: World) -> None
     known, found, down = world.farm.add(SOME, {**SOME, "data": [{"mint": {"n": 30, "seed": 701}}]}, {**SOME, "down": True})
     daemon = finding(world, known)
     daemon.set("monitor", enabled="true", interval_clearnet="1h", timeout_max="3s", timeout_min="2s")
-    daemon.start()
-    archive = daemon.archive()
+    archive = begun(daemon)
     mention(archive, found.url, author="0102030405060708", relay=1)
     mention(archive, found.url, author="0102030405060709", source="text")
     mention(archive, down.url, author="0102030405060708")
@@ -46,8 +53,15 @@ def test_what_is_mentioned_becomes_a_relay_and_is_archived(world: World) -> None
         ("relay_list", 1), ("text", 1)]
     assert archive.query("SELECT relay_url, mentions_url FROM relay_neighbourhood WHERE mentions_url = %s", found.url) == [
         (known.url, found.url)]
+    shown = daemon.bigbrotr("relay", found.url).stdout
+    assert f" as relay_list, at {known.url}\n" in shown and "2 times by 2 authors: relay_list 1, text 1\n" in shown, shown
     until(lambda: state(archive, down.url)[:1] == ("dropped",), 30, "nobody answers", daemon.alive)
     assert archive.query("SELECT url, tries, mentions, authors FROM relay_candidates") == [(down.url, 2, 1, 1)]
+    shown = daemon.bigbrotr("relay", down.url).stdout
+    assert shown.startswith(f"candidate      {down.url} (clearnet)\nstate          dropped\n") and "1 time by 1 author" in shown, shown
+    until(lambda: daemon.status()["finder"]["dropped"] == 1, 30, "the status shows it", daemon.alive)
+    told = daemon.status()["finder"]
+    assert (told["promoted"], told["found"], told["waiting"], told["probes"]) == (1, 1, 0, 6), told  # each as wss:// first
     daemon.stop()
 
 
@@ -56,8 +70,7 @@ def test_a_relay_is_one_whatever_its_scheme(world: World) -> None:
     relay, = world.farm.add(SOME)
     daemon = finding(world)
     daemon.set("network", tls_ca_file=world.farm.ca)
-    daemon.start()
-    archive = daemon.archive()
+    archive = begun(daemon)
     mention(archive, relay.wss.replace("wss://", "ws://"))
     until(lambda: archive.value("SELECT count(*) FROM relays") == 1, 30, "it is found", daemon.alive)
     assert archive.value("SELECT url FROM relays") == relay.wss
@@ -70,8 +83,7 @@ def test_a_spammer_waits_for_himself(world: World) -> None:
     relay, = world.farm.add(SOME)
     daemon = finding(world, share="2%", probes_per_hour=1000, share_rows=100)
     daemon.set("synchronizer", enabled="false")
-    daemon.start()
-    archive = daemon.archive()
+    archive = begun(daemon)
     archive.execute("INSERT INTO mention_new (url, network, domain, source, weight, day, mentions, authors) "
                     "SELECT 'wss://s' || i || '.spam.net', 'clearnet', CASE WHEN i > 2000 THEN 'spam.net' ELSE 's' || i END, "
                     "'relay_list', 10, 20000, 9, CASE WHEN i > 2000 THEN int8send(i) ELSE '\\xffffffffffffffff' END "
@@ -90,8 +102,7 @@ def test_a_spammer_waits_for_himself(world: World) -> None:
 def test_a_crash_loses_and_doubles_nothing(world: World) -> None:
     relay, = world.farm.add(SOME)
     daemon = finding(world)
-    daemon.start()
-    archive = daemon.archive()
+    archive = begun(daemon)
     n = 0
     for i in range(3):
         archive.execute("INSERT INTO mention_new (url, network, domain, source, weight, day, mentions, authors) "

@@ -279,6 +279,17 @@ static void test_saved(void **state)
     assert_int_equal(number("SELECT rows FROM candidate_share WHERE what = 'all'"),
                      number("SELECT count(*) FROM candidate WHERE state <> 'promoted'"));
 
+    /* What is put off unprobed keeps what was found before. */
+    const struct store_probed put_off = {.id = id_of("wss://lonely.net"),
+                                         .state = CANDIDATE_STATE_DROPPED,
+                                         .tries = 5,
+                                         .next_at_ms = now + 5,
+                                         .error = "",
+                                         .net = ""};
+    save(&put_off, 1);
+    assert_string_equal(
+        fixture_sql(F, "SELECT error FROM candidate WHERE url = 'wss://lonely.net'"), "timeout");
+
     /* Dropped and denied ones stay away; a dropped one that is mentioned later comes back. */
     fixture_sql(F, "INSERT INTO relays (url, network) VALUES ('wss://other.net', 'clearnet')");
     take(&e, now + 10, TAKEN_MAX);
