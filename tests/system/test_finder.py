@@ -1,13 +1,15 @@
 """From what is mentioned to relays, over a farm: who is found, who is not, and that a spammer waits for himself."""
 from __future__ import annotations
 
+import json
+import subprocess
 import time
 from typing import Any
 
 from conftest import World
 from world.archive import Archive
 from world.daemon import Daemon
-from world.farm import Relay
+from world.farm import SUPPORT, Relay
 from world.process import until
 
 SOME = {"cap": 50, "data": [{"mint": {"n": 20, "seed": 700}}]}
@@ -117,4 +119,32 @@ def test_a_crash_loses_and_doubles_nothing(world: World) -> None:
     assert archive.value("SELECT mentions FROM candidate WHERE url = %s", relay.url) == n
     assert archive.value("SELECT sum(mentions) FROM candidate_mention") == 2 * n
     until(lambda: state(archive, relay.url)[:1] == ("promoted",), 30, "and it is found", daemon.alive)
+    daemon.stop()
+
+
+def signed(*events: dict[str, Any]) -> list[str]:
+    """Lines of JSON, each of an author of its own."""
+    script = ("const {finalizeEvent, generateSecretKey} = require('nostr-tools/pure');"
+              "for (const e of JSON.parse(process.argv[1])) console.log(JSON.stringify(finalizeEvent(e, generateSecretKey())))")
+    done = subprocess.run(["node", "-e", script, json.dumps(events)], cwd=SUPPORT, text=True, capture_output=True, check=True, timeout=30)
+    return done.stdout.splitlines()
+
+
+def test_one_seed_leads_to_all_that_are_mentioned_in_events(world: World) -> None:
+    """From one relay to the next: each holds one event that mentions the next one, in a way of its own."""
+    relays = world.farm.add(*({**SOME, "data": [{"mint": {"n": 5, "seed": 800 + i}}]} for i in range(5)))
+    now = int(time.time()) - 60
+    ways = [{"kind": 10002, "tags": [["r", relays[1].wss + "/"]], "content": ""},
+            {"kind": 1, "tags": [], "content": f"come to {relays[2].wss}, it is nice"},
+            {"kind": 3, "tags": [], "content": json.dumps({relays[3].wss.upper().replace("WSS", "wss"): {"read": True}})},
+            {"kind": 1, "tags": [["e", "0" * 64, relays[4].wss]], "content": ""}]
+    for relay, way in zip(relays, ways):
+        relay.publish(lines=signed({**way, "created_at": now}))
+    daemon = finding(world, relays[0].wss)
+    daemon.set("network", tls_ca_file=world.farm.ca)
+    archive = begun(daemon)
+    until(lambda: archive.value("SELECT count(*) FROM relays") == 5, 40, "all are found", daemon.alive)
+    assert {url for url, in archive.query("SELECT url FROM relays")} == {r.wss for r in relays}
+    assert archive.query("SELECT mentions_url FROM relay_neighbourhood WHERE relay_url = %s", relays[2].wss) == [(relays[3].wss,)]
+    until(lambda: archive.value("SELECT count(*) FROM events") == 5 * 5 + 4, 30, "and archived", daemon.alive)
     daemon.stop()
