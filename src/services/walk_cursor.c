@@ -104,8 +104,9 @@ static void check(struct walk *w, bool suspect)
     w->unordered |= !f->sorted;
     bool unordered =
         !f->sorted && (w->shuffled_passed < 3 || w->cursor_pages % RECHECK_SHUFFLED == 0);
-    bool small = !known && f->in <= SMALL_PAGE &&
+    bool small = !known && w->held_seconds <= SMALL_PAGE &&
                  (w->small_passed < 3 || w->cursor_pages % RECHECK_SHUFFLED == 0);
+    suspect |= w->rechecks > 0; /* something was missing when it was asked for before */
     if (unordered || suspect || small || w->cursor_pages % RECHECK_EVERY == 0) {
         walk_kinds_order(w, false);
         walk_push(w, TASK_RECHECK, f->min + 1, t->hi);
@@ -117,7 +118,7 @@ static void check(struct walk *w, bool suspect)
     }
     /* It has more than a page, its newest were checked, and here is the next page in order. */
     if (!first && !known && f->sorted && !w->unordered && f->max - f->min >= SMALL_PAGE &&
-        (f->in > SMALL_PAGE || w->small_passed >= SMALL_PASSES))
+        (w->held_seconds > SMALL_PAGE || w->small_passed >= SMALL_PASSES))
         w->traits->newest_first = TRI_YES;
     believe(w);
 }
@@ -194,7 +195,7 @@ static void top_by_until(struct walk *w, const struct facts *f)
      * order. */
     w->unproven |= f->in == 0 || (f->in > 1 && f->min >= w->held.min);
     /* One was asked for, and of many below it the newest came: so it is for every page. */
-    if (f->in == 1 && f->max == w->held_next && w->held.in > SMALL_PAGE && !w->unordered)
+    if (f->in == 1 && f->max == w->held_next && w->held_seconds > SMALL_PAGE && !w->unordered)
         w->traits->newest_first = TRI_YES;
     if (f->in > 0 && f->max < w->held_next)
         walk_to_bisect(w);
@@ -214,6 +215,10 @@ void walk_top_answer(struct walk *w, const struct facts *f)
     }
     if (f->invalid > 0) { /* what else stood there?  Windows do not depend on it */
         walk_windows(w);
+        return;
+    }
+    if (t->at < 0 && t->lo == w->held.max && (size_t)w->ask.limit <= w->held_at_max && f->full) {
+        begin_anew(w); /* pages have been made smaller since */
         return;
     }
     int64_t oldest = 0;
@@ -271,11 +276,11 @@ void walk_recheck_answer(struct walk *w, const struct facts *f)
     if (unseen == 0 && next_list(w, walk_top(w)))
         return;
     if (unseen == 0) {
-        w->shuffled_passed += !w->held.sorted && w->held.in > SMALL_PAGE;
+        w->shuffled_passed += !w->held.sorted && w->held_seconds > SMALL_PAGE;
         /* A short page has shown nothing, unless it is what hidden events have left of a full one.
          */
-        w->small_passed +=
-            (w->held.full || (w->traits->restricts && w->held.in > 1)) && w->held.in <= SMALL_PAGE;
+        w->small_passed += (w->held.full || (w->traits->restricts && w->held.in > 1)) &&
+                           w->held_seconds <= SMALL_PAGE;
         if (w->first_page && w->traits->newest_first != TRI_YES &&
             (w->traits->restricts || f->below > 0 || f->invalid > 0 || w->held.invalid > 0)) {
             /* what was left out may have been hidden or invalid just now, or `since` been ignored

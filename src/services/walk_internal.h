@@ -23,7 +23,7 @@ enum {
     RECHECK_EVERY = 97,   /* pages: about 1 % of the bytes */
     RECHECK_SHUFFLED = 8, /* pages, once a relay that sends unordered pages has shown three times
                              that they are the newest */
-    SMALL_PAGE = 16,      /* so few events may be in order by luck */
+    SMALL_PAGE = 16,      /* events of so few seconds may be in order by luck */
     SMALL_PASSES = 4,     /* .. but not so often */
     SECOND_ASKS = 62,     /* questions about one second */
     RANGES_MAX = 128,     /* halves of lists of kinds, pending: chunks + 2 x log2(CHUNK_KINDS) */
@@ -134,6 +134,7 @@ struct walk {
     uint64_t *ids; /* sorted fingerprints of the held page */
     size_t ids_n, ids_room;
     size_t held_at_max;       /* its events in its newest second */
+    size_t held_seconds;      /* .. and how many seconds it has events of */
     int64_t held_next;        /* its second newest second; -1: it has only one */
     bool first_page;          /* .. is the first of the cursor */
     unsigned rechecks;        /* of the held page, that found something new */

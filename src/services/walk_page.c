@@ -135,8 +135,9 @@ void walk_hold(struct walk *w, const struct facts *f)
     w->held = *f;
     w->held_limit = w->ask.limit;
     w->held_next = -1;
-    w->held_at_max = 0;
+    w->held_at_max = w->held_seconds = 0;
     for (size_t i = 0; i < w->times_n; i++) {
+        w->held_seconds += i == 0 || w->times[i] != w->times[i - 1];
         if (w->times[i] < f->max)
             w->held_next = w->times[i];
         else
