@@ -67,7 +67,13 @@ class Checker:
 def table(world: World, cases: dict[str, tuple[dict[str, Any], Any]], found: Any, tls: bool = False, timeout: int = 10) -> None:
     """Every case is a profile and what is to be found; all that differs is told at once."""
     relays = world.farm.add(*({**DATA, **profile} for profile, _ in cases.values()))
-    reports = Checker(world).reports([r.wss if tls else r.url for r in relays], timeout)
+    checker = Checker(world)
+    urls = [r.wss if tls else r.url for r in relays]
+    reports = checker.reports(urls, timeout)
+    for i, (_, want) in enumerate(cases.values()):
+        # A machine with too much to do lets a step run out of its second: that one is asked again, alone.
+        if "timeout" in str(found(reports[i])) and "timeout" not in str(want):
+            reports[i] = checker.report(urls[i], timeout)
     wrong = {name: (found(report), want, report["error_text"])
              for (name, (_, want)), report in zip(cases.items(), reports)
              if (found(report) not in want if isinstance(want, set) else found(report) != want)}

@@ -26,12 +26,23 @@ def test_a_burst_at_every_live_relay(world: World) -> None:
     file = str(world.farm.mint(**BURST, **{"from": now - 60, "to": now}))
     for relay in relays:
         relay.publish(file=file)
+
+    everything = len(set().union(*(r.ids() for r in relays)))
+
+    # A second of 900 events is more than a page that a busy machine has made smaller: it may end as a declared gap.
+    def settled() -> bool:
+        found = findings(archive, relays)
+        return (archive.value("SELECT count(*) FROM events") == everything
+                and all(f.missing == 0 or any(g.what == "dense" for g in f.gaps) for f in found))
+
     try:
-        until(lambda: all(f.missing == 0 for f in findings(archive, relays)), 60, "every event is seen at every relay", daemon.alive,
-              every=1)
+        until(settled, 60, "every event is seen at every relay, or declared", daemon.alive, every=1)
     except AssertionError as error:
         bad = [f for f in findings(archive, relays) if f.missing]
         raise AssertionError(f"{error}: {len(bad)} relays\n" + "\n".join(map(str, bad[:4]))) from None
+    found = findings(archive, relays)
+    assert not [f for f in found if f.faults], "\n".join(str(f) for f in found if f.faults)
+    assert sum(f.missing for f in found) < 0.2 * sum(f.servable for f in found), "what is declared is the exception"
     with archive.session() as cursor:
         assert not exact(cursor)
     daemon.stop()
