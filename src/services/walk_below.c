@@ -13,8 +13,8 @@ enum grade walk_kinds_grade(const struct walk *w)
 
 static enum grade below_grade(const struct walk *w)
 {
-    /* One event: all there is, or a page of one, under which the next may be hidden. */
-    if (walk_cap(w) == 1 && !w->traits->restricts)
+    /* One event or two: all there is, or a page so small that all of the next may be hidden. */
+    if (walk_cap(w) > 0 && walk_cap(w) <= 2 && !w->traits->restricts)
         return GRADE_H;
     return w->traits->restricts || w->doubt ? walk_kinds_grade(w) : GRADE_P1;
 }
