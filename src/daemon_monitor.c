@@ -47,7 +47,8 @@ static void options_monitor(const struct daemon *d, struct monitor_options *o)
         .store = parts_of(cfg->monitor_store),
         .publish = parts_of(cfg->monitor_publish),
         .page = (uint32_t)cfg->monitor_page,
-        .keep_checks_s = cfg->monitor_keep_checks / 1000};
+        .keep_checks_s = cfg->monitor_keep_checks / 1000,
+        .note_hints = cfg->finder_enabled};
     (void)str_copy(o->vantage, sizeof(o->vantage), str_z(cfg->monitor_vantage));
     options_budget(d, &o->budget);
 }

@@ -49,7 +49,7 @@ void array_null(struct array *a);
 
 /* The parameters of one statement, as views: what they point to must live until the statement was
  * queued. */
-enum { PARAMS_MAX = 16 };
+enum { PARAMS_MAX = 25 };
 struct params {
     int n;
     uint32_t types[PARAMS_MAX];

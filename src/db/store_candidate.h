@@ -11,6 +11,7 @@
 
 #include "core/network.h"
 #include "core/str.h"
+#include "db/rows.h"
 #include "nostr/hints.h"
 #include "nostr/types.h"
 
@@ -36,6 +37,21 @@ struct store_mention_row {
     struct id32 event;                    /* one of these events */
     int32_t relay_id;                     /* the relay that it came from; 0: not known */
 };
+
+/* The columns of such rows, for a statement that has more of its own; `params` are views of them.
+ */
+enum { MENTION_COLUMNS = 9 };
+struct mention_columns {
+    struct array a[MENTION_COLUMNS];
+};
+void mention_columns_init(struct mention_columns *c);
+void mention_columns_add(struct mention_columns *c, const struct store_mention_row *row);
+void mention_columns_params(struct mention_columns *c, struct params *p);
+void mention_columns_done(struct mention_columns *c);
+
+/* On whose account stands what a relay says in its own name, as its document: whoever holds its
+ * domain.  In the place of an author. */
+int64_t mention_author_of_relay(struct str relay_url);
 
 /* Queues the statement MENTIONS for these rows, in the transaction that is open on the connection:
  * one result comes.  Nothing is queued for n == 0.  Urls are copied before it returns. */

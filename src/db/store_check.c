@@ -203,19 +203,52 @@ static void send_errors(const struct checks *op, struct conn *conn)
     columns_query(&c, conn, STMT_CHECK_ERRORS);
 }
 
+/* What a document mentions, each with the document's id. */
+static void add_mentions(struct mention_columns *m, struct array *ids, const struct store_check *k)
+{
+    for (uint32_t i = 0; i < k->nip11->mentions_n; i++) {
+        const struct hint *hint = &k->nip11->mentions[i];
+
+        mention_columns_add(m, &(struct store_mention_row){.url = hint->url,
+                                                           .network = hint->network,
+                                                           .source = hint->source,
+                                                           .events = 1,
+                                                           .authors = {k->nip11->author},
+                                                           .authors_n = 1,
+                                                           .relay_id = k->relay_id});
+        array_bytes(ids, k->nip11->document.id, sizeof(k->nip11->document.id));
+    }
+}
+
+/* Several relays may have said the same: what the first of them brought is the document, and is
+ * counted once. */
+static bool came_before(const struct checks *op, uint32_t at)
+{
+    for (uint32_t i = 0; i < at; i++)
+        if (op->checks[i].nip11 &&
+            memcmp(op->checks[i].nip11->document.id, op->checks[at].nip11->document.id, 32) == 0)
+            return true;
+    return false;
+}
+
 static void send_nip11(const struct checks *op, struct conn *conn)
 {
     static const enum pg_type types[] = {PG_BYTEA, PG_BYTEA, PG_BYTEA, PG_BYTEA, PG_BYTEA,
                                          PG_BYTEA, PG_BYTEA, PG_BYTEA, PG_BYTEA, PG_BYTEA,
                                          PG_BYTEA, PG_BYTEA, PG_BYTEA, PG_BYTEA, PG_BYTEA};
-    struct columns c;
+    struct mention_columns m;
+    struct columns c, of;
+    struct params p;
 
     columns_init(&c, types, 15);
+    columns_init(&of, types, 1);
+    mention_columns_init(&m);
     for (uint32_t i = 0; i < op->n; i++) {
         const struct store_nip11 *d = op->checks[i].nip11;
 
-        if (!d)
+        if (!d || came_before(op, i))
             continue;
+        add_mentions(&m, &of.a[0], &op->checks[i]);
 
         const char *texts[] = {
             d->name,           d->description,      d->banner,         d->icon,
@@ -228,7 +261,15 @@ static void send_nip11(const struct checks *op, struct conn *conn)
         for (int j = 0; j < 13; j++)
             bytes_or_null(&c.a[2 + j], texts[j]);
     }
-    columns_query(&c, conn, STMT_CHECK_NIP11);
+    params_init(&p);
+    columns_params(&c, &p);
+    columns_params(&of, &p);
+    mention_columns_params(&m, &p);
+    if (c.a[0].n > 0)
+        conn_query(conn, stmt[STMT_CHECK_NIP11], &p);
+    columns_done(&c);
+    columns_done(&of);
+    mention_columns_done(&m);
 }
 
 static void send_documents(const struct checks *op, struct conn *conn)

@@ -8,6 +8,7 @@
 
 #include "core/network.h"
 #include "db/store_relay.h"
+#include "nostr/hints.h"
 
 /* A document by content: id is the SHA-256 of its canonical JSON.  json NULL: there is none.  What
  * changes at each look (TTLs, dates) has no place in it: it would be stored anew each time. */
@@ -23,6 +24,9 @@ struct store_nip11 {
     const char *name, *description, *banner, *icon, *pubkey, *contact, *software, *version,
         *privacy_policy, *terms_of_service;
     const char *supported_nips, *limitation, *extra_fields; /* JSON or NULL */
+    const struct hint *mentions; /* relays that it names: counted when the document is new */
+    uint32_t mentions_n;
+    int64_t author; /* on whose account they stand (store_candidate.h) */
 };
 
 /* Booleans: -1 NULL, 0, 1.  Times in milliseconds, -1 NULL. */

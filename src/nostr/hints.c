@@ -259,3 +259,12 @@ struct hints hints_of_text(struct str text, enum hint_source source, struct aren
     read_text_bounded(&f, text, source);
     return result(&f);
 }
+
+struct hints hints_of_document(struct str json, enum hint_source source, struct arena *arena)
+{
+    struct hints_found f;
+
+    found_init(&f, arena);
+    hints_read_text(&f, json, source);
+    return result(&f);
+}

@@ -174,6 +174,7 @@ static void read_document(struct holder *h, const struct js *root)
     read_extra(h, root);
     d->canonical = keep_json(h, root);
     sha256_of(d->canonical, strlen(d->canonical), d->id);
+    d->relays = hints_of_document(str_z(d->canonical), HINT_NIP11, &h->arena);
 }
 
 static struct js *parse(struct str body, struct err *err)

@@ -33,6 +33,7 @@ struct monitor_options {
     uint32_t page;                    /* to measure the page limit; 0: not measured */
     char vantage[64];
     int64_t keep_checks_s; /* 0: for ever */
+    bool note_hints;       /* relays that documents mention, for the finder */
     struct budget_limits budget;
 };
 

@@ -52,6 +52,19 @@ static void keep_document(struct outcome *o, struct store_document *d, char *jso
     free(json);
 }
 
+static void keep_mentions(struct outcome *o, const struct hints *hints)
+{
+    struct hint *mentions = arena_alloc(&o->arena, hints->n * sizeof(*mentions));
+
+    for (uint32_t i = 0; i < hints->n; i++) {
+        mentions[i] = hints->hint[i];
+        mentions[i].url = arena_copy(&o->arena, hints->hint[i].url);
+    }
+    o->nip11.mentions = mentions;
+    o->nip11.mentions_n = hints->n;
+    o->nip11.author = mention_author_of_relay(str_z(o->check->relay->url));
+}
+
 static void keep_nip11(struct outcome *o, const struct nip11 *d)
 {
     struct store_nip11 *n = &o->nip11;
@@ -72,6 +85,8 @@ static void keep_nip11(struct outcome *o, const struct nip11 *d)
     n->supported_nips = kept(o, d->supported_nips);
     n->limitation = kept(o, d->limitation);
     n->extra_fields = kept(o, d->extra_fields);
+    if (o->check->monitor->options.note_hints)
+        keep_mentions(o, &d->relays);
     o->row.nip11 = n;
 }
 

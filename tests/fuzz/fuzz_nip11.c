@@ -70,6 +70,9 @@ static void check(const struct nip11 *d, size_t size)
     CHECK(d->max_limit >= -1 && d->auth_required >= -1 && d->auth_required <= 1);
     sha256_of(d->canonical, strlen(d->canonical), id);
     CHECK(memcmp(id, d->id, sizeof(id)) == 0);
+    CHECK(d->relays.n <= HINTS_MAX);
+    for (uint32_t i = 0; i < d->relays.n; i++)
+        CHECK(d->relays.hint[i].source == HINT_NIP11 && d->relays.hint[i].url.n <= HINTS_URL_MAX);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -67,6 +67,22 @@ def test_what_is_mentioned_becomes_a_relay_and_is_archived(world: World) -> None
     daemon.stop()
 
 
+def test_what_a_document_mentions_becomes_a_relay(world: World) -> None:
+    """Counted with the document, which a check reads again and again."""
+    found, = world.farm.add(SOME)
+    known, = world.farm.add({**SOME, "nip11": {"name": "x", "fees": [{"see": f"also {found.wss}/ and {found.wss}"}]}})
+    daemon = finding(world, known)
+    daemon.set("monitor", enabled="true", interval_clearnet="1s", timeout_max="3s", timeout_min="2s")
+    daemon.set("network", tls_ca_file=world.farm.ca)
+    archive = begun(daemon)
+    until(lambda: archive.value("SELECT count(*) FROM relays") == 2, 30, "it is found", daemon.alive)
+    until(lambda: archive.value("SELECT count(*) FROM relay_metadata WHERE relay_url = %s", known.url) > 2, 30, "checked again",
+          daemon.alive)
+    assert archive.query("SELECT url, source, mentions FROM relay_provenance") == [(found.wss, "nip11", 1)]
+    assert archive.query("SELECT relay_url, mentions_url FROM relay_neighbourhood") == [(known.url, found.wss)]
+    daemon.stop()
+
+
 def test_a_relay_is_one_whatever_its_scheme(world: World) -> None:
     """ws:// that answers as wss:// is that relay."""
     relay, = world.farm.add(SOME)

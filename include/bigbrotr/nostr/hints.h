@@ -45,7 +45,8 @@ enum { HINTS_MAX = 128, HINTS_TRIES_MAX = 256, HINTS_TEXT_MAX = 64 * 1024, HINTS
     X(TEXT, "text", 1)               /* bare, in text */                               \
     X(NIP11, "nip11", 3)             /* not in events: a relay's document */           \
     X(LIST, "list", 5)               /* not in events: a list over HTTP */             \
-    X(FILE, "file", 10)              /* not in events: a list of the operator */
+    X(FILE, "file", 10)              /* not in events: a list of the operator */       \
+    X(ASKED, "asked", 5)             /* in events that are asked for, not archived */
 
 enum hint_source {
 #define HINT_SOURCE_ROW(name, text, weight) HINT_##name,
@@ -70,8 +71,11 @@ struct hints {
  * this, but should be: an unsigned one says nothing about anybody. */
 struct hints hints_of_event(const struct event *e, struct arena *arena);
 
-/* The same for a text that is no event: a document, a list. */
+/* The same for a text that is no event: a list. */
 struct hints hints_of_text(struct str text, enum hint_source source, struct arena *arena);
+
+/* The same for a JSON document, read to its end: whoever has it has bounded it. */
+struct hints hints_of_document(struct str json, enum hint_source source, struct arena *arena);
 
 /* What is private of an event of this kind.  HINTS_NONE: everything (direct messages, gift wraps,
  * wallets, ..): nothing is read.  HINTS_TAGS: the content (lists whose private part is encrypted

@@ -10,6 +10,7 @@
 
 #include "core/err.h"
 #include "core/str.h"
+#include "nostr/hints.h"
 
 enum { NIP11_BYTES_MAX = 256 * 1024, NIP11_DEPTH_MAX = 32, NIP11_NIPS_MAX = 256 };
 
@@ -26,6 +27,7 @@ struct nip11 {
     const char *canonical;      /* the document: sorted keys, no white space; valid for jsonb */
     uint8_t id[32];             /* SHA-256 of canonical */
     struct str raw;             /* as it came */
+    struct hints relays;        /* that any string of it mentions */
 
     /* From limitation; -1: not said or no number / bool. */
     int64_t max_limit, max_subscriptions, max_message_length, min_pow_difficulty, default_limit;

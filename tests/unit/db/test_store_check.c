@@ -221,6 +221,33 @@ static void test_what_did_not_change_is_stored_once(void **state)
     assert_int_equal(number("SELECT count(*) FROM nip11") - documents, 2);
 }
 
+/* What a document mentions is counted with the document, however many relays have it and however
+ * often it is looked at, and for whoever holds the domain of the first that had it. */
+static void test_mentions_of_a_document_are_counted_once(void **state)
+{
+    static const struct hint mentions[] = {
+        {.url = {"wss://a.net", 11}, .source = HINT_NIP11},
+        {.url = {"wss://b.net", 11}, .source = HINT_NIP11},
+    };
+    struct store_nip11 d = nip11("{\"icon\":\"wss://a.net wss://b.net\"}", "mentions");
+    struct store_check c[2] = {good(2, 1690000200), good(3, 1690000200)};
+
+    (void)state;
+    d.mentions = mentions;
+    d.mentions_n = 2;
+    d.author = mention_author_of_relay(STR("wss://eu.relay2.example"));
+    assert_true(d.author == mention_author_of_relay(STR("ws://relay2.example:81/other")));
+    assert_true(d.author != mention_author_of_relay(STR("wss://relay3.example")));
+    c[0].nip11 = c[1].nip11 = &d;
+    assert_int_equal(write_checks(c, 2), ERR_NONE);
+    c[0].generated_at = c[1].generated_at = 1690000300;
+    assert_int_equal(write_checks(c, 2), ERR_NONE);
+    assert_string_equal(fixture_sql(F, "SELECT string_agg(concat_ws(' ', url, source, weight, "
+                                       "mentions, relay_id), ', ' ORDER BY url) FROM mention_new "
+                                       "WHERE octet_length(authors) = 8 AND event_id IS NULL"),
+                        "wss://a.net nip11 3 1 2, wss://b.net nip11 3 1 2");
+}
+
 /* What jsonb and text refuse, one of each kind. */
 static const char *const refused[] = {"{\"name\":\"\\u0000\"}",
                                       "{\"name\":\"\\ud800\"}",
@@ -646,6 +673,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_check_is_a_row_with_all_that_was_found),
         cmocka_unit_test(test_what_did_not_change_is_stored_once),
+        cmocka_unit_test(test_mentions_of_a_document_are_counted_once),
         cmocka_unit_test(test_no_document_keeps_a_check_from_being_written),
         cmocka_unit_test(test_a_repeated_transaction_changes_nothing),
         cmocka_unit_test(test_a_check_of_an_unknown_relay_is_left_out),

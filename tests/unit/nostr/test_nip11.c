@@ -44,6 +44,27 @@ static enum err_code refusal(const char *text)
     return err.code;
 }
 
+/* In any string, however deep, and wherever in a large document. */
+static void test_relays_that_it_mentions(void **state)
+{
+    static char text[NIP11_BYTES_MAX];
+    int n;
+
+    (void)state;
+    parse("{\"x\":{\"y\":[[\"see wss:\\/\\/b.net/ or WSS://c.net.\"],\"wss://d.net\"]},"
+          "\"description\":\"\\u0077ss://a.net wss://127.0.0.1 https://e.net wss://d.net/\"}");
+    assert_int_equal(d->relays.n, 4);
+    for (uint32_t i = 0; i < 4; i++) {
+        char url[] = {'w', 's', 's', ':', '/', '/', "adbc"[i], '.', 'n', 'e', 't', 0};
+        assert_true(str_eq(d->relays.hint[i].url, str_z(url)));
+        assert_int_equal(d->relays.hint[i].source, HINT_NIP11);
+    }
+    n = snprintf(text, sizeof(text), "{\"a\":\"%0200000d\",\"b\":\"wss://late.net\"}", 0);
+    parse(text);
+    assert_true(n > 200000 && d->relays.n == 1);
+    assert_true(str_eq(d->relays.hint[0].url, STR("wss://late.net")));
+}
+
 static void test_everything_in_its_place(void **state)
 {
     (void)state;
@@ -267,6 +288,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_everything_in_its_place, done),
+        cmocka_unit_test_teardown(test_relays_that_it_mentions, done),
         cmocka_unit_test_teardown(test_nothing_in_it, done),
         cmocka_unit_test_teardown(test_any_type, done),
         cmocka_unit_test_teardown(test_nips_of_all_sorts, done),
