@@ -29,6 +29,10 @@ int command_check(const struct command *c);
 int command_export(const struct command *c);
 int command_import(const struct command *c);
 int command_verify(const struct command *c);
+int command_key(const struct command *c);
+int command_event(const struct command *c);
+int command_encode(const struct command *c);
+int command_decode(const struct command *c);
 
 /* A connection to the running daemon on which `question` was asked; the caller's to close.  -1 with
  * ERR_NOT_RUNNING. */

@@ -36,6 +36,9 @@ static const char *const check_keys[] = {"identity.secret_key_file",
                                          "network.message_max",
                                          NULL};
 
+static const char *const key_keys[] = {"identity.secret_key_file", NULL};
+static const char *const no_keys[] = {NULL};
+
 static const struct {
     const char *name, *arguments, *help;
     const char *const *keys;
@@ -56,6 +59,14 @@ static const struct {
      command_import},
     {"verify", "[--sample N]", "recompute ids and signatures of all events, or of one in N",
      archive_keys, command_verify},
+    {"key", "generate | show | convert", "a secret key: a new one, its public half, its other form",
+     key_keys, command_key},
+    {"event", "id | sign | verify", "events or drafts from standard input, one a line", key_keys,
+     command_event},
+    {"encode", "FORM KEY", "npub, note, nprofile, nevent, naddr from hexadecimal (NIP-19)", no_keys,
+     command_encode},
+    {"decode", "TEXT", "what an npub, note, nprofile, nevent or naddr says", no_keys,
+     command_decode},
 };
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -67,7 +78,7 @@ static void usage(FILE *out)
                   "[--json] COMMAND\n\n",
                   BIGBROTR_VERSION);
     for (int i = 0; i < COMMANDS; i++)
-        (void)fprintf(out, "  %-8s %-13s %s\n", commands[i].name, commands[i].arguments,
+        (void)fprintf(out, "  %-7s %-26s %s\n", commands[i].name, commands[i].arguments,
                       commands[i].help);
     (void)fputs("\n  -c, --config FILE   the daemon's configuration, when it has one\n"
                 "      --json          facts as JSON\n"

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/hex.h"
-#include "nostr/bech32.h"
+#include "nostr/nip19.h"
 #include "nostr/filter_spec.h"
 #include "nostr/utf8.h"
 

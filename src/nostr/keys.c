@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "core/hex.h"
-#include "nostr/bech32.h"
+#include "nostr/nip19.h"
 
 static size_t page_bytes(void)
 {

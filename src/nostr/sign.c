@@ -148,38 +148,57 @@ static size_t draft_room(const struct event_draft *d)
     return room;
 }
 
+/* A draft in canonical form, and its id. */
+struct canonical_draft {
+    struct str tags, content;
+    size_t room; /* the most that both can take */
+    struct id32 id;
+};
+
+static struct canonical_draft canonical_draft(const struct event_draft *d,
+                                              const struct pubkey32 *pubkey, struct arena *arena)
+{
+    struct canonical_draft c = {.room = draft_room(d)};
+    char *tags = arena_alloc(arena, c.room), *content = put_tags(tags, d);
+    char head[CANONICAL_HEAD_MAX], pubkey_hex[64];
+    struct sha256 h;
+
+    c.tags = (struct str){tags, (size_t)(content - tags)};
+    c.content = (struct str){content, (size_t)(put_string(content, d->content) - content)};
+    hex_encode(pubkey_hex, pubkey->b, sizeof(pubkey->b));
+    sha256_init(&h);
+    sha256_add(&h, head, canonical_head(head, pubkey_hex, d->created_at, d->kind));
+    sha256_add(&h, c.tags.p, c.tags.n);
+    sha256_add(&h, ",", 1);
+    sha256_add(&h, c.content.p, c.content.n);
+    sha256_add(&h, "]", 1);
+    sha256_final(&h, c.id.b);
+    return c;
+}
+
+struct id32 event_draft_id(const struct event_draft *draft, const struct pubkey32 *pubkey,
+                           struct arena *arena)
+{
+    return canonical_draft(draft, pubkey, arena).id;
+}
+
 struct str sign_event(const struct signer *s, const struct event_draft *draft, struct arena *arena,
                       struct id32 *id)
 {
-    size_t room = draft_room(draft);
-    char *tags = arena_alloc(arena, room), *content = put_tags(tags, draft), *end;
-    char *json = arena_alloc(arena, room + 512), *p = json;
-    char head[CANONICAL_HEAD_MAX], pubkey[64];
-    struct sha256 h;
-    struct id32 digest;
-    struct sig64 sig;
+    struct canonical_draft c = canonical_draft(draft, &s->pubkey, arena);
+    char *json = arena_alloc(arena, c.room + 512), *p = json;
+    struct sig64 sig = signer_sign(s, &c.id);
 
-    end = put_string(content, draft->content);
-    hex_encode(pubkey, s->pubkey.b, sizeof(s->pubkey.b));
-    sha256_init(&h);
-    sha256_add(&h, head, canonical_head(head, pubkey, draft->created_at, draft->kind));
-    sha256_add(&h, tags, (size_t)(content - tags));
-    sha256_add(&h, ",", 1);
-    sha256_add(&h, content, (size_t)(end - content));
-    sha256_add(&h, "]", 1);
-    sha256_final(&h, digest.b);
-    sig = signer_sign(s, &digest);
-
-    p = put_hex(put(p, STR("{\"id\":\"")), digest.b, sizeof(digest.b));
-    p = put(put(p, STR("\",\"pubkey\":\"")), (struct str){pubkey, sizeof(pubkey)});
+    p = put_hex(put(p, STR("{\"id\":\"")), c.id.b, sizeof(c.id.b));
+    p = put_hex(put(p, STR("\",\"pubkey\":\"")), s->pubkey.b, sizeof(s->pubkey.b));
     p = canonical_number(put(p, STR("\",\"created_at\":")), (uint64_t)draft->created_at);
     p = canonical_number(put(p, STR(",\"kind\":")), (uint64_t)draft->kind);
-    p = put(put(p, STR(",\"tags\":")), (struct str){tags, (size_t)(content - tags)});
-    p = put(put(p, STR(",\"content\":")), (struct str){content, (size_t)(end - content)});
+    p = put(put(p, STR(",\"tags\":")), c.tags);
+    p = put(put(p, STR(",\"content\":")), c.content);
     p = put_hex(put(p, STR(",\"sig\":\"")), sig.b, sizeof(sig.b));
     p = put(p, STR("\"}"));
     if (id != NULL)
-        *id = digest;
+        *id = c.id;
     return (struct str){json, (size_t)(p - json)};
 }
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nostr/bech32.h"
+#include "nostr/nip19.h"
 
 #define CHECK(what)                                 \
     do {                                            \

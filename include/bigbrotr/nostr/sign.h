@@ -37,6 +37,10 @@ struct event_draft {
     struct str content;
 };
 
+/* The id that the draft has when `pubkey` signs it (NIP-01); memory on the way from `arena`. */
+struct id32 event_draft_id(const struct event_draft *draft, const struct pubkey32 *pubkey,
+                           struct arena *arena);
+
 /* The signed event as JSON, its bytes from `arena`.  `id` may be NULL. */
 struct str sign_event(const struct signer *s, const struct event_draft *draft, struct arena *arena,
                       struct id32 *id);

@@ -1,6 +1,6 @@
 /* NIP-19: the samples of the NIP, of BIP-173, and hostile ones. */
 #include "core/hex.h"
-#include "nostr/bech32.h"
+#include "nostr/nip19.h"
 #include "unit.h"
 
 static void assert_key(const uint8_t key[32], const char *want)
@@ -98,6 +98,53 @@ static void test_lists(void **state)
     assert_false(decode_list("npub", list, 33, &x));
 }
 
+/* What is written is read back, and the sample of 19.md comes out byte for byte. */
+static void test_encode_list(void **state)
+{
+    const struct str relays[] = {STR("wss://r.x.com"), STR("wss://djbas.sadkb.com")};
+    uint8_t key[32], author[32];
+    char text[NIP19_TEXT_MAX], long_name[257];
+    struct nip19_list list = {
+        .type = NIP19_NPROFILE, .key = key, .kind = -1, .relays = relays, .relays_n = 2};
+    struct str name;
+    struct nip19 x;
+
+    (void)state;
+    assert_true(hex_decode(
+        key, STR("3bf0c63fcb93463407af97a5e5ee64fa883d107ef9e558472c4eb9aaaefa459d"), 32));
+    memset(author, 0xcd, sizeof(author));
+    assert_true(nip19_encode_list(&list, text));
+    assert_string_equal(text,
+                        "nprofile1qqsrhuxx8l9ex335q7he0f09aej04zpazpl0ne2cgukyawd24mayt8gpp4mhxue69"
+                        "uhhytnc9e3k7mgpz4mhxue69uhkg6nzv9ejuumpv34kytnrdaksjlyr9p");
+    list = (struct nip19_list){.type = NIP19_NEVENT, .key = key, .author = author, .kind = 30023};
+    assert_true(nip19_encode_list(&list, text));
+    assert_true(nip19_decode(str_z(text), &x));
+    assert_memory_equal(x.key, key, 32);
+    assert_memory_equal(x.author, author, 32);
+    assert_int_equal(x.kind, 30023);
+    assert_false(nip19_identifier(&x, &name));
+    list = (struct nip19_list){
+        .type = NIP19_NADDR, .key = author, .kind = 65535, .identifier = STR("a \"name\"")};
+    assert_true(nip19_encode_list(&list, text));
+    assert_true(nip19_decode(str_z(text), &x));
+    assert_int_equal(x.type, NIP19_NADDR);
+    assert_memory_equal(x.key, author, 32);
+    assert_true(nip19_identifier(&x, &name));
+    assert_true(str_eq(name, list.identifier));
+
+    list.kind = -1; /* an naddr without its kind is none */
+    assert_false(nip19_encode_list(&list, text));
+    memset(long_name, 'n', sizeof(long_name));
+    list.kind = 1;
+    list.identifier = (struct str){long_name, 256};
+    assert_false(nip19_encode_list(&list, text));
+    list.identifier.n = 255;
+    assert_true(nip19_encode_list(&list, text));
+    list.type = NIP19_NPUB; /* no list */
+    assert_false(nip19_encode_list(&list, text));
+}
+
 static void test_bip173(void **state)
 {
     static const char *const valid[] = {
@@ -180,9 +227,8 @@ static void test_there_and_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_samples),
-        cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_bip173),
+        cmocka_unit_test(test_samples),        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_encode_list),    cmocka_unit_test(test_bip173),
         cmocka_unit_test(test_there_and_back),
     };
 

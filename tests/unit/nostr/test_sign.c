@@ -43,6 +43,26 @@ static struct event accepted(struct str json)
     return e;
 }
 
+/* The id of a draft is the one that it gets when it is signed. */
+static void test_draft_id(void **state)
+{
+    static const uint32_t starts[] = {0, 2};
+    const struct str elements[] = {STR("d"), STR("a\x01\"\n")};
+    const struct event_draft draft = {.created_at = 1700000000,
+                                      .kind = 30000,
+                                      .elements = elements,
+                                      .tag_start = starts,
+                                      .tags_n = 1,
+                                      .content = STR("\xf0\x9f\x98\x80")};
+    struct pubkey32 pubkey = signer_pubkey(signer);
+    struct id32 id = event_draft_id(&draft, &pubkey, &arena);
+    struct event e;
+
+    (void)state;
+    e = accepted(sign_event(signer, &draft, &arena, NULL));
+    assert_memory_equal(e.id.b, id.b, sizeof(id.b));
+}
+
 static void test_keys(void **state)
 {
     static const char *const good[] = {
@@ -157,6 +177,7 @@ static void test_auth(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_draft_id),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_event),
         cmocka_unit_test(test_auth),
