@@ -10,12 +10,9 @@ import shutil
 import subprocess
 import sys
 
+from usage import commands_of, options_in, options_of, text_of
+
 SOURCES = "docs/man"
-
-
-def output(*command):
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout if done.returncode == 0 else sys.exit(f"{command}: {done.stderr}")
 
 
 def shown(page):
@@ -42,30 +39,20 @@ def compare(page, what, program, written):
 
 
 def check_options(page, usage, text):
-    """Options with a line of their own in --help."""
-    program = {o for line in re.findall(r"^ {2,6}(-.*)$", usage, re.M) for o in options_of(re.split(r"  +", line)[0])}
-    for line in re.findall(r"^ {2,6}(--.*, -.*)$", usage, re.M):
-        program |= set(options_of(line))
-    written = {o for entry in entries(text["OPTIONS"]) for o in options_of(entry)}
-    return compare(page, "option", program, written)
-
-
-def options_of(text):
-    return re.findall(r"(?<![\w-])--?[a-z][a-z-]*", text)
+    written = {option for entry in entries(text["OPTIONS"]) for option in options_in(entry)}
+    return compare(page, "option", options_of(usage), written)
 
 
 def check_commands(usage, text):
     """Each command has an entry, in which its options stand that --help names."""
-    program = {}
-    for name, rest in re.findall(r"^  ([a-z][a-z-]*)\b(.*)$", usage.split("COMMAND\n", 1)[1], re.M):
-        program.setdefault(name, set()).update(options_of(rest))
+    program = commands_of(usage)
     bodies = {}
     for entry in re.split(r"^(?= {7}\S)", text["COMMANDS"], flags=re.M):
         if match := re.match(r" {7}([a-z][a-z-]*)\b", entry):
             bodies[match[1]] = bodies.get(match[1], "") + entry
     said = compare("bigbrotr.1.scd", "command", set(program), set(bodies))
     for name in set(program) & set(bodies):
-        for option in sorted(program[name] - set(options_of(bodies[name]))):
+        for option in sorted(program[name] - set(options_in(bodies[name]))):
             said.append(f"{SOURCES}/bigbrotr.1.scd: {name}: option {option} is missing")
     return said
 
@@ -102,11 +89,11 @@ def main():
         plain, complaints = shown(page)
         said += complaints
         text[page.name] = parts(plain, r"^([A-Z][A-Z ]+)$")
-    usage = output(tool, "--help")
-    said += check_options("bigbrotrd.8.scd", output(daemon, "--help"), text["bigbrotrd.8"])
+    usage = text_of(tool, "--help")
+    said += check_options("bigbrotrd.8.scd", text_of(daemon, "--help"), text["bigbrotrd.8"])
     said += check_options("bigbrotr.1.scd", usage, text["bigbrotr.1"])
     said += check_commands(usage, text["bigbrotr.1"])
-    said += check_keys(output(daemon, "--example"), text["bigbrotr.ini.5"])
+    said += check_keys(text_of(daemon, "--example"), text["bigbrotr.ini.5"])
     print("\n".join(said))
     return int(bool(said))
 
