@@ -65,8 +65,7 @@ bool filter_tag_askable(const struct tag_rule *rule)
     return rule->name[1] == '\0' && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'));
 }
 
-/* A new rule in its place by name; NULL when there is one already. */
-static struct tag_rule *add_tag(struct filter_part *part, const char *name)
+struct tag_rule *filter_add_tag(struct filter_part *part, const char *name)
 {
     size_t at = 0;
 
@@ -111,7 +110,7 @@ static int set_part(struct filter_part *part, const char *key, struct str value,
     if (strlen(tag) > TAG_NAME_MAX || !utf8_valid(str_z(tag)))
         return err_set(err, ERR_CONFIG, "the name of a tag is UTF-8 of at most %d bytes",
                        TAG_NAME_MAX);
-    rule = add_tag(part, tag);
+    rule = filter_add_tag(part, tag);
     return rule == NULL ? err_set(err, ERR_CONFIG, "it is given twice")
                         : filter_read_tag(value, rule, err);
 }

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "core/hex.h"
-#include "nostr/nip19.h"
 #include "nostr/filter_spec.h"
+#include "nostr/nip19.h"
 #include "nostr/utf8.h"
 
 enum { KIND_MAX = 65535, QUOTE_MAX = 64 };
@@ -140,25 +140,28 @@ static struct str tag_value(const char *name, struct str item, char hex[64])
     return (struct str){hex, 64};
 }
 
-int filter_read_tag(struct str value, struct tag_rule *rule, struct err *err)
+int filter_add_tag_value(struct str item, struct tag_rule *rule, struct err *err)
 {
-    struct str item;
-    size_t before;
+    char hex[64], *copy;
+    struct str text = tag_value(rule->name, item, hex);
 
-    while (str_cut(&value, ',', &item)) {
-        char hex[64], *copy;
-        struct str text = tag_value(rule->name, str_trim(item), hex);
+    if (text.n == 0 || !utf8_valid(text))
+        return bad_value(err, item, "value of a tag");
+    copy = malloc(text.n);
+    if (copy == NULL)
+        abort();
+    memcpy(copy, text.p, text.n);
+    rule->values = grown(rule->values, rule->n, sizeof(struct str));
+    rule->values[rule->n++] = (struct str){copy, text.n};
+    return 0;
+}
 
-        if (text.n == 0 || !utf8_valid(text))
-            return bad_value(err, item, "value of a tag");
-        copy = malloc(text.n);
-        if (copy == NULL)
-            abort();
-        memcpy(copy, text.p, text.n);
-        rule->values = grown(rule->values, rule->n, sizeof(struct str));
-        rule->values[rule->n++] = (struct str){copy, text.n};
-    }
-    before = rule->n;
+void filter_tag_done(struct tag_rule *rule)
+{
+    size_t before = rule->n;
+
+    if (before == 0)
+        return;
     qsort(rule->values, rule->n, sizeof(struct str), str_order);
     rule->n = 0;
     for (size_t i = 0; i < before; i++) {
@@ -167,6 +170,16 @@ int filter_read_tag(struct str value, struct tag_rule *rule, struct err *err)
         else
             rule->values[rule->n++] = rule->values[i];
     }
+}
+
+int filter_read_tag(struct str value, struct tag_rule *rule, struct err *err)
+{
+    struct str item;
+
+    while (str_cut(&value, ',', &item))
+        if (filter_add_tag_value(str_trim(item), rule, err) < 0)
+            return -1;
+    filter_tag_done(rule);
     return 0;
 }
 

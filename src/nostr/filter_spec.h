@@ -35,6 +35,9 @@ struct filter_spec {
     struct filter_part want, except;
 };
 
+/* A new rule in its place by name; NULL when there is one already. */
+struct tag_rule *filter_add_tag(struct filter_part *part, const char *name);
+
 /* NIP-01 can ask for tags of one letter only. */
 bool filter_tag_askable(const struct tag_rule *rule);
 
@@ -42,6 +45,8 @@ bool filter_tag_askable(const struct tag_rule *rule);
 int filter_read_kinds(struct str value, struct filter_part *part, struct err *err);
 int filter_read_hashes(struct str value, bool authors, struct hashes *out, struct err *err);
 int filter_read_tag(struct str value, struct tag_rule *rule, struct err *err);
+int filter_add_tag_value(struct str item, struct tag_rule *rule, struct err *err);
+void filter_tag_done(struct tag_rule *rule); /* sorts them */
 int filter_read_time(struct str value, int64_t *out, struct err *err);
 
 #endif

@@ -1,5 +1,6 @@
-/* A [filter] section, one `key=value` a line: whatever is accepted has an identity that is JSON and
- * says the same when it is read again in another order of lines, and a question that is JSON. */
+/* A [filter] section, one `key=value` a line, or, where it begins with `{`, a filter as NIP-01
+ * writes it: whatever is accepted has an identity that is JSON and says the same when it is read
+ * again in another order of lines, and a question that is JSON. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,8 +41,28 @@ static void check_json(const char *text)
     json_decref(j);
 }
 
+static void check_nip01(struct str json)
+{
+    static char question[1 << 20];
+    const struct filter_ask ask = {.since = 5, .until = 1700000000, .limit = 500};
+    int64_t limit;
+    struct err err;
+    struct filter_spec *f = filter_spec_from_json(json, &limit, &err);
+
+    if (f == NULL)
+        return;
+    CHECK(limit >= -1);
+    if (filter_write(f, &ask, question, sizeof(question)) >= 0)
+        check_json(question);
+    filter_spec_free(f);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    if (size > 0 && data[0] == '{') {
+        check_nip01((struct str){(const char *)data, size});
+        return 0;
+    }
     static char question[1 << 20];
     struct str rest = {(const char *)data, size}, line, kept[LINES_MAX];
     struct filter_spec *f = filter_spec_new("a"), *g = filter_spec_new("b");

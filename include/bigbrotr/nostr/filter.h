@@ -31,6 +31,13 @@ int filter_spec_set(struct filter_spec *f, const char *key, const char *value,
                     struct err *err) MUST_USE;
 void filter_spec_free(struct filter_spec *f);
 
+/* From a filter as NIP-01 writes it: {"kinds":[1],"authors":["..","npub1.."],"#t":["a,
+ * b"],"since":0}. `limit` is left to the caller: -1 when there is none.  At most 256 KiB; what
+ * NIP-01 does not name is an error, since nobody would notice that it has no effect.  NULL with
+ * ERR_SYNTAX. */
+struct filter_spec *filter_spec_from_json(struct str json, int64_t *limit,
+                                          struct err *err) MUST_USE;
+
 /* The canonical JSON of the whole spec: equal text means the same archive, so it identifies
  * coverage.
  * `{}` for the filter that wants everything.  malloc'd. */

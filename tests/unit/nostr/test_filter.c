@@ -351,13 +351,76 @@ static void test_matching(void **state)
     arena_done(&arena);
 }
 
+/* The same filter as a section and as NIP-01 writes it; a comma in a value is only a letter there.
+ */
+static void test_json(void **state)
+{
+    static const struct {
+        const char *json, *why;
+    } bad[] = {
+        {"[]", "a filter is a JSON object: {\"kinds\":[1]}"},
+        {"{\"kinds\":1}", "\"kinds\" must be a list with something in it"},
+        {"{\"kinds\":[]}", "\"kinds\" must be a list with something in it"},
+        {"{\"kinds\":[\"1\"]}", "\"kinds\" must hold numbers"},
+        {"{\"kinds\":[70000]}", "kinds: \"70000\" is no kind (0 to 65535) or range of kinds"},
+        {"{\"kinds\":[-1]}", "kinds: \"-1\" is no kind (0 to 65535) or range of kinds"},
+        {"{\"authors\":[\"a\\u0000\"]}", "\"authors\" must hold strings"},
+        {"{\"since\":\"2024-01-01\"}", "\"since\" must be seconds since 1970"},
+        {"{\"since\":2,\"until\":1}", "until: since is later than until"},
+        {"{\"#t\":[7]}", "\"#t\" must hold strings"},
+        {"{\"#t\":[\"\"]}", "\"#t\" \"\" is no value of a tag"},
+        {"{\"#1\":[\"x\"]}", "\"#1\" is no tag that relays know"},
+        {"{\"limit\":-1}", "\"limit\" must be a number, 0 or more"},
+        {"{\"not_kinds\":[1]}", "\"not_kinds\" is no part of a filter: ids, authors, kinds, since, "
+                                "until, limit, or # and one "
+                                "letter"},
+    };
+    struct filter_spec *f, *g = filter_spec_new("g");
+    struct err err;
+    char *a, *b;
+    int64_t limit;
+
+    (void)state;
+    f = filter_spec_from_json(STR("{\"kinds\":[7,1,7],\"authors\":[\"" HEX
+                                  "\"],\"since\":5,\"until\":9,"
+                                  "\"#t\":[\"b\",\"a\",\"b\"],\"limit\":20}"),
+                              &limit, &err);
+    assert_non_null(f);
+    assert_int_equal(limit, 20);
+    set(g, "kinds", "1,7");
+    set(g, "authors", HEX);
+    set(g, "since", "5");
+    set(g, "until", "9");
+    set(g, "tag_t", "a,b");
+    a = filter_spec_identity(f);
+    b = filter_spec_identity(g);
+    assert_string_equal(a, b);
+    free(a);
+    free(b);
+    filter_spec_free(f);
+    filter_spec_free(g);
+    f = filter_spec_from_json(STR("{\"#t\":[\"a, b\"]}"), &limit, &err);
+    assert_non_null(f);
+    assert_int_equal(limit, -1);
+    a = filter_spec_identity(f);
+    assert_string_equal(a, "{\"#t\":[\"a, b\"]}");
+    free(a);
+    filter_spec_free(f);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_null(filter_spec_from_json(str_z(bad[i].json), &limit, &err));
+        assert_int_equal(err.code, ERR_SYNTAX);
+        assert_string_equal(err.detail, bad[i].why);
+    }
+    assert_null(filter_spec_from_json(STR("{\"kinds\":[1]"), &limit, &err));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_everything),      cmocka_unit_test(test_identity_is_canonical),
         cmocka_unit_test(test_written),         cmocka_unit_test(test_bad_values),
         cmocka_unit_test(test_twice_and_order), cmocka_unit_test(test_dates),
-        cmocka_unit_test(test_matching),
+        cmocka_unit_test(test_matching),        cmocka_unit_test(test_json),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
