@@ -13,7 +13,9 @@ static void unknown_variable(struct config_errors *errors, struct str name)
     for (size_t i = 0; i < config_n_rows; i++) {
         config_env_name(candidate, &config_rows[i], false);
         config_nearest_offer(&nearest, candidate);
-        config_env_name(candidate, &config_rows[i], config_rows[i].type == CONFIG_SECRET);
+        if (config_rows[i].type != CONFIG_SECRET)
+            continue;
+        config_env_name(candidate, &config_rows[i], true);
         config_nearest_offer(&nearest, candidate);
     }
     (void)str_escape(shown, sizeof(shown), name);
@@ -31,14 +33,13 @@ static const struct config_row *row_of(struct str name, bool *secret_itself)
 
     for (size_t i = 0; i < config_n_rows; i++) {
         const struct config_row *row = &config_rows[i];
+        size_t n = strlen("BIGBROTR_") + strlen(row->section) + 1 + strlen(row->key);
 
-        config_env_name(candidate, row, false);
-        *secret_itself = false;
+        *secret_itself = row->type == CONFIG_SECRET && name.n == n - strlen("_file");
+        if (name.n != n && !*secret_itself)
+            continue;
+        config_env_name(candidate, row, *secret_itself);
         if (str_eq(name, str_z(candidate)))
-            return row;
-        config_env_name(candidate, row, true);
-        *secret_itself = true;
-        if (row->type == CONFIG_SECRET && str_eq(name, str_z(candidate)))
             return row;
     }
     return NULL;

@@ -40,7 +40,7 @@ static void begin_section(struct reader *r)
 {
     struct str inside = {r->line.p + 1, r->line.n - 1};
     struct config_line out;
-    size_t space;
+    size_t space = 0;
 
     r->kind = r->section_name = STR("");
     if (!str_ends(inside, STR("]"))) {
@@ -49,11 +49,10 @@ static void begin_section(struct reader *r)
     }
     inside.n--;
     inside = str_trim(inside);
-    r->kind = inside;
-    if (str_find(inside, STR(" "), &space)) {
-        r->kind.n = space;
-        r->section_name = str_trim((struct str){inside.p + space, inside.n - space});
-    }
+    while (space < inside.n && inside.p[space] != ' ' && inside.p[space] != '\t')
+        space++;
+    r->kind = str_trim((struct str){inside.p, space});
+    r->section_name = str_trim((struct str){inside.p + space, inside.n - space});
     out = (struct config_line){
         .number = r->number,
         .is_section = true,

@@ -80,21 +80,23 @@ void config_default_ini(FILE *out)
         print_row(&config_relay_rows[i], out);
 }
 
-/* Is the value, whose text is given, another than the default?  60s and 1m are the same. */
-static bool differs(const struct config_row *row, const char *text)
+/* Is the value, whose text is given, another than in `defaults`?  60s and 1m are the same. */
+static bool differs(const void *defaults, const struct config_row *row, const char *text)
 {
-    union {
-        struct config all;
-        struct config_relay relay;
-    } *scratch = calloc(1, sizeof(*scratch));
     char def[CONFIG_LIST_SIZE];
 
-    if (scratch == NULL)
-        abort();
-    config_defaults(scratch, row, 1);
-    config_value_text(scratch, row, def, sizeof(def));
-    free(scratch);
+    config_value_text(defaults, row, def, sizeof(def));
     return strcmp(def, text) != 0;
+}
+
+static void *defaults_of(const struct config_row *rows, size_t n, size_t size)
+{
+    void *defaults = calloc(1, size);
+
+    if (defaults == NULL)
+        abort();
+    config_defaults(defaults, rows, n);
+    return defaults;
 }
 
 /* "# default 10s, here from bigbrotr.ini:7" */
@@ -111,14 +113,15 @@ static void print_origin(const struct config *cfg, const struct config_row *row,
         (void)fprintf(out, "# default: %s; set at %s:%d\n", def, cfg->path, line);
 }
 
-static void print_relay(const struct config *cfg, const struct config_relay *relay, FILE *out)
+static void print_relay(const struct config *cfg, const struct config_relay *relay,
+                        const struct config_relay *defaults, FILE *out)
 {
     char text[CONFIG_LIST_SIZE];
 
     (void)fprintf(out, "\n# %s:%d\n[relay %s]\n", cfg->path, relay->line, relay->url);
     for (size_t i = 0; i < config_n_relay_rows; i++) {
         config_value_text(relay, &config_relay_rows[i], text, sizeof(text));
-        if (differs(&config_relay_rows[i], text))
+        if (differs(defaults, &config_relay_rows[i], text))
             (void)fprintf(out, "%s = %s\n", config_relay_rows[i].key, text);
     }
 }
@@ -140,6 +143,9 @@ static void print_filter(const struct config *cfg, const struct config_filter *f
 
 void config_print(const struct config *cfg, FILE *out)
 {
+    struct config *defaults = defaults_of(config_rows, config_n_rows, sizeof(*defaults));
+    struct config_relay *of_relays =
+        defaults_of(config_relay_rows, config_n_relay_rows, sizeof(*of_relays));
     char text[CONFIG_LIST_SIZE];
 
     for (size_t i = 0; i < config_n_rows; i++) {
@@ -148,7 +154,7 @@ void config_print(const struct config *cfg, FILE *out)
         if (i == 0 || strcmp(config_rows[i - 1].section, row->section) != 0)
             (void)fprintf(out, "%s[%s]\n", i == 0 ? "" : "\n", row->section);
         config_value_text(cfg, row, text, sizeof(text));
-        if (differs(row, text))
+        if (differs(defaults, row, text))
             print_origin(cfg, row, out);
         else
             (void)str_copy(text, sizeof(text), str_z(row->def)); /* in the table's own units */
@@ -157,7 +163,9 @@ void config_print(const struct config *cfg, FILE *out)
     for (size_t i = 0; i < cfg->n_filters; i++)
         print_filter(cfg, &cfg->filters[i], out);
     for (size_t i = 0; i < cfg->n_relays; i++)
-        print_relay(cfg, &cfg->relays[i], out);
+        print_relay(cfg, &cfg->relays[i], of_relays, out);
+    free(of_relays);
+    free(defaults);
 }
 
 static bool same_filters(const struct config *a, const struct config *b)
@@ -263,7 +271,8 @@ bool config_has_password(const char *url)
 
     if (find_password(url, &password))
         return true;
-    for (const char *p = strchr(url, '?'); p != NULL; p = strchr(p, '&'))
+    /* Behind any ? or &, well-formed or not: as config_hide_password() has it. */
+    for (const char *p = strpbrk(url, "?&"); p != NULL; p = strpbrk(p, "?&"))
         if (is_password_parameter(++p))
             return true;
     return false;

@@ -84,27 +84,47 @@ void config_env_name(char to[128], const struct config_row *row, bool secret_its
         *p = (char)toupper((unsigned char)*p);
 }
 
-/* Levenshtein's distance, of names that are short: what lies beyond 127 bytes is not compared. */
-static size_t distance(struct str a, struct str b)
+static void strip_common(struct str *a, struct str *b)
+{
+    while (a->n > 0 && b->n > 0 && a->p[0] == b->p[0]) {
+        *a = (struct str){a->p + 1, a->n - 1};
+        *b = (struct str){b->p + 1, b->n - 1};
+    }
+    while (a->n > 0 && b->n > 0 && a->p[a->n - 1] == b->p[b->n - 1]) {
+        a->n--;
+        b->n--;
+    }
+}
+
+/* Levenshtein's distance, of names that are short: what lies beyond 127 bytes is not compared.
+ * From `far` on it does not matter how far: a file of rubbish is not measured against each key. */
+static size_t distance(struct str a, struct str b, size_t far)
 {
     size_t row[128];
-    size_t n = b.n < 127 ? b.n : 127;
 
-    for (size_t k = 0; k <= n; k++)
+    a.n = a.n < 127 ? a.n : 127;
+    b.n = b.n < 127 ? b.n : 127;
+    if ((a.n > b.n ? a.n - b.n : b.n - a.n) >= far)
+        return far;
+    strip_common(&a, &b);
+    for (size_t k = 0; k <= b.n; k++)
         row[k] = k;
-    for (size_t i = 1; i <= a.n && i < 128; i++) {
-        size_t diagonal = row[0];
+    for (size_t i = 1; i <= a.n; i++) {
+        size_t diagonal = row[0], least = i;
 
         row[0] = i;
-        for (size_t k = 1; k <= n; k++) {
+        for (size_t k = 1; k <= b.n; k++) {
             size_t change = diagonal + (a.p[i - 1] != b.p[k - 1]);
             size_t skip = (row[k] < row[k - 1] ? row[k] : row[k - 1]) + 1;
 
             diagonal = row[k];
             row[k] = change < skip ? change : skip;
+            least = row[k] < least ? row[k] : least;
         }
+        if (least >= far)
+            return far;
     }
-    return row[n];
+    return row[b.n];
 }
 
 void config_nearest_begin(struct config_nearest *n, struct str to)
@@ -115,7 +135,7 @@ void config_nearest_begin(struct config_nearest *n, struct str to)
 
 void config_nearest_offer(struct config_nearest *n, const char *name)
 {
-    size_t d = distance(n->to, str_z(name));
+    size_t d = distance(n->to, str_z(name), n->distance);
 
     /* "password" for "password_file": the beginning of a name is near, whatever is missing. */
     if (n->to.n >= 3 && str_starts(str_z(name), n->to) && d > 1)
