@@ -184,14 +184,17 @@ static void set_kinds(struct walk *w, struct range r)
 
 static void form_top(struct walk *w, const struct task *t)
 {
-    if (t->at == TOP_BY_UNTIL)
+    if (t->at == TOP_BY_UNTIL) {
         set_range(w, w->lo, w->held.max - 1, 1);
-    else if (t->at >= 0)
+    } else if (t->at >= 0) {
         set_range(w, w->lo, t->hi, 1);
-    else if (t->lo == w->held.max)
+    } else if (t->lo == w->held.max) {
         set_range(w, t->lo, t->hi, (int32_t)w->held_at_max + 1);
-    else
+        if (w->held_limit <= w->limit) /* more than a page, if it sent more than it was asked for */
+            w->ask.limit = (int32_t)w->held_at_max + 1;
+    } else {
         set_range(w, t->lo, t->hi, 1);
+    }
     if (walk_checks_kinds(w)) {
         struct range kinds = walk_chunk(w, t->chunk);
         if (kinds.from >= w->served_n && t->at == -1)

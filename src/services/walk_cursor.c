@@ -217,7 +217,8 @@ void walk_top_answer(struct walk *w, const struct facts *f)
         walk_windows(w);
         return;
     }
-    if (t->at < 0 && t->lo == w->held.max && (size_t)w->ask.limit <= w->held_at_max && f->full) {
+    if (t->at < 0 && t->lo == w->held.max && w->held_limit > w->limit &&
+        (size_t)w->ask.limit <= w->held_at_max && f->full) {
         begin_anew(w); /* pages have been made smaller since */
         return;
     }
