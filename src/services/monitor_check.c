@@ -189,6 +189,10 @@ static void tell_traits(struct relay *relay, const struct probe_report *r)
 
     for (uint32_t i = 0; r->nip11 != NULL && i < r->nip11->nips_n; i++)
         restricts = restricts || r->nip11->nips[i] == 42;
+    if (r->nip11 != NULL)
+        relay->health.max_limit = r->nip11->max_limit > 0 && r->nip11->max_limit <= INT32_MAX
+                                      ? (int32_t)r->nip11->max_limit
+                                      : 0;
     if (relay->visit != NULL || relay->unfinished != NULL)
         return; /* a walk is using them; its session sees the same */
     t->restricts = t->restricts || restricts;

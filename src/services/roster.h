@@ -25,6 +25,7 @@ struct relay_health {
     bool came_back;        /* readable now, and not so before */
     int64_t checked_at_ms; /* the last check that said so, UNIX ms; 0: never */
     int32_t rtt_read_ms;   /* -1: not known */
+    int32_t max_limit;     /* it says that it gives no more events at once; 0: not known */
 };
 
 struct relay {

@@ -19,7 +19,8 @@ struct synchronizer_options {
     bool enabled;
     bool require_readable;    /* only relays that a check has found readable are read */
     int64_t max_check_age_ms; /* and not longer ago than this; 0: whenever */
-    uint32_t page, live_max;
+    uint32_t page, page_max;  /* events asked for at once; where one second holds more of a kind */
+    uint32_t live_max;
     uint32_t sessions[NETWORK__COUNT], sessions_priority;
     int64_t poll_interval_ms, retry_min_ms, retry_max_ms, slice_ms;
     int64_t overlap_s, overlap_backdated_s, gap_retry_s;

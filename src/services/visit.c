@@ -241,6 +241,17 @@ static int32_t page_size(const struct visit *v)
     return (int32_t)(own != NULL && own->page > 0 ? own->page : v->env->page);
 }
 
+/* .. and what the relay says of itself before what we could hold. */
+static int32_t page_max(const struct visit *v)
+{
+    const struct config_relay *own = v->relay->settings;
+    int32_t most = (int32_t)v->env->page_max, says = v->relay->health.max_limit;
+
+    if (own != NULL && own->page > 0)
+        return (int32_t)own->page;
+    return says > 0 && says < most ? says : most;
+}
+
 uint32_t visit_idle_ms(const struct visit *v)
 {
     const struct config_relay *own = v->relay->settings;
@@ -262,6 +273,7 @@ void visit_start_walk(struct visit *v, int64_t lo, int64_t hi)
         relay->traits.restricts = true;
     if (v->top >= 0)
         relay->traits.shown = true;
+    relay->traits.page_max = page_max(v);
     if (v->state == VISIT_ASKING && relay->unfinished != NULL &&
         relay->unfinished_filter == v->env->filter_ids[v->filter] &&
         relay->unfinished_news == v->walking_news) {
@@ -434,6 +446,8 @@ static uint32_t expected_events(const struct visit *v, int32_t limit)
 {
     int32_t cap = v->relay->traits.cap;
 
+    if (limit > page_size(v))
+        return (uint32_t)limit; /* asked because its usual page was full */
     return (uint32_t)(cap > 0 && cap < limit ? cap : limit);
 }
 

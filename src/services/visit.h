@@ -35,7 +35,8 @@ struct visit_env {
     const int32_t *kinds; /* known to the archive, commonest first */
     size_t kinds_n;
 
-    uint32_t page, subscriptions_max;
+    uint32_t page, page_max; /* events asked for at once; where one second holds more of a kind */
+    uint32_t subscriptions_max;
     uint32_t idle_ms, idle_overlay_ms, total_ms;
     int64_t overlap_s, overlap_backdated_s, gap_retry_s, slice_ms;
     bool paused;   /* the disk is nearly full: only what is new */

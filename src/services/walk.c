@@ -235,6 +235,10 @@ static void form(struct walk *w)
     case TASK_SECOND:
         set_range(w, t->lo, t->lo, w->limit);
         set_kinds(w, w->ranges[w->ranges_n - 1]);
+        if (walk_second_larger(w)) {
+            w->ask.since = -1; /* what is older shows that nothing of the second was cut off */
+            w->ask.limit = w->second_limit;
+        }
         break;
     case TASK_CEILING:
     case TASK_BISECT:
@@ -322,6 +326,10 @@ static enum gap_reason reason_of(const struct walk_page *page)
 /* A page that did not end with EOSE proves nothing, whatever it held. */
 static void failed(struct walk *w, const struct walk_page *page)
 {
+    if (walk_second_larger(w)) {
+        walk_second_refused(w);
+        return;
+    }
     if (page->refused && !page->auth && adapt(w))
         return;
     if (page->refused || page->auth) {

@@ -48,6 +48,8 @@ struct walk_traits {
     bool shown;     /* set by the caller: spans of it are proven, so an empty answer means empty */
     bool finishes;  /* gives NIP-67 hints */
     uint32_t pages; /* answered ever */
+    int32_t page_max; /* set by the caller: the most that may be asked for where one kind fills a
+                         page within one second.  Not kept */
     int32_t served[WALK_SERVED_MAX]; /* kinds it has sent: these are certainly not hidden */
     uint32_t served_n;
 };

@@ -2,7 +2,8 @@
  *
  * An answer with clearly fewer events than a page can hold holds them all.  A full window is cut
  * where half of what it showed lies on each side, so empty time costs nothing; a full second is cut
- * by kind; what one kind fills within one second is a gap. */
+ * by kind; where one kind fills a page within one second, larger pages are asked for, as far as the
+ * relay and our memory allow; what fills those too is a gap. */
 #include "services/walk_internal.h"
 
 #define TIME_MAX (((int64_t)1 << 53) - 1) /* of created_at: what JSON numbers hold */
@@ -200,6 +201,7 @@ void walk_second_start(struct walk *w, int64_t t)
     walk_kinds_order(w, !w->traits->restricts);
     w->ranges_n = 0;
     w->second_asks = 0;
+    w->second_limit = 0;
     w->second_most = 0;
     w->second_failed = false;
     w->second_full = !w->traits->restricts && !w->traits->scraper;
@@ -214,9 +216,41 @@ void walk_second_start(struct walk *w, int64_t t)
     }
 }
 
+bool walk_second_larger(const struct walk *w)
+{
+    return w->second_limit > 0 && w->stack[w->depth - 1].type == TASK_SECOND;
+}
+
+/* One kind has filled a page within one second, and the relay gave all that was asked for: perhaps
+ * it gives more.  Only of a relay that is newest-first can an answer show that nothing was cut off:
+ * by going on below the second. */
+static bool ask_for_more(struct walk *w, struct range r, const struct facts *f)
+{
+    int32_t limit = w->ask.limit, most = w->traits->page_max;
+
+    if (w->traits->newest_first != TRI_YES || f->count < (size_t)limit || limit < w->page ||
+        limit >= most)
+        return false;
+    w->second_limit = limit < most / LARGER ? limit * LARGER : most;
+    w->ranges[w->ranges_n++] = r;
+    return true;
+}
+
+/* No answer to the larger question: it was one too many, nothing worse. */
+void walk_second_refused(struct walk *w)
+{
+    w->second_limit = 0;
+    w->second_failed = true;
+    w->ranges_n--;
+    if (w->ranges_n == 0)
+        second_done(w);
+}
+
 void walk_second_answer(struct walk *w, const struct facts *f)
 {
     struct range r = w->ranges[--w->ranges_n];
+    bool to_its_end = walk_second_larger(w) && f->below > NOISE_MAX;
+    bool full = f->full && !to_its_end;
 
     if (walk_ignores_until(w, f)) {
         walk_unpageable(w, GAP_IGNORES_UNTIL);
@@ -224,11 +258,12 @@ void walk_second_answer(struct walk *w, const struct facts *f)
     }
     if (f->in > 0)
         w->allowance += 4; /* two halves, and what they lead to */
+    w->second_limit = 0;
     w->second_most = f->count > w->second_most ? f->count : w->second_most;
     w->second_full |= f->full;
-    if (f->full && r.n == 1) {
-        w->second_failed = true;
-    } else if (f->full) {
+    if (full && r.n == 1) {
+        w->second_failed |= !ask_for_more(w, r, f);
+    } else if (full) {
         push_range(w, r.from + r.n / 2, r.n - r.n / 2);
         push_range(w, r.from, r.n / 2);
     }

@@ -26,6 +26,7 @@ enum {
     SMALL_PAGE = 16,      /* events of so few seconds may be in order by luck */
     SMALL_PASSES = 4,     /* .. but not so often */
     SECOND_ASKS = 62,     /* questions about one second */
+    LARGER = 4,           /* a kind that fills a page within one second: so much more, then more */
     RANGES_MAX = 128,     /* halves of lists of kinds, pending: chunks + 2 x log2(CHUNK_KINDS) */
     BOTTOM_IDS = 64,      /* ids of the oldest second of the last page */
     PROBES_MAX = 8,       /* searches below an empty page in one walk */
@@ -167,7 +168,8 @@ struct walk {
     struct range ranges[RANGES_MAX];
     size_t ranges_n;
     unsigned second_asks;
-    size_t second_most; /* the largest answer */
+    int32_t second_limit; /* the larger page that the next range is asked for; 0: as usual */
+    size_t second_most;   /* the largest answer */
     bool second_failed;
     bool second_full; /* more than a page: what nobody knows to ask for may be among it */
 
@@ -229,8 +231,10 @@ void walk_probe_answer(struct walk *w, const struct facts *f);
 void walk_edge_answer(struct walk *w, const struct facts *f);
 void walk_second_start(struct walk *w, int64_t t);
 void walk_second_answer(struct walk *w, const struct facts *f);
-void walk_to_bisect(struct walk *w); /* it is not newest-first */
-void walk_windows(struct walk *w);   /* for another reason */
+bool walk_second_larger(const struct walk *w); /* the open question is for more than a page */
+void walk_second_refused(struct walk *w);      /* .. and was not answered */
+void walk_to_bisect(struct walk *w);           /* it is not newest-first */
+void walk_windows(struct walk *w);             /* for another reason */
 void walk_ceiling_answer(struct walk *w, const struct facts *f);
 void walk_bisect_answer(struct walk *w, const struct facts *f);
 bool walk_bisects_kinds(const struct walk *w); /* windows are asked with explicit kinds */

@@ -187,6 +187,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     traits.honours_until = (enum tri)(flags / 16 % 3);
     traits.scraper = flags & 128;
     traits.cap = byte(&in);
+    traits.page_max = 800;
     if (flags & 64) { /* .. or whatever an older version, or a person, has written */
         char text[256];
         size_t n = byte(&in);

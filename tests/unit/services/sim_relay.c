@@ -391,7 +391,7 @@ void sim_relay_answer(struct sim_relay *r, const struct walk_ask *ask, struct wa
     r->sent += page->raw;
 }
 
-uint64_t sim_relay_bursts(const struct sim_relay *r)
+uint64_t sim_relay_bursts(const struct sim_relay *r, size_t page)
 {
     uint64_t bursts = 0;
 
@@ -399,7 +399,7 @@ uint64_t sim_relay_bursts(const struct sim_relay *r)
         for (to = from + 1; to < r->n && r->events[to].created_at == r->events[from].created_at;
              to++)
             ;
-        bursts += r->config.cap && to - from >= r->config.cap;
+        bursts += to - from >= page;
     }
     return bursts;
 }

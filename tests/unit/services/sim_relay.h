@@ -96,7 +96,7 @@ bool sim_kind_known(int32_t kind);
 /* The answer is valid until the next one. */
 void sim_relay_answer(struct sim_relay *r, const struct walk_ask *ask, struct walk_page *page);
 
-/* Seconds that hold as many events as a page or more. */
-uint64_t sim_relay_bursts(const struct sim_relay *r);
+/* Seconds that hold as many events as a page of this size, or more. */
+uint64_t sim_relay_bursts(const struct sim_relay *r, size_t page);
 
 #endif
