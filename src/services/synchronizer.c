@@ -126,6 +126,7 @@ void synchronizer_reconfigure(struct synchronizer *s, const struct synchronizer_
                                     .retry_max_ms = o->retry_max_ms,
                                     .poll_interval_ms = o->poll_interval_ms};
     s->env.page = o->page;
+    s->env.page_max = o->page_max;
     s->env.subscriptions_max = a_session > 0 ? a_session : 1;
     s->env.idle_ms = o->idle_ms;
     s->env.idle_overlay_ms = o->idle_overlay_ms;
@@ -329,10 +330,14 @@ static void release_held(struct synchronizer *s)
     visit_release(CONTAINER_OF(l, struct relay, visit_link)->visit);
 }
 
+/* Each once at the most: who wants a larger page than others may be back at the end at once. */
 static void feed_starved(struct synchronizer *s)
 {
-    while (!list_empty(&s->starved) && ingest_may_open(s->parts.ingest, s->options.page)) {
-        struct list *l = list_take_first(&s->starved);
+    struct list *last = s->starved.prev, *l = NULL;
+
+    while (!list_empty(&s->starved) && l != last &&
+           ingest_may_open(s->parts.ingest, s->options.page)) {
+        l = list_take_first(&s->starved);
         visit_resume(CONTAINER_OF(l, struct relay, starved_link)->visit);
     }
 }
