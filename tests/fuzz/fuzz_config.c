@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/config.h"
+#include "core/config_table.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -21,8 +22,9 @@ static char *printed(const struct config *cfg, size_t *n)
     return text;
 }
 
-/* Without the comments, which tell the line of a value. */
-static char *without_comments(const char *text)
+/* Without the comments, which tell the line of a value, and without a URL of which a part is
+ * hidden: what is left of a malformed one may hide more the next time. */
+static char *what_stays(const char *text, bool hides_url)
 {
     char *kept = calloc(1, strlen(text) + 1);
     size_t n = 0;
@@ -32,7 +34,7 @@ static char *without_comments(const char *text)
     while (*text != '\0') {
         size_t line = strcspn(text, "\n");
 
-        if (*text != '#') {
+        if (*text != '#' && !(hides_url && strncmp(text, "url = ", 6) == 0)) {
             memcpy(kept + n, text, line);
             n += line;
             kept[n++] = '\n';
@@ -55,8 +57,9 @@ static void check_print(const struct config *cfg)
         abort();
     }
     second = printed(again, &n);
-    char *a = without_comments(first);
-    char *b = without_comments(second);
+    bool hides_url = config_has_password(cfg->database_url);
+    char *a = what_stays(first, hides_url);
+    char *b = what_stays(second, hides_url);
     if (strcmp(a, b) != 0)
         abort();
     free(a);
