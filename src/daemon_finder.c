@@ -18,7 +18,9 @@ static void options_finder(const struct daemon *d, struct finder_options *o)
                                  .share_rows = (uint32_t)cfg->finder_share_rows,
                                  .rows = (uint32_t)cfg->finder_rows,
                                  .timeout_ms = (uint32_t)cfg->finder_timeout,
-                                 .timeout_overlay_ms = (uint32_t)cfg->finder_timeout_overlay};
+                                 .timeout_overlay_ms = (uint32_t)cfg->finder_timeout_overlay,
+                                 .ask = {.relays = (uint32_t)cfg->finder_ask_relays,
+                                         .interval_ms = cfg->finder_ask_interval}};
 }
 
 static void on_found(void *owner)
@@ -42,6 +44,9 @@ void daemon_finder_open(struct daemon *d)
                                        .db = d->db,
                                        .budget = d->budget,
                                        .roster = &d->roster,
+                                       .signer = d->signer,
+                                       .filters = (const struct filter_spec *const *)d->filters,
+                                       .filters_n = d->cfg->synchronizer_enabled ? d->filters_n : 0,
                                        .on_found = on_found,
                                        .owner = d};
     d->finder = finder_open(&parts, &options);

@@ -251,3 +251,18 @@ bool filter_wanted(const struct filter_spec *f, const struct event *e)
 {
     return has_what_is_wanted(&f->want, e) && !is_excepted(&f->except, e);
 }
+
+static bool says_nothing_but_kinds(const struct filter_part *part)
+{
+    return part->authors.n == 0 && part->ids.n == 0 && part->tags_n == 0 && part->since < 0 &&
+           part->until < 0;
+}
+
+bool filter_takes_kind(const struct filter_spec *f, int32_t kind)
+{
+    const struct filter_part *want = &f->want, *except = &f->except;
+
+    return says_nothing_but_kinds(want) && says_nothing_but_kinds(except) &&
+           (want->kinds_n == 0 || has_kind(want->kinds, want->kinds_n, kind)) &&
+           !has_kind(except->kinds, except->kinds_n, kind);
+}

@@ -43,6 +43,14 @@ struct finder *finder_open(const struct finder_parts *parts, const struct finder
     list_init(&f->running);
     list_init(&f->outcomes);
     list_init(&f->writing);
+    const struct asker_parts ask = {.net = parts->net,
+                                    .db = parts->db,
+                                    .budget = parts->budget,
+                                    .roster = parts->roster,
+                                    .signer = parts->signer,
+                                    .filters = parts->filters,
+                                    .filters_n = parts->filters_n};
+    f->asker = asker_open(&ask, &options->ask);
     (void)uv_timer_init(parts->loop, &f->tick);
     f->tick.data = f;
     return f;
@@ -52,6 +60,7 @@ void finder_reconfigure(struct finder *f, const struct finder_options *options)
 {
     f->options = *options;
     shares_set(f->shares, options->probes_per_hour, options->share_permille);
+    asker_reconfigure(f->asker, &options->ask);
 }
 
 void finder_start(struct finder *f)
@@ -287,6 +296,7 @@ static void on_tick(uv_timer_t *timer)
     take(f, now);
     probe(f, now);
     save(f, now);
+    asker_tick(f->asker);
     if (f->found_some && now >= f->tell_at_ms) {
         f->found_some = false;
         f->tell_at_ms = now + TELL_EVERY_MS;
@@ -312,13 +322,14 @@ void finder_stop(struct finder *f)
         found_drop(CONTAINER_OF(f->running.next, struct found, link));
     free_all(&f->pool);
     f->pool_n = 0;
+    (void)asker_stop(f->asker);
 }
 
 bool finder_flush(struct finder *f)
 {
     f->save_at_ms = 0;
     save(f, clock_mono_ms());
-    return !f->saving && f->outcomes_n == 0;
+    return asker_stop(f->asker) && !f->saving && f->outcomes_n == 0;
 }
 
 static void on_tick_closed(uv_handle_t *handle)
@@ -333,5 +344,6 @@ void finder_close(struct finder *f)
     free_all(&f->outcomes);
     free_all(&f->writing);
     shares_free(f->shares);
+    asker_close(f->asker);
     uv_close((uv_handle_t *)&f->tick, on_tick_closed);
 }

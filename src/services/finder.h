@@ -16,6 +16,7 @@
 
 #include "db/store_finder.h"
 #include "relay/budget.h"
+#include "services/asker.h"
 #include "services/candidates.h"
 #include "services/roster.h"
 
@@ -28,6 +29,7 @@ struct finder_options {
     uint32_t probes_per_hour, share_permille;
     uint32_t share_rows, rows;
     uint32_t timeout_ms, timeout_overlay_ms;
+    struct asker_options ask;
 };
 
 struct finder_parts {
@@ -36,6 +38,9 @@ struct finder_parts {
     struct db *db;
     struct budget *budget;
     const struct roster *roster;
+    const struct signer *signer; /* NULL: no AUTH */
+    const struct filter_spec *const *filters;
+    size_t filters_n;              /* what is archived; 0: nothing */
     void (*on_found)(void *owner); /* relays were added to the database: read them */
     void *owner;
 };

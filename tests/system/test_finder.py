@@ -164,3 +164,32 @@ def test_one_seed_leads_to_all_that_are_mentioned_in_events(world: World) -> Non
     assert archive.query("SELECT mentions_url FROM relay_neighbourhood WHERE relay_url = %s", relays[2].wss) == [(relays[3].wss,)]
     until(lambda: archive.value("SELECT count(*) FROM events") == 5 * 5 + 4, 30, "and archived", daemon.alive)
     daemon.stop()
+
+
+def test_relays_are_asked_for_what_is_not_archived(world: World) -> None:
+    """Relay lists of a daemon that archives notes: read page by page, counted once, whatever dies, and forgotten."""
+    found, late = world.farm.add(SOME, SOME)
+    known, other = world.farm.add({**SOME, "cap": 3}, SOME)
+    now = int(time.time()) - 5000
+    lists = signed(*({"kind": kind, "tags": [["r", f"{found.wss}/{i}"]], "content": "", "created_at": now + i // 2}
+                     for i, kind in enumerate([10002] * 9 + [1])))
+    known.publish(lines=lists)
+    other.publish(lines=lists[:2])
+    daemon = finding(world, known, other)
+    daemon.set("finder", ask_interval="1s", probes_per_hour=1)
+    daemon.set("network", tls_ca_file=world.farm.ca)
+    daemon.extra = "[filter notes]\nkinds = 1\n"
+    archive = begun(daemon)
+    counted = ("SELECT count(*), sum(n) FROM (SELECT url, mentions AS n FROM candidate WHERE first_source = 'asked' "
+               "UNION ALL SELECT url, mentions FROM mention_new WHERE source = 'asked') x")
+    until(lambda: archive.query(counted) == [(9, 9)], 30, "every list is read, once", daemon.alive)
+    daemon.kill()
+    daemon.start()
+    archive = daemon.archive()
+    known.publish(lines=signed({"kind": 10002, "tags": [["r", late.wss]], "content": "", "created_at": now + 100}))
+    until(lambda: archive.query(counted) == [(10, 10)], 30, "the one that is new, and no other once more", daemon.alive)
+    asked = archive.value("SELECT asked_at_ms FROM relay_asked JOIN relays USING (relay_id) WHERE url = %s", known.url)
+    until(lambda: archive.value("SELECT max(asked_at_ms) FROM relay_asked") > asked, 30, "asked again", daemon.alive)
+    assert archive.query(counted) == [(10, 10)]
+    assert archive.query("SELECT DISTINCT kind FROM events") == [(1,)]
+    daemon.stop()

@@ -65,4 +65,7 @@ bool filter_asked(const struct filter_spec *f, const struct filter_ask *ask, con
 /* Does the event belong into the archive, `not_*` and long tag names included? */
 bool filter_wanted(const struct filter_spec *f, const struct event *e);
 
+/* Does every event of this kind belong into the archive by this filter alone? */
+bool filter_takes_kind(const struct filter_spec *f, int32_t kind);
+
 #endif

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "cluster_fixture.h"
+#include "db/store_asked.h"
 #include "db/store_finder.h"
 
 enum { SHARE = 10, ROWS = 60, TAKEN_MAX = 64, DAY_MS = 86400000 };
@@ -340,11 +341,69 @@ static void test_full(void **state)
     assert_int_equal(number("SELECT rows FROM candidate_share WHERE what = 'all'"), ROWS - 4);
 }
 
+struct loaded {
+    struct store_asked row;
+    bool done;
+};
+
+static void on_asked_row(void *owner, const struct store_asked *row)
+{
+    ((struct loaded *)owner)->row = *row;
+}
+
+static void on_loaded(void *owner, const struct err *err)
+{
+    assert_null(err);
+    ((struct loaded *)owner)->done = true;
+}
+
+static void on_flag(void *owner, const struct err *err)
+{
+    assert_null(err);
+    *(bool *)owner = true;
+}
+
+static void save_asked(const struct store_asked *asked, int64_t before)
+{
+    const struct store_mention_row row = {
+        .url = STR("wss://asked.net"), .source = HINT_ASKED, .events = 2, .relay_id = 1};
+    bool done = false;
+
+    store_asked_save(F->db, asked, before, &row, 1, on_flag, &done);
+    fixture_run(F, &done, "store_asked_save");
+}
+
+/* How far a relay was read and what was found there: both or neither, and not twice. */
+static void test_asked(void **state)
+{
+    struct store_asked asked = {.relay_id = 1, .lo = 10, .hi = 20, .asked_at_ms = 1000}, read;
+    struct loaded loaded = {.done = false};
+
+    (void)state;
+    fixture_sql(F, "DELETE FROM mention_new");
+    save_asked(&asked, 0);
+    save_asked(&asked, 0); /* the answer was lost */
+    asked.lo = 0;
+    asked.asked_at_ms = 2000;
+    save_asked(&asked, 999); /* somebody else was quicker */
+    assert_int_equal(number("SELECT sum(mentions) FROM mention_new WHERE source = 'asked'"), 2);
+    save_asked(&asked, 1000);
+    assert_int_equal(number("SELECT sum(mentions) FROM mention_new WHERE source = 'asked'"), 4);
+    read = asked;
+    read.relay_id = 999; /* there is no such relay */
+    save_asked(&read, 0);
+    assert_int_equal(number("SELECT sum(mentions) FROM mention_new WHERE source = 'asked'"), 4);
+    store_asked_load(F->db, on_asked_row, on_loaded, &loaded);
+    fixture_run(F, &loaded.done, "store_asked_load");
+    assert_memory_equal(&loaded.row, &asked, sizeof(asked));
+    fixture_sql(F, "DELETE FROM mention_new");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counted), cmocka_unit_test(test_shares), cmocka_unit_test(test_taken),
-        cmocka_unit_test(test_saved),   cmocka_unit_test(test_full),
+        cmocka_unit_test(test_saved),   cmocka_unit_test(test_full),   cmocka_unit_test(test_asked),
     };
 
     if (!fixture_drop_root())

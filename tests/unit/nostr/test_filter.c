@@ -414,6 +414,32 @@ static void test_json(void **state)
     assert_null(filter_spec_from_json(STR("{\"kinds\":[1]"), &limit, &err));
 }
 
+/* Whatever it leaves out of a kind, it does not take the kind. */
+static void test_takes_kind(void **state)
+{
+    static const struct {
+        const char *key, *value;
+        bool ten, three;
+    } cases[] = {{NULL, NULL, true, true},
+                 {"kinds", "3, 1", false, true},
+                 {"kinds", "10000-10010", true, false},
+                 {"not_kinds", "3", true, false},
+                 {"authors", HEX, false, false},
+                 {"tag_t", "x", false, false},
+                 {"since", "1700000000", false, false},
+                 {"not_authors", HEX, false, false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct filter_spec *f = filter_spec_new("f");
+        if (cases[i].key != NULL)
+            set(f, cases[i].key, cases[i].value);
+        assert_int_equal(filter_takes_kind(f, 10002), cases[i].ten);
+        assert_int_equal(filter_takes_kind(f, 3), cases[i].three);
+        filter_spec_free(f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -421,6 +447,7 @@ int main(void)
         cmocka_unit_test(test_written),         cmocka_unit_test(test_bad_values),
         cmocka_unit_test(test_twice_and_order), cmocka_unit_test(test_dates),
         cmocka_unit_test(test_matching),        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_takes_kind),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
