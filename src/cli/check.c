@@ -328,7 +328,10 @@ static int run(struct check *k, struct err *err)
 {
     const struct config *cfg = k->command->cfg;
     const char *key = config_secret(cfg, "identity", "secret_key");
-    struct probe_options options = {.parts = PROBE_ALL, .timeout_ms = k->timeout_ms, .page = PAGE};
+    struct probe_options options = {.parts = PROBE_ALL,
+                                    .timeout_ms = k->timeout_ms,
+                                    .http_last = cfg->network_host_connections_max < 2,
+                                    .page = PAGE};
     struct probe *probe;
 
     if (k->timeout_ms == 0)

@@ -323,6 +323,13 @@ static bool leads_to_ipv4(const struct ip *ip, const struct ip_range *allowed, s
     return true;
 }
 
+struct ip addr_policy_reached(const struct addr_policy *p, const struct ip *ip)
+{
+    struct ip inner;
+
+    return leads_to_ipv4(ip, find_allowed(p, ip), &inner) ? inner : *ip;
+}
+
 const char *addr_policy_ip(const struct addr_policy *p, const struct ip *ip, uint16_t port)
 {
     const struct ip_range *allowed;

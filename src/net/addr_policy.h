@@ -89,6 +89,9 @@ void addr_policy_set_own(struct addr_policy *p, const struct ip *own,
 /* Each answers NULL for "go", or why not, as static text.  Port 0: only the address is asked about.
  */
 const char *addr_policy_ip(const struct addr_policy *p, const struct ip *ip, uint16_t port);
+
+/* Whose connections they are: the IPv4 address that it leads to, or the address itself. */
+struct ip addr_policy_reached(const struct addr_policy *p, const struct ip *ip);
 const char *
 addr_policy_name(struct str name); /* of the clear network; also refuses .onion, .i2p, .loki */
 const char *addr_policy_port(uint16_t port); /* of the clear network */

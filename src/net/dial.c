@@ -38,6 +38,7 @@ enum dial_event {
 
 struct attempt {
     uv_poll_t poll;
+    struct addr_place *place;
     int fd;
     bool open; /* poll is */
 };
@@ -64,8 +65,10 @@ struct dial {
     struct ip candidates[DIAL_ADDRESSES_MAX];
     int candidate_count, tried; /* attempts[0..tried) have been begun */
     struct attempt attempts[DIAL_ADDRESSES_MAX];
-    int at;     /* of EV_SOCKET */
-    int winner; /* its fd is handed over */
+    int at;                   /* of EV_SOCKET */
+    int winner;               /* its fd is handed over */
+    struct addr_place *place; /* of the winner */
+    bool passed_over;         /* an address that had no place for us */
 };
 
 static void dial_run(struct dial *d, enum dial_event event);
@@ -81,6 +84,8 @@ static enum dial_state ready(struct dial *d, int winner);
 static enum dial_state fail(struct dial *d, enum err_code code, const char *text);
 static enum dial_state fail_proxy(struct dial *d);
 static void note_connect_error(struct dial *d, const struct ip *ip, int error, bool at_once);
+static void note_busy(struct dial *d);
+static void leave_place(struct dial *d, struct addr_place **place);
 static bool attempt_open(struct dial *d, int i, const struct ip *ip, uint16_t port);
 static void attempt_close(struct dial *d, int i);
 static void stop_all(struct dial *d);
@@ -123,6 +128,7 @@ void dial_close(struct dial *d)
 {
     assert(d->state != DIAL_CLOSED);
     stop_all(d);
+    leave_place(d, &d->place);
     d->state = DIAL_CLOSED;
     uv_close((uv_handle_t *)&d->clock, on_closed);
     uv_close((uv_handle_t *)&d->stagger, on_closed);
@@ -131,6 +137,14 @@ void dial_close(struct dial *d)
 const struct dial_report *dial_report(const struct dial *d)
 {
     return &d->report;
+}
+
+struct addr_place *dial_take_place(struct dial *d)
+{
+    struct addr_place *place = d->place;
+
+    d->place = NULL;
+    return place;
 }
 
 /* The only place where state changes, and the only guard against an event that comes too late. */
@@ -275,7 +289,16 @@ static void choose_candidates(struct dial *d, const struct dns_answer *answer)
     }
 }
 
-/* Begins the next address; those that fail on the spot are passed over. */
+static bool take_place(struct dial *d, int i)
+{
+    struct ip reached = addr_policy_reached(&d->net->policy, &d->candidates[i]);
+
+    d->attempts[i].place = addr_places_take(d->net->places, &reached, clock_mono_ms());
+    d->passed_over = d->passed_over || d->attempts[i].place == NULL;
+    return d->attempts[i].place != NULL;
+}
+
+/* Begins the next address; those that fail on the spot, or have no place, are passed over. */
 static enum dial_state try_next(struct dial *d)
 {
     if (d->tried == 0)
@@ -284,6 +307,8 @@ static enum dial_state try_next(struct dial *d)
         int i = d->tried++;
         char text[IP_TEXT_MAX];
 
+        if (!take_place(d, i))
+            continue;
         (void)str_copy(d->report.address, sizeof(d->report.address),
                        str_z(ip_text(&d->candidates[i], text)));
         if (attempt_open(d, i, &d->candidates[i], d->port)) {
@@ -297,8 +322,21 @@ static enum dial_state try_next(struct dial *d)
         if (d->attempts[i].open)
             return DIAL_CONNECTING;
     d->report.tcp_us = step_us(d);
+    note_busy(d);
     stop_all(d);
     return DIAL_FAILED;
+}
+
+/* Of an address that was not tried nothing is known, so the name has not failed. */
+static void note_busy(struct dial *d)
+{
+    char text[IP_TEXT_MAX];
+
+    if (!d->passed_over)
+        return;
+    d->report.tcp_us = -1;
+    d->report.wait_ms = net_places_wait(d->net, d->candidates, d->candidate_count);
+    (void)err_set(&d->err, ERR_ADDRESS_BUSY, "%s", ip_text(&d->candidates[0], text));
 }
 
 static int socket_error(int fd)
@@ -507,6 +545,8 @@ static enum dial_state fail_proxy(struct dial *d)
 
 static enum dial_state ready(struct dial *d, int winner)
 {
+    d->place = d->attempts[winner].place;
+    d->attempts[winner].place = NULL;
     d->winner = d->attempts[winner].fd;
     d->attempts[winner].fd = -1;
     attempt_close(d, winner);
@@ -519,8 +559,17 @@ static enum dial_state fail(struct dial *d, enum err_code code, const char *text
     if (d->state == DIAL_CONNECTING && code == ERR_CONNECT_TIMEOUT)
         d->report.tcp_us = step_us(d);
     (void)err_set(&d->err, code, "%s", text);
+    if (code == ERR_CONNECT_TIMEOUT)
+        note_busy(d);
     stop_all(d);
     return DIAL_FAILED;
+}
+
+static void leave_place(struct dial *d, struct addr_place **place)
+{
+    if (*place != NULL)
+        addr_places_leave(d->net->places, *place, clock_mono_ms());
+    *place = NULL;
 }
 
 static void stop_all(struct dial *d)
@@ -578,6 +627,7 @@ static void attempt_close(struct dial *d, int i)
     if (a->fd >= 0)
         (void)close(a->fd);
     a->fd = -1;
+    leave_place(d, &a->place);
 }
 
 /* From libuv to dial_run(): no decisions below this line. */

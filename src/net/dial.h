@@ -11,6 +11,9 @@
  * resolves the name; what fails between us and the proxy is an ERR_PROXY_*, never the relay's
  * fault.
  *
+ * An address that has as many connections as it may have (addr_places.h) is passed over; when no
+ * other one connects the dial fails with ERR_ADDRESS_BUSY and says when to come back.
+ *
  * Ownership as STYLE 11-15: dial_close() once, from anywhere; the callbacks run on the loop, at
  * most one of them, once. */
 #ifndef NET_DIAL_H
@@ -33,6 +36,7 @@ struct dial_report {
     char address[64]; /* that was dialled (the last one tried, when all failed); "" through a proxy
                        */
     bool mixed_private; /* the name has refused addresses beside public ones: none was dialled */
+    int64_t wait_ms;    /* with ERR_ADDRESS_BUSY: until our turn; net_dial_wait() */
 };
 
 struct dial_ops {
@@ -46,5 +50,9 @@ struct dial *dial_open(struct net *net, const struct dial_target *target,
                        const struct dial_ops *ops, void *owner);
 void dial_close(struct dial *d);
 const struct dial_report *dial_report(const struct dial *d); /* valid until dial_close */
+
+/* The place of the connection that was handed over, moved to who has that; NULL: through a proxy.
+ * Not taken, it is left with dial_close(). */
+struct addr_place *dial_take_place(struct dial *d);
 
 #endif

@@ -236,6 +236,16 @@ static struct dns_answer *ask_cache(struct dns *d, struct str name)
     return a;
 }
 
+int dns_known(struct dns *d, struct str name, struct ip ips[2 * DNS_ADDRESSES_MAX])
+{
+    const struct known *k = lru_get(d->cache, name);
+
+    if (k == NULL || k->expires_ms <= now_ms(d))
+        return 0;
+    memcpy(ips, k->ips, (size_t)k->count * sizeof(k->ips[0]));
+    return k->count;
+}
+
 struct dns_query *dns_lookup(struct dns *d, struct str name, dns_done *done, void *owner)
 {
     struct dns_query *q = calloc(1, sizeof(*q));

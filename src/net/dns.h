@@ -64,6 +64,9 @@ void dns_close(struct dns *d); /* lookups end without a call */
 struct dns_query *dns_lookup(struct dns *d, struct str name, dns_done *done, void *owner);
 void dns_cancel(struct dns_query *q);
 
+/* The addresses of a name whose answer is still good; 0: not known here, or there are none. */
+int dns_known(struct dns *d, struct str name, struct ip ips[2 * DNS_ADDRESSES_MAX]);
+
 unsigned dns_queued(const struct dns *d);
 unsigned dns_flying(const struct dns *d); /* lookups whose questions are out */
 uint64_t dns_asked(const struct dns *d);  /* questions sent since the start, two for a name */

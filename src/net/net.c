@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
+#include "core/metrics.h"
 #include "net/net_shared.h"
 
 static int check_options(const struct net_options *o, struct err *err);
@@ -46,6 +48,7 @@ struct net *net_open(uv_loop_t *loop, struct workers *workers, const struct net_
         free(net);
         return NULL;
     }
+    net->places = addr_places_new(&(struct addr_limits){0});
     copy_numbers(net, options);
     net->sessions = lru_new(NET_SESSIONS_MAX, NET_SESSIONS_BYTES_MAX, drop_session);
     circuits_open(&net->circuits);
@@ -94,6 +97,8 @@ void net_close(struct net *net)
     tls_context_free(net->tls);
     lru_free(net->sessions);
     circuits_close(&net->circuits);
+    addr_places_free(net->places);
+    net->places = NULL;
 }
 
 uv_loop_t *net_loop(const struct net *net)
@@ -136,6 +141,26 @@ bool net_address_allowed(const struct net *net, const char *ip_literal)
     struct ip ip;
 
     return ip_parse(&ip, str_z(ip_literal)) && addr_policy_ip(&net->policy, &ip, 0) == NULL;
+}
+
+int64_t net_dial_wait(struct net *net, const char *host)
+{
+    struct ip ips[2 * DNS_ADDRESSES_MAX];
+    int n = 1;
+
+    if (!ip_parse(&ips[0], str_z(host)))
+        n = dns_known(net->dns, str_z(host), ips);
+    return n > 0 ? net_places_wait(net, ips, n) : 0;
+}
+
+bool net_address_crowded(const struct net *net, const char *ip_literal)
+{
+    struct ip ip;
+
+    if (!ip_parse(&ip, str_z(ip_literal)))
+        return false;
+    ip = addr_policy_reached(&net->policy, &ip);
+    return addr_places_crowded(net->places, &ip, clock_mono_ms());
 }
 
 bool net_deny_service(struct net *net, enum addr_service what, const char *ip_literal,
@@ -192,6 +217,18 @@ const struct addr_policy *net_policy(struct net *net)
     return &net->policy;
 }
 
+int64_t net_places_wait(struct net *net, const struct ip *ips, int n)
+{
+    struct ip reached[2 * DNS_ADDRESSES_MAX];
+    int64_t wait;
+
+    for (int i = 0; i < n; i++)
+        reached[i] = addr_policy_reached(&net->policy, &ips[i]);
+    wait = addr_places_wait(net->places, reached, n, clock_mono_ms());
+    metrics.address_waits_total[0] += wait > 0;
+    return wait;
+}
+
 void net_count_bytes(struct net *net, size_t *counted, size_t bytes)
 {
     net->connection_bytes = net->connection_bytes - *counted + bytes;
@@ -223,6 +260,9 @@ static void copy_numbers(struct net *net, const struct net_options *o)
     net->overlay_timeout_ms = o->overlay_timeout_ms;
     net->message_bytes_max = o->message_bytes_max;
     net->assembly_bytes_max = o->assembly_bytes_max;
+    addr_places_set_limits(
+        net->places, &(struct addr_limits){.connections_max = o->address_connections_max,
+                                           .connects_per_second = o->address_connects_per_second});
 }
 
 /* Proxies whose setting did not change are left alone. */

@@ -29,6 +29,7 @@ struct net_options {
     uint32_t message_bytes_max;  /* one WebSocket message */
     uint64_t assembly_bytes_max; /* all messages that are being received, together */
     uint64_t bandwidth_max;      /* bytes a second, 0 for no limit */
+    uint32_t address_connections_max, address_connects_per_second; /* addr_places.h */
 };
 
 struct net;
@@ -77,6 +78,12 @@ void net_unwatch_proxies(struct net_proxy_watch *watch);
 /* Is a literal address let through by the address policy (private ones by allow_addresses)?  For
  * url_policy. */
 bool net_address_allowed(const struct net *net, const char *ip_literal);
+
+/* Is there a place for a connection to this host of the clear network (addr_places.h), as far as is
+ * known without asking anybody?  0: yes, or its addresses are not known.  Else the milliseconds to
+ * our turn: dialled now, it would fail with ERR_ADDRESS_BUSY. */
+int64_t net_dial_wait(struct net *net, const char *host);
+bool net_address_crowded(const struct net *net, const char *ip_literal); /* addr_places_crowded */
 
 uint64_t net_assembly_bytes(const struct net *net); /* held now by messages in assembly */
 uint64_t net_connection_bytes(

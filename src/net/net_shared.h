@@ -2,6 +2,7 @@
 #ifndef NET_NET_SHARED_H
 #define NET_NET_SHARED_H
 
+#include "net/addr_places.h"
 #include "net/addr_policy.h"
 #include "net/bandwidth.h"
 #include "net/circuit.h"
@@ -38,6 +39,7 @@ struct net {
 
     struct addr_policy policy;
     int64_t own_refreshed_ms;
+    struct addr_places *places;
     struct dns *dns;
     struct proxy *proxies[NETWORK__COUNT]; /* NULL: clearnet */
     char proxy_settings[NETWORK__COUNT][300];
@@ -52,6 +54,8 @@ struct net {
 };
 
 const struct addr_policy *net_policy(struct net *net); /* with our own addresses up to date */
+
+int64_t net_places_wait(struct net *net, const struct ip *ips, int n); /* addr_places_wait */
 
 /* Moves a connection's share of net_connection_bytes() from *counted to `bytes`. */
 void net_count_bytes(struct net *net, size_t *counted, size_t bytes);

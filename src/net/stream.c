@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/buf.h"
+#include "core/clock.h"
 #include "net/net_shared.h"
 
 enum stream_state { STREAM_START, STREAM_HANDSHAKE, STREAM_READY, STREAM_FAILED, STREAM_CLOSED };
@@ -32,6 +33,7 @@ struct stream {
     struct net *net;
 
     uv_tcp_t tcp;
+    struct addr_place *place; /* while it is open */
     uv_timer_t clock;
     bool tcp_bad;   /* the socket could not be taken over */
     bool turn_over; /* NET_READ_BYTES were read in this turn */
@@ -102,6 +104,7 @@ struct stream *stream_open(struct net *net, int fd, const struct stream_options 
     (void)uv_timer_init(net->loop, &s->clock);
     s->tcp.data = s->clock.data = s;
     s->pending = 2;
+    s->place = options->place;
     s->tcp_bad = uv_tcp_open(&s->tcp, fd) != 0;
     bandwidth_user_init(&s->bandwidth, on_resume);
     buf_init(&s->collected, TLS_FLIGHT_MAX);
@@ -138,7 +141,10 @@ void stream_close(struct stream *s)
     }
     s->state = STREAM_CLOSED;
     bandwidth_leave(&s->bandwidth);
-    uv_close((uv_handle_t *)&s->tcp, on_closed);
+    uv_close((uv_handle_t *)&s->tcp, on_closed); /* the socket is closed when this returns */
+    if (s->place != NULL)
+        addr_places_leave(s->net->places, s->place, clock_mono_ms());
+    s->place = NULL;
     uv_close((uv_handle_t *)&s->clock, on_closed);
 }
 

@@ -26,10 +26,11 @@
 
 struct stream_options {
     bool tls;
-    const char *host;        /* for TLS: SNI, and what the certificate must name; copied */
-    uint16_t port;           /* with host: whose TLS session may be resumed */
-    bool tls_fresh;          /* resume nothing: the peer shows its certificates */
-    uint32_t tls_timeout_ms; /* for the whole handshake, waiting for a worker included */
+    const char *host;         /* for TLS: SNI, and what the certificate must name; copied */
+    uint16_t port;            /* with host: whose TLS session may be resumed */
+    bool tls_fresh;           /* resume nothing: the peer shows its certificates */
+    uint32_t tls_timeout_ms;  /* for the whole handshake, waiting for a worker included */
+    struct addr_place *place; /* of the connection, the stream's from now on; NULL: none */
 };
 
 struct stream_ops {

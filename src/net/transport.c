@@ -77,6 +77,7 @@ void transport_report(const struct transport *t, struct transport_report *report
     report->proxy_us = d->proxy_us;
     report->tls_us = t->stream != NULL ? stream_tls_us(t->stream) : -1;
     report->mixed_private = d->mixed_private;
+    report->wait_ms = d->wait_ms;
     memcpy(report->address, d->address, sizeof(report->address));
     if (peer != NULL) {
         report->tls_verdict = peer->verdict;
@@ -124,6 +125,7 @@ static void on_connected(void *owner, int fd)
                                                            : t->net->overlay_timeout_ms};
 
     t->dialled = *dial_report(t->dial);
+    options.place = dial_take_place(t->dial);
     dial_close(t->dial);
     t->dial = NULL;
     t->stream = stream_open(t->net, fd, &options, t->ops, t->owner);

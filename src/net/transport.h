@@ -14,6 +14,7 @@ struct transport_report {
     int64_t dns_us, tcp_us, proxy_us, tls_us; /* -1: not taken */
     char address[64];
     bool mixed_private;
+    int64_t wait_ms; /* dial_report */
     enum err_code tls_verdict;
     char tls_version[16], tls_cipher[64];
 };

@@ -163,6 +163,7 @@ static void take_report(struct wsconn *c)
     c->report.proxy_us = t.proxy_us;
     c->report.tls_us = t.tls_us;
     c->report.mixed_private = t.mixed_private;
+    c->report.wait_ms = t.wait_ms;
     c->report.tls_verdict = t.tls_verdict;
     memcpy(c->report.address, t.address, sizeof(c->report.address));
     memcpy(c->report.tls_version, t.tls_version, sizeof(c->report.tls_version));

@@ -37,6 +37,7 @@ struct wsconn_report {
     /* The name has private addresses beside public ones, and was refused for it
      * (ERR_ADDRESS_DENIED). */
     bool mixed_private;
+    int64_t wait_ms; /* with ERR_ADDRESS_BUSY: until our turn; dial again then */
     /* ERR_NONE: trusted.  Else why not; an open connection has one only with tls_record_only. */
     enum err_code tls_verdict;
     char tls_version[16], tls_cipher[64];

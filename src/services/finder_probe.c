@@ -84,7 +84,9 @@ int64_t found_begin(struct found *c)
         return 0;
     }
     c->charged = true;
-    wait = budget_take(f->parts.budget, BUDGET_FINDER, url->host, 1, mono);
+    wait = c->network == NETWORK_CLEARNET ? net_dial_wait(f->parts.net, url->host) : 0;
+    if (wait == 0)
+        wait = budget_take(f->parts.budget, BUDGET_FINDER, url->host, 1, mono);
     if (wait > 0) {
         free(url);
         if (mono - c->taken_ms < HOST_PATIENCE_MS)
@@ -156,15 +158,20 @@ static void promote(struct found *c)
     settled(c, CANDIDATE_STATE_PROMOTED, ERR_NONE);
 }
 
-/* Nobody answers as wss://: as it was mentioned. */
-static void try_plain(struct found *c)
+static void put_back(struct found *c, int64_t not_before_ms)
 {
     struct finder *f = c->finder;
 
-    c->as_wss = false;
-    c->not_before_ms = clock_mono_ms();
+    c->not_before_ms = not_before_ms;
     list_add_tail(&f->pool, &c->link);
     f->pool_n++;
+}
+
+/* Nobody answers as wss://: as it was mentioned. */
+static void try_plain(struct found *c)
+{
+    c->as_wss = false;
+    put_back(c, clock_mono_ms());
 }
 
 static void on_done(void *owner, const struct probe_report *report)
@@ -180,6 +187,12 @@ static void on_done(void *owner, const struct probe_report *report)
         candidate_settle(openable && (answers || error != ERR_NONE), error, (uint32_t)c->id,
                          clock_wall_ms(), &f->options.limits, &tries, &next);
 
+    if (error == ERR_ADDRESS_BUSY) { /* it was not even dialled */
+        next = clock_mono_ms() + report->wait_ms;
+        end(c);
+        put_back(c, next);
+        return;
+    }
     metrics.candidate_probes_total[0]++;
     learn_net(c, report->address);
     end(c);

@@ -40,20 +40,33 @@ static struct session *live_session(struct check *c)
     return session;
 }
 
-/* Connections of its own: a WebSocket unless there is a session, and one for HTTP where a host may
- * have two (the configuration says so, at host_connections_max). */
+static bool has_one_connection(const struct monitor *m)
+{
+    return m->options.budget.host_connections_max < 2;
+}
+
+/* Connections of its own: a WebSocket unless there is a session, and one for HTTP.  Where a host
+ * may have only one (host_connections_max) the two share it, one after the other; a session that is
+ * not ours has it already, and no document is read (the configuration says so). */
 static uint32_t places_for(const struct monitor *m, const struct session *session, unsigned *parts)
 {
-    if (m->options.budget.host_connections_max < 2)
-        *parts &= ~(unsigned)(PROBE_NIP11 | PROBE_HTTP);
-    return (session == NULL ? 1U : 0U) + ((*parts & (PROBE_NIP11 | PROBE_HTTP)) != 0 ? 1U : 0U);
+    unsigned http = PROBE_NIP11 | PROBE_HTTP;
+
+    if (has_one_connection(m) && session != NULL)
+        *parts &= ~http;
+    if (has_one_connection(m))
+        return session == NULL ? 1 : 0;
+    return (session == NULL ? 1U : 0U) + ((*parts & http) != 0 ? 1U : 0U);
 }
 
 static int64_t take_places(struct monitor *m, struct check *c, uint32_t places, int64_t mono)
 {
-    int64_t wait =
-        places == 0 ? 0 : budget_take(m->parts.budget, BUDGET_CHECKS, c->host->name, places, mono);
+    int64_t wait = 0;
 
+    if (places > 0 && c->relay->network == NETWORK_CLEARNET)
+        wait = net_dial_wait(m->parts.net, c->host->name);
+    if (places > 0 && wait == 0)
+        wait = budget_take(m->parts.budget, BUDGET_CHECKS, c->host->name, places, mono);
     if (wait == 0)
         c->places = places;
     return wait;
@@ -91,6 +104,7 @@ void check_begin(struct monitor *m, struct check *c, int64_t now)
         .parts = parts,
         .timeout_ms = check_timeout_ms(&c->health, c->relay->network, &m->options.limits),
         .http_after_ms = m->options.budget.host_interval_ms,
+        .http_last = has_one_connection(m),
         .signer = m->parts.signer,
         .session = session,
         .page = m->options.page,
@@ -316,6 +330,9 @@ static void on_done(void *owner, const struct probe_report *report)
     if (went) { /* the session ended meanwhile, and nothing was learnt */
         c->host->circuit.trying = false;
         monitor_schedule(m, c, clock_wall_ms() + SESSION_WENT_MS);
+    } else if (r.error == ERR_ADDRESS_BUSY) { /* it was not even dialled */
+        c->host->circuit.trying = false;
+        monitor_schedule(m, c, clock_wall_ms() + r.wait_ms);
     } else {
         if (c->through_session) {
             r.openable = PROBE_YES;

@@ -11,7 +11,13 @@
 #include "core/json.h"
 #include "services/probe_internal.h"
 
-enum { SUBSCRIPTIONS = 4, ARENA_BLOCK = 64 * 1024, HTTP_OK = 200, HTTP_PAYMENT_REQUIRED = 402 };
+enum {
+    SUBSCRIPTIONS = 4,
+    ARENA_BLOCK = 64 * 1024,
+    HTTP_OK = 200,
+    HTTP_PAYMENT_REQUIRED = 402,
+    PLACE_WAIT_MIN_MS = 500
+};
 
 static void open_session(struct probe *p);
 static void on_ready(void *owner, const struct wsconn_report *report);
@@ -54,14 +60,11 @@ static void begin(struct probe *p)
         p->waiting |= WAIT_DNS;
         p->query = dns_lookup(net_dns(p->net), str_z(p->url.host), on_dns, p);
     }
-    bool talks =
-        p->own && (parts & (PROBE_OPEN | PROBE_READ | PROBE_WRITE | PROBE_CAPS | PROBE_TLS)) != 0;
-    if ((parts & (PROBE_NIP11 | PROBE_HTTP)) != 0) {
-        if (talks && p->options.http_after_ms > 0)
-            p->waiting |= WAIT_HTTP; /* later_http() */
-        else
-            open_http(p);
-    }
+    bool fetches = (parts & (PROBE_NIP11 | PROBE_HTTP)) != 0,
+         talks = p->own &&
+                 (parts & (PROBE_OPEN | PROBE_READ | PROBE_WRITE | PROBE_CAPS | PROBE_TLS)) != 0;
+    if (fetches)
+        p->waiting |= WAIT_HTTP;
     if (!p->own) {
         p->session = p->options.session;
         p->guest.on_gone = on_gone;
@@ -76,6 +79,10 @@ static void begin(struct probe *p)
         p->waiting |= WAIT_TALK;
         open_session(p);
     }
+    /* Behind the WebSocket, which has the place if there is only one. */
+    p->http_last = talks && fetches && p->options.http_last;
+    if (fetches && !(talks && (p->options.http_after_ms > 0 || p->http_last)))
+        open_http(p); /* else: later_http() */
 }
 
 struct probe *probe_open(struct net *net, const struct relay_url *url,
@@ -186,7 +193,8 @@ static void fail_open(struct probe *p, const struct err *err)
     take_open(p, false);
     if (code == ERR_WS_REFUSED && p->report.upgrade_status == HTTP_PAYMENT_REQUIRED)
         code = ERR_PAYMENT_REQUIRED;
-    p->report.openable = PROBE_NO;
+    p->report.wait_ms = session_report(p->session)->wait_ms;
+    p->report.openable = code == ERR_ADDRESS_BUSY ? PROBE_UNTESTED : PROBE_NO;
     probe_fail(p, code, err->detail);
     p->step = STEP_END;
     later_http(p, p->report.upgrade_status > 0);
@@ -223,12 +231,41 @@ static void on_gone(struct session_guest *guest)
 static void later_http(struct probe *p, bool reached)
 {
     if ((p->waiting & WAIT_HTTP) == 0 || p->get != NULL || p->parsing || !p->own ||
-        p->options.http_after_ms == 0 || uv_is_active((uv_handle_t *)&p->later))
+        (p->options.http_after_ms == 0 && !p->http_last) || uv_is_active((uv_handle_t *)&p->later))
         return;
-    if (reached)
-        (void)uv_timer_start(&p->later, on_later, p->options.http_after_ms, 0);
-    else
+    if (!reached)
         p->waiting &= ~(unsigned)WAIT_HTTP;
+    else if (!p->http_last)
+        (void)uv_timer_start(&p->later, on_later, p->options.http_after_ms, 0);
+}
+
+/* All was said over the WebSocket: its place is the document's now. */
+static void begin_last(struct probe *p)
+{
+    p->http_last = p->alive = false;
+    if (p->session != NULL) {
+        talk_drop(p);
+        session_close(p->session);
+        p->session = NULL;
+    }
+    (void)uv_timer_start(&p->later, on_later, p->options.http_after_ms, 0);
+}
+
+/* The address has no place for a second connection.  The first one is given up before that one is
+ * waited for: two checks that wait for each other's would wait for ever. */
+static void wait_for_place(struct probe *p)
+{
+    int64_t wait = net_dial_wait(p->net, p->url.host);
+
+    http_get_close(p->get);
+    p->get = NULL;
+    if (p->own && (p->waiting & WAIT_TALK) != 0)
+        p->http_last = true;
+    else if (p->own && p->session != NULL)
+        begin_last(p);
+    else
+        (void)uv_timer_start(&p->later, on_later,
+                             (uint64_t)(wait > PLACE_WAIT_MIN_MS ? wait : PLACE_WAIT_MIN_MS), 0);
 }
 
 static void on_later(uv_timer_t *timer)
@@ -279,6 +316,10 @@ static void on_http_failed(void *owner, const struct err *err)
 {
     struct probe *p = owner;
 
+    if (err->code == ERR_ADDRESS_BUSY) {
+        wait_for_place(p);
+        return;
+    }
     take_http_peer(p);
     p->report.nip11_error = err->code;
     probe_settle(p, WAIT_HTTP);
@@ -446,6 +487,9 @@ static void drop_all(struct probe *p)
 void probe_settle(struct probe *p, unsigned what)
 {
     p->waiting &= ~what;
+    if (p->life == LIFE_RUNNING && (p->waiting & WAIT_TALK) == 0 && (p->waiting & WAIT_HTTP) != 0 &&
+        p->http_last)
+        begin_last(p);
     if (p->waiting != 0 || p->life != LIFE_RUNNING)
         return;
     p->life = LIFE_ENDED;

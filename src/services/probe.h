@@ -4,7 +4,8 @@
  *     OPEN: dial -> TLS -> upgrade   ->  READ: REQ limit 1  ->  WRITE: EVENT until OK  ->  CAPS
  *     NIP11: one HTTP GET beside it                                     all settled -> on_done
  *
- * One deadline for everything, at most one HTTP and one WebSocket connection.  A relay that has a
+ * One deadline for everything, at most one HTTP and one WebSocket connection: side by side, or one
+ * after the other where a host has only one, or the address no place for both.  A relay that has a
  * live session is checked through that session: then OPEN is not taken (the caller fills it from
  * the session's own dial), of the capabilities only those are noted that show by themselves (a
  * question that a relay does not know could be held against the other requests of the session),
@@ -65,6 +66,8 @@ struct probe_options {
     uint32_t http_after_ms; /* after a WebSocket of its own was opened, as a host may want time
                                between two connections; 0: at once.  Not at all where the host
                                could not be reached */
+    bool http_last; /* the host has one connection: the document is asked for when the WebSocket of
+                       its own is closed, http_after_ms later */
     const struct signer *signer; /* NULL: WRITE is untested, no AUTH */
     struct session *session;     /* a live one to check through, or NULL */
     uint32_t page;         /* asked for to measure the page cap: so many events are downloaded; 0:
@@ -86,6 +89,7 @@ struct probe_report {
     int64_t dns_us, tcp_us, proxy_us, tls_us, upgrade_us;
     int64_t rtt_open_us, rtt_read_us, rtt_write_us, rtt_nip11_us;
     char address[64];
+    int64_t wait_ms;       /* with ERR_ADDRESS_BUSY: check again then; nothing was learnt */
     int http_status;       /* of the NIP-11 request, 0 when there was none */
     int upgrade_status;    /* of the upgrade's answer, 0 when none came */
     char http_server[128]; /* escaped; "" when not sent */

@@ -76,6 +76,7 @@ struct probe {
     void *owner;
     uv_timer_t deadline;
     uv_timer_t later; /* the HTTP connection, which begins after the WebSocket */
+    bool http_last;   /* when that is closed */
     uv_timer_t turn;  /* the end on a turn of its own; patience within READ and CAPS */
     uv_timer_cb turn_over;
     int64_t until_ms; /* monotonic */

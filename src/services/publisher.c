@@ -327,8 +327,12 @@ static void dial(struct target *t, int64_t now)
                                      .path = t->url.path};
     const struct session_options options = {
         .signer = t->publisher->parts.signer, .url = t->wire, .subscriptions_max = 1};
-    int64_t wait = budget_take(t->publisher->parts.budget, BUDGET_PUBLISHING, t->url.host, 1, now);
+    int64_t wait = t->url.network == NETWORK_CLEARNET
+                       ? net_dial_wait(t->publisher->parts.net, t->url.host)
+                       : 0;
 
+    if (wait == 0)
+        wait = budget_take(t->publisher->parts.budget, BUDGET_PUBLISHING, t->url.host, 1, now);
     if (wait > 0) {
         t->retry_at_ms = now + wait;
         return;
@@ -398,11 +402,13 @@ static void on_closed(void *owner, const struct err *err)
 {
     struct target *t = owner;
     struct publication *e = t->at;
-    bool was_idle = t->state == TARGET_READY;
+    bool was_idle = t->state == TARGET_READY, busy = err->code == ERR_ADDRESS_BUSY;
 
     t->exchange = NULL; /* it died with its session */
+    if (busy)
+        t->retry_at_ms = clock_mono_ms() + session_report(t->session)->wait_ms;
     hang_up(t);
-    if (was_idle)
+    if (was_idle || busy)
         return;
     failed(t, err_text(err->code));
     if (e != NULL)

@@ -411,7 +411,9 @@ static void start_visit(struct synchronizer *s, struct relay *relay, int64_t now
     if (url == NULL)
         abort();
     visit_parse_url(relay, url);
-    wait = budget_take(s->budget, BUDGET_ARCHIVE, url->host, 1, clock_mono_ms());
+    wait = url->network == NETWORK_CLEARNET ? net_dial_wait(s->parts.net, url->host) : 0;
+    if (wait == 0)
+        wait = budget_take(s->budget, BUDGET_ARCHIVE, url->host, 1, clock_mono_ms());
     if (wait > 0) {
         free(url);
         schedule(s, relay, now + wait);
@@ -427,6 +429,13 @@ static void start_visit(struct synchronizer *s, struct relay *relay, int64_t now
     relay->visit = visit_open(&s->env, relay, &visit_ops);
 }
 
+/* Nobody is followed live at an address that others find full: there all are polled in turn. */
+static bool is_in_the_way(const struct synchronizer *s, const struct relay *relay)
+{
+    return !relay->priority &&
+           net_address_crowded(s->parts.net, visit_report(relay->visit)->address);
+}
+
 static void every_second(struct synchronizer *s, int64_t now)
 {
     bool rates = now - s->rates_ms >= RATE_EVERY_MS;
@@ -436,6 +445,9 @@ static void every_second(struct synchronizer *s, int64_t now)
         struct relay *relay = CONTAINER_OF(l, struct relay, visit_link);
         visit_account(relay->visit);
         visit_tick(relay->visit, now);
+        if (relay->following && is_in_the_way(s, relay))
+            finish(s, relay, RELAY_IN_SYNC,
+                   due_after_sync(clock_wall_ms(), relay->lot, &s->limits));
     }
     if (rates) {
         s->rates_ms = now;
@@ -542,8 +554,8 @@ static void on_synced(void *owner, struct relay *relay)
     roster_dirty(s->parts.roster, relay);
     /* A live connection is held for long: where a host has more relays than connections, all are
      * polled in turn.  And it needs a second request, to be topped up with. */
-    bool room =
-        relay->siblings <= s->options.budget.host_connections_max && s->env.subscriptions_max >= 2;
+    bool room = relay->siblings <= s->options.budget.host_connections_max &&
+                s->env.subscriptions_max >= 2 && !is_in_the_way(s, relay);
     if (!s->stopping && room && win_live_place(s, relay)) {
         relay->following = true;
         s->live++;
@@ -596,6 +608,10 @@ static void on_ended(void *owner, struct relay *relay, const struct err *err)
 
     if (err == NULL) {
         finish(s, relay, RELAY_WAITING, now);
+        return;
+    }
+    if (err->code == ERR_ADDRESS_BUSY) { /* it was not even dialled */
+        finish(s, relay, RELAY_WAITING, now + visit_report(relay->visit)->wait_ms);
         return;
     }
     log_debug("relay", "%s: ended error=%s detail=\"%s\"", relay->url, err_name(err->code),

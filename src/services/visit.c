@@ -167,6 +167,11 @@ struct session *visit_session(const struct visit *v, int64_t *opened_ms)
     return v->session;
 }
 
+const struct wsconn_report *visit_report(const struct visit *v)
+{
+    return session_report(v->session);
+}
+
 /* Connected */
 
 static void on_ready(void *owner, const struct wsconn_report *report)
@@ -183,7 +188,8 @@ static void on_session_closed(void *owner, const struct err *err)
 {
     struct visit *v = owner;
 
-    metrics.dial_failures_total[err->code]++;
+    if (err->code != ERR_ADDRESS_BUSY)
+        metrics.dial_failures_total[err->code]++;
     if (v->page == NULL) {
         visit_end(v, err);
         return;
@@ -372,6 +378,12 @@ static bool must_pause(const struct visit *v)
            (!v->walking_news || walk_reached(v->walk) < clock_wall_s() - PAUSED_LOOKBACK_S);
 }
 
+/* Others wait for its place, or for one at its address. */
+static bool is_wanted(const struct visit *v)
+{
+    return v->env->crowded || net_address_crowded(v->env->net, visit_report(v)->address);
+}
+
 static void next_question(struct visit *v)
 {
     switch (walk_next(v->walk, &v->ask)) {
@@ -380,8 +392,8 @@ static void next_question(struct visit *v)
             visit_end(v, NULL);
             return;
         }
-        if (v->state == VISIT_ASKING && v->env->crowded && !v->relay->priority &&
-            clock_mono_ms() - v->started_ms > v->env->slice_ms) {
+        if (v->state == VISIT_ASKING && !v->relay->priority &&
+            clock_mono_ms() - v->started_ms > v->env->slice_ms && is_wanted(v)) {
             visit_end(v, NULL);
             return;
         }

@@ -75,6 +75,9 @@ void visit_release(struct visit *v); /* there is memory again; nothing if it is 
 struct session *visit_session(const struct visit *v, int64_t *opened_ms);
 void visit_close(struct visit *v);
 
+/* What was dialled, and how far it came. */
+const struct wsconn_report *visit_report(const struct visit *v);
+
 /* Has the relay ever served what it was asked for, in this visit or before it? */
 bool visit_answered(const struct visit *v);
 

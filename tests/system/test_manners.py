@@ -51,3 +51,28 @@ def test_failing_relays_are_left_alone_longer_and_longer(world: World) -> None:
     gaps = [b - a for a, b in zip(times, times[1:])]
     assert all(b > a for a, b in zip(gaps, gaps[1:])), gaps
     daemon.stop()
+
+
+def test_many_names_at_one_address(world: World) -> None:
+    """Sixty names lead to one machine, which has at most five connections of ours at any time; all are checked, with their documents, and
+    read."""
+    port, limit = world.farm.ready["ws"], 5
+    relay, elsewhere = world.farm.add({"cap": 50, "data": [{"mint": {"n": 30, "seed": 905}}]}, {"data": [{"mint": {"n": 30, "seed": 906}}]})
+    names = [f"n{i}.farm-relay.com" for i in range(60)]
+    world.farm.dns({name: {"a": [relay.address]} for name in names})
+    daemon = world.daemon(*(f"ws://{name}:{port}" for name in names), elsewhere)
+    daemon.set("network", address_connections_max=limit, address_connects_per_second=50)
+    daemon.set("monitor", enabled="true", interval_clearnet="1h", confirm="1s")
+    daemon.start()
+    archive = daemon.archive()
+    def done() -> bool:
+        return archive.value("SELECT count(*) FROM relay_metadata_latest WHERE nip11_name IS NOT NULL") == 61 and archive.value(
+            "SELECT count(DISTINCT relay_url) FROM events_relays") == 61
+    until(done, 120, "every name was checked and read", daemon.alive)
+    host = relay.host_record()
+    assert host["open_max"] <= limit, host["open_max"]
+    assert len(host["http_requests"]) >= 60, "a document was read for each"
+    failed = archive.query("SELECT relay_url, error FROM relay_checks WHERE error <> ''")
+    assert not failed, "to wait is no failure"
+    assert elsewhere.record()["open"] == 1, "it is followed live: its address is not crowded"
+    daemon.stop()

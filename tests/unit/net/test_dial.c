@@ -348,6 +348,59 @@ static void test_allowed_and_services(void **state)
     place_close(&p);
 }
 
+/* One connection for each address: names share it, the other family is another address, and what is
+ * full is no failure. */
+static void test_addresses_that_are_full(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = {"both.org", "only4.org"};
+    struct place p;
+    struct owner held[2], o;
+
+    NEED_NETNS();
+    place_open(&p);
+    p.rig.options.address_connections_max = 1;
+    struct err err;
+    assert_int_equal(net_reconfigure(p.rig.net, &p.rig.options, &err), 0);
+    for (int i = 0; i < 2; i++) {
+        begin(&p, &held[i], hosts[i], p.port);
+        while (!held[i].ended)
+            uv_run(&p.rig.loop, UV_RUN_ONCE);
+        assert_true(held[i].fd >= 0);
+    }
+    assert_string_equal(held[0].report.address, "2a0f:1234::1");
+    assert_string_equal(held[1].report.address, "11.1.1.1");
+    assert_false(net_address_crowded(p.rig.net, "11.1.1.1"));
+
+    /* second.org: two addresses refuse, the third is full; refused6.org: the same. */
+    static const char *const waiting[] = {"both.org", "only4.org", "second.org", "refused6.org",
+                                          "11.1.1.1"};
+    for (size_t i = 0; i < sizeof(waiting) / sizeof(waiting[0]); i++) {
+        dial(&p, &o, waiting[i], p.port);
+        assert_string_equal(err_name(o.err.code), "address_busy");
+        assert_true(o.report.wait_ms > 0);
+    }
+    assert_true(net_address_crowded(p.rig.net, "11.1.1.1"));
+    assert_true(net_dial_wait(p.rig.net, "only4.org") > 0); /* known without asking */
+    assert_int_equal(net_dial_wait(p.rig.net, "never-asked.org"), 0);
+    assert_int_equal(net_dial_wait(p.rig.net, "12.1.1.1"), 0);
+    dial(&p, &o, "11.9.9.6", p.port);
+    assert_string_equal(err_name(o.err.code), "connect_refused");
+
+    /* One of its addresses is free again. */
+    close(held[1].fd);
+    dial_close(held[1].dial);
+    do {
+        (void)usleep(10000);
+        uv_update_time(&p.rig.loop);
+    } while (net_dial_wait(p.rig.net, "both.org") > 0);
+    dial(&p, &o, "both.org", p.port);
+    assert_string_equal(o.report.address, "11.1.1.1");
+    close(held[0].fd);
+    dial_close(held[0].dial);
+    place_close(&p);
+}
+
 static void test_close_in_every_tick(void **state)
 {
     (void)state;
@@ -382,6 +435,7 @@ int main(void)
         cmocka_unit_test(test_dns64),
         cmocka_unit_test(test_rebinding),
         cmocka_unit_test(test_allowed_and_services),
+        cmocka_unit_test(test_addresses_that_are_full),
         cmocka_unit_test(test_close_in_every_tick),
     };
     return cmocka_run_group_tests(tests, enter, NULL);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -103,7 +104,7 @@ struct world {
     struct signer *signer;
     struct probe *probe; /* NULL: closed */
     enum mood mood;
-    bool close_inside;
+    bool close_inside, http_last;
     int done;
     struct probe_report report; /* what it points to is gone with the probe */
     char name[16];
@@ -126,13 +127,29 @@ static void on_done(void *owner, const struct probe_report *report)
     }
 }
 
-static void begin(struct world *w)
+static void on_dialled(void *owner, int fd)
+{
+    struct world *w = owner;
+
+    w->ready = 1;
+    w->ended = fd;
+}
+
+static void on_not_dialled(void *owner, const struct err *err)
+{
+    (void)owner;
+    fail_msg("%s", err->detail);
+}
+
+/* `address_max`: connections that the relay's address may have; 0: as many as are wanted. */
+static void begin_limited(struct world *w, uint32_t address_max)
 {
     char text[64];
     struct err err;
 
     memset(w, 0, sizeof(*w));
     rig_init(&w->rig);
+    w->rig.options.address_connections_max = address_max;
     rig_start(&w->rig);
     w->listener = listener_open("127.0.0.1", 0, NULL, relay, &w->mood);
     assert_non_null(w->listener);
@@ -140,6 +157,11 @@ static void begin(struct world *w)
     assert_int_equal(url_parse(str_z(text), &url_any_address, &w->url), URL_OK);
     w->signer = signer_new(key, &err);
     assert_non_null(w->signer);
+}
+
+static void begin(struct world *w)
+{
+    begin_limited(w, 0);
 }
 
 static void finish(struct world *w)
@@ -161,6 +183,7 @@ static void open_probe(struct world *w, uint32_t timeout_ms)
                                           .timeout_ms = timeout_ms,
                                           .signer = w->signer,
                                           .session = w->session,
+                                          .http_last = w->http_last,
                                           .page = 10};
 
     w->probe = probe_open(w->rig.net, &w->url, &options, on_done, w);
@@ -208,6 +231,75 @@ static void test_closed_in_every_turn(void **state)
         w.probe = NULL;
         finish(&w);
         assert_int_equal(w.done, ended ? 1 : 0);
+    }
+}
+
+/* A host, or an address, that has one connection: the document comes after the WebSocket. */
+static void test_one_after_the_other(void **state)
+{
+    (void)state;
+    for (int of_address = 0; of_address < 2; of_address++) {
+        struct world w;
+        uint32_t most = 0;
+
+        begin_limited(&w, of_address ? 1 : 0);
+        w.http_last = !of_address;
+        open_probe(&w, 8000);
+        while (w.done == 0) {
+            (void)uv_run(&w.rig.loop, UV_RUN_ONCE);
+            most = net_connections(w.rig.net) > most ? net_connections(w.rig.net) : most;
+        }
+        assert_int_equal(most, 1);
+        assert_int_equal(w.report.error, ERR_NONE);
+        assert_int_equal(w.report.writable, PROBE_YES);
+        assert_int_equal(w.report.nip11_error, ERR_NONE);
+        assert_string_equal(w.name, "x");
+        assert_int_equal(listener_accepted(w.listener), 2);
+        finish(&w);
+    }
+}
+
+/* Somebody else has the place: nothing was learnt, and it is known when to come back. */
+static void test_no_place(void **state)
+{
+    struct world w;
+    struct dial *dial;
+    static const struct dial_ops ops = {on_dialled, on_not_dialled};
+
+    (void)state;
+    begin_limited(&w, 1);
+    dial = dial_open(w.rig.net, &(struct dial_target){NETWORK_CLEARNET, "127.0.0.1", w.url.port},
+                     &ops, &w);
+    rig_run_until(&w.rig, &w.ready);
+    open_probe(&w, 8000);
+    rig_run_until(&w.rig, &w.done);
+    assert_int_equal(w.report.error, ERR_ADDRESS_BUSY);
+    assert_int_equal(w.report.openable, PROBE_UNTESTED);
+    assert_true(w.report.wait_ms > 0);
+    assert_true(net_dial_wait(w.rig.net, "127.0.0.1") > 0); /* known before it is dialled */
+    assert_true(net_address_crowded(w.rig.net, "127.0.0.1"));
+    (void)close(w.ended); /* the socket: the dial keeps only its place */
+    dial_close(dial);
+    finish(&w);
+}
+
+static void test_closed_while_it_waits(void **state)
+{
+    (void)state;
+    for (int turns = 0; turns < PAST_THE_END; turns++) {
+        struct world w;
+
+        begin_limited(&w, 1);
+        open_probe(&w, 8000);
+        for (int i = 0; i < turns && w.done == 0; i++)
+            (void)uv_run(&w.rig.loop, UV_RUN_ONCE);
+        bool ended = w.done > 0;
+        probe_close(w.probe);
+        w.probe = NULL;
+        finish(&w);
+        assert_int_equal(w.done, ended ? 1 : 0);
+        if (ended)
+            return;
     }
 }
 
@@ -334,6 +426,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole),
         cmocka_unit_test(test_closed_in_every_turn),
+        cmocka_unit_test(test_one_after_the_other),
+        cmocka_unit_test(test_no_place),
+        cmocka_unit_test(test_closed_while_it_waits),
         cmocka_unit_test(test_closed_inside_its_end),
         cmocka_unit_test(test_the_deadline),
         cmocka_unit_test(test_through_a_session),
