@@ -31,6 +31,8 @@ struct check {
     struct geo *geo;
     struct relay_url *url;
     int code;
+    uint32_t tries;
+    bool again; /* the next connection says something else in TLS */
 };
 
 int check_open(struct check_parts *parts, const struct config *cfg, struct err *err)
@@ -312,6 +314,11 @@ static void on_done(void *owner, const struct probe_report *report)
 {
     struct check *k = owner;
 
+    loop_stop(k->parts.loop);
+    k->again = ++k->tries == 1 &&
+               (report->error == ERR_TLS_RETRY || report->nip11_error == ERR_TLS_RETRY);
+    if (k->again)
+        return;
     if (k->command->json) {
         struct js *o = probe_report_json(k->url, report);
         js_print(o, JS_PRETTY, stdout);
@@ -321,7 +328,6 @@ static void on_done(void *owner, const struct probe_report *report)
         print_report(k, report);
     }
     k->code = report->readable == PROBE_YES ? COMMAND_DONE : COMMAND_FAILED;
-    loop_stop(k->parts.loop);
 }
 
 static int run(struct check *k, struct err *err)
@@ -344,9 +350,11 @@ static int run(struct check *k, struct err *err)
     options.signer = k->signer;
     options.geo = k->geo;
     if (check_open(&k->parts, cfg, err) == 0) {
-        probe = probe_open(k->parts.net, k->url, &options, on_done, k);
-        loop_run(k->parts.loop);
-        probe_close(probe);
+        do {
+            probe = probe_open(k->parts.net, k->url, &options, on_done, k);
+            loop_run(k->parts.loop);
+            probe_close(probe);
+        } while (k->again);
     }
     check_close(&k->parts);
     return k->parts.net == NULL ? -1 : 0;

@@ -51,6 +51,7 @@ struct net *net_open(uv_loop_t *loop, struct workers *workers, const struct net_
     net->places = addr_places_new(&(struct addr_limits){0});
     copy_numbers(net, options);
     net->sessions = lru_new(NET_SESSIONS_MAX, NET_SESSIONS_BYTES_MAX, drop_session);
+    net->older = lru_new(NET_OLDER_MAX, NET_OLDER_BYTES_MAX, free);
     circuits_open(&net->circuits);
     bandwidth_init(&net->bandwidth, loop, options->bandwidth_max);
     net->bandwidth.tick.data = net;
@@ -96,6 +97,7 @@ void net_close(struct net *net)
     dns_close(net->dns);
     tls_context_free(net->tls);
     lru_free(net->sessions);
+    lru_free(net->older);
     circuits_close(&net->circuits);
     addr_places_free(net->places);
     net->places = NULL;
@@ -227,6 +229,23 @@ int64_t net_places_wait(struct net *net, const struct ip *ips, int n)
     wait = addr_places_wait(net->places, reached, n, clock_mono_ms());
     metrics.address_waits_total[0] += wait > 0;
     return wait;
+}
+
+bool net_knows_older(struct net *net, const char *host_port)
+{
+    const int64_t *until_ms = lru_get(net->older, str_z(host_port));
+
+    return until_ms != NULL && *until_ms > clock_mono_ms();
+}
+
+void net_remember_older(struct net *net, const char *host_port)
+{
+    int64_t *until_ms = malloc(sizeof(*until_ms));
+
+    if (until_ms == NULL)
+        abort();
+    *until_ms = clock_mono_ms() + NET_OLDER_MS;
+    lru_put(net->older, str_z(host_port), until_ms, sizeof(*until_ms));
 }
 
 void net_count_bytes(struct net *net, size_t *counted, size_t bytes)

@@ -16,6 +16,9 @@ enum {
     NET_READ_BYTES = 64 * 1024, /* read from one connection in one turn of the loop */
     NET_SESSIONS_MAX = 4096,    /* TLS sessions kept for resumption */
     NET_SESSIONS_BYTES_MAX = 16 * 1024 * 1024,
+    NET_OLDER_MAX = 1024,
+    NET_OLDER_BYTES_MAX = 512 * 1024,
+    NET_OLDER_MS = 24 * 60 * 60 * 1000,
     NET_OWN_REFRESH_MS = 30000, /* how old the list of our own addresses may be */
     /* A message in assembly must move by this many bytes in each window (PROTOCOL 4.2). */
     NET_RATE_WINDOW_MS = 30000,
@@ -46,6 +49,7 @@ struct net {
     struct list proxy_watches;
     struct tls_context *tls; /* its connections hold references of their own */
     struct lru *sessions;    /* "host:port" -> struct tls_session */
+    struct lru *older;       /* "host:port" -> until when less is offered to it in TLS, ms */
     struct bandwidth bandwidth;
     struct circuits circuits; /* of networks behind a proxy */
 
@@ -56,6 +60,11 @@ struct net {
 const struct addr_policy *net_policy(struct net *net); /* with our own addresses up to date */
 
 int64_t net_places_wait(struct net *net, const struct ip *ips, int n); /* addr_places_wait */
+
+/* Does this "host:port" sign as we cannot read, unless TLS_OFFER_OLDER?  Remembered for a day, of
+ * so many. */
+bool net_knows_older(struct net *net, const char *host_port);
+void net_remember_older(struct net *net, const char *host_port);
 
 /* Moves a connection's share of net_connection_bytes() from *counted to `bytes`. */
 void net_count_bytes(struct net *net, size_t *counted, size_t bytes);

@@ -50,6 +50,7 @@ struct stream {
     /* TLS, all NULL and 0 without it. */
     struct tls_context *context; /* under which tls was made */
     struct tls *tls;
+    bool older; /* less was offered */
     struct worker_job job;
     bool job_running; /* then tls, progress and step_err are the worker's */
     enum tls_progress progress;
@@ -120,7 +121,9 @@ struct stream *stream_open(struct net *net, int fd, const struct stream_options 
                        options->port);
         resume = options->tls_fresh ? NULL : lru_get(net->sessions, str_z(s->session_key));
         s->context = net->tls;
-        s->tls = tls_new(net->tls, options->host, resume, &s->err);
+        s->older = net_knows_older(net, s->session_key);
+        s->tls = tls_new(net->tls, options->host, resume,
+                         s->older ? TLS_OFFER_OLDER : TLS_OFFER_ALL, &s->err);
         s->broken = s->tls == NULL;
         s->tls_timeout_ms = options->tls_timeout_ms;
     }
@@ -327,6 +330,10 @@ static void handshake_stepped(struct stream *s)
         break;
     case TLS_FAILED:
         s->err = s->step_err;
+        if (!s->older && tls_wants_older(s->tls)) {
+            net_remember_older(s->net, s->session_key);
+            s->err.code = ERR_TLS_RETRY;
+        }
         fail(s, s->err.code, NULL);
         break;
     case TLS_DONE:

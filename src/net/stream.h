@@ -8,6 +8,9 @@
  * stream_queued() says how much waits, on_drained that nothing does: the owner holds back what it
  * makes.
  *
+ * A peer that signs as we cannot read fails with ERR_TLS_RETRY, once in NET_OLDER_MS: to the next
+ * connection less is offered.
+ *
  * While a handshake step runs on a worker the TLS engine is the worker's; the loop only collects
  * what arrives.
  *

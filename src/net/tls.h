@@ -36,6 +36,10 @@ enum {
     TLS_FINGERPRINT_BYTES = 32
 };
 
+/* Some servers sign in TLS 1.2 as mbedTLS 3.6 can only read in TLS 1.3: to these less is offered
+ * (tls_signatures.h). */
+enum tls_offer { TLS_OFFER_ALL, TLS_OFFER_OLDER };
+
 struct tls_options {
     const char
         *ca_file; /* PEM bundle; "" or NULL for the system's, /etc/ssl/certs/ca-certificates.crt */
@@ -81,7 +85,7 @@ void tls_context_free(struct tls_context *c); /* when no struct tls is left; NUL
  * this host and context mode, and not freed. NULL and *err on ERR_NOMEM or ERR_URL (host too long).
  */
 struct tls *tls_new(struct tls_context *c, const char *host, const struct tls_session *resume,
-                    struct err *err) MUST_USE;
+                    enum tls_offer offer, struct err *err) MUST_USE;
 void tls_free(struct tls *t); /* NULL is fine */
 
 /* Takes ciphertext from the peer (copied).  -1 with ERR_TLS_PROTOCOL: more than the bounds above.
@@ -101,6 +105,9 @@ void tls_feed_eof(struct tls *t);
  * ERR_NOMEM. */
 enum tls_progress { TLS_MORE, TLS_DONE, TLS_FAILED };
 enum tls_progress tls_step(struct tls *t, struct err *err);
+
+/* After TLS_FAILED: would a connection with TLS_OFFER_OLDER come further? */
+bool tls_wants_older(const struct tls *t);
 
 /* Decrypts at most `size` bytes into `to`.
  * TLS_READ_SOME: *n > 0 bytes.  TLS_READ_MORE: feed first.  TLS_READ_CLOSED: the peer said close

@@ -149,8 +149,9 @@ def test_keys_and_what_is_in_common(world: World) -> None:
         "rsa 1024": ({"cert": "rsa1024", **old_rsa}, "tls_cert"),
         "rsa 2048": ({"cert": "rsa2048", **old_rsa}, None),
         "rsa 8192": ({"cert": "rsa8192", **old_rsa}, None),
-        # A server that follows its own order, and nothing newer than TLS 1.2: 3.6 cannot read the signature that it was offered.
-        "PSS over TLS 1.2": ({"cert": "rsa2048", "maxVersion": "TLSv1.2"}, "tls_protocol" if new else None),
+        # A server that follows its own order, and nothing newer than TLS 1.2: 3.6 cannot read the signature, and asks for another one.
+        "PSS over TLS 1.2": ({"cert": "rsa2048", "maxVersion": "TLSv1.2"}, None),
+        "nothing but PSS over TLS 1.2": ({"cert": "rsa2048", "maxVersion": "TLSv1.2", "sigalgs": "RSA-PSS+SHA256"}, "tls_alert"),
         "TLS 1.0 only": ({"minVersion": "TLSv1", "maxVersion": "TLSv1"}, version),
         "TLS 1.1 only": ({"minVersion": "TLSv1.1", "maxVersion": "TLSv1.1"}, version),
         "TLS 1.3 only": ({"minVersion": "TLSv1.3"}, None if new else "tls_alert"),

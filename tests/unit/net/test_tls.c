@@ -69,13 +69,20 @@ struct pair {
     struct err err;
 };
 
+static void open_pair_offering(struct pair *p, struct tls_context *c, SSL_CTX *ctx,
+                               const char *host, const struct tls_session *resume,
+                               enum tls_offer offer)
+{
+    *p = (struct pair){.chunk = 100000, .to_client_max = SIZE_MAX, .progress = TLS_MORE};
+    p->client = tls_new(c, host, resume, offer, &p->err);
+    assert_non_null(p->client);
+    server_open(&p->server, ctx);
+}
+
 static void open_pair(struct pair *p, struct tls_context *c, SSL_CTX *ctx, const char *host,
                       const struct tls_session *resume)
 {
-    *p = (struct pair){.chunk = 100000, .to_client_max = SIZE_MAX, .progress = TLS_MORE};
-    p->client = tls_new(c, host, resume, &p->err);
-    assert_non_null(p->client);
-    server_open(&p->server, ctx);
+    open_pair_offering(p, c, ctx, host, resume, TLS_OFFER_ALL);
 }
 
 static void close_pair(struct pair *p)
@@ -469,6 +476,48 @@ static void expect_resumption(int version, unsigned long options)
     cert_free(&bad);
 }
 
+/* Nothing newer than TLS 1.2, an RSA key, and an order of its own with PSS first: mbedTLS 3.6 reads
+ * that in TLS 1.3 only; asked for less, the server signs otherwise if it can.  2.28 never offers
+ * it. */
+static void test_signatures_that_cannot_be_read(void **state)
+{
+    (void)state;
+    struct cert rsa = cert_make(
+        &(struct cert_spec){"relay.test", &root, "DNS:relay.test", false, 2048, -DAY, DAY});
+    struct cert wrong = cert_make(
+        &(struct cert_spec){"relay.test", &other_root, "DNS:relay.test", false, 2048, -DAY, DAY});
+    SSL_CTX *ctx = server_ctx(&rsa, NULL, 0), *untrusted = server_ctx(&wrong, NULL, 0);
+    bool new = tls_library_version()[0] >= '3';
+    struct pair p;
+
+    for (int only = 0; only < 2; only++) {
+        SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
+        SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
+        assert_int_equal(
+            SSL_CTX_set1_sigalgs_list(ctx, only ? "RSA-PSS+SHA256" : "RSA-PSS+SHA256:RSA+SHA256"),
+            1);
+        open_pair(&p, strict, ctx, "relay.test", NULL);
+        assert_int_equal(shake_hands(&p), new || only ? TLS_FAILED : TLS_DONE);
+        assert_int_equal(tls_wants_older(p.client), new);
+        close_pair(&p);
+
+        open_pair_offering(&p, strict, ctx, "relay.test", NULL, TLS_OFFER_OLDER);
+        assert_int_equal(shake_hands(&p), only ? TLS_FAILED : TLS_DONE);
+        assert_false(tls_wants_older(p.client));
+        if (!only)
+            assert_string_equal(tls_peer(p.client)->version, "TLSv1.2");
+        close_pair(&p);
+    }
+    open_pair(&p, strict, untrusted, "relay.test", NULL);
+    assert_int_equal(shake_hands(&p), TLS_FAILED);
+    assert_false(tls_wants_older(p.client)); /* that is another failure */
+    close_pair(&p);
+    SSL_CTX_free(ctx);
+    SSL_CTX_free(untrusted);
+    cert_free(&rsa);
+    cert_free(&wrong);
+}
+
 static void test_resumption(void **state)
 {
     (void)state;
@@ -559,7 +608,7 @@ static void test_garbage(void **state)
 static void expect_answer(struct str answer, enum err_code code)
 {
     struct err err = {0};
-    struct tls *t = tls_new(strict, "relay.test", NULL, &err);
+    struct tls *t = tls_new(strict, "relay.test", NULL, TLS_OFFER_ALL, &err);
 
     assert_int_equal(tls_step(t, &err), TLS_MORE);
     assert_int_equal(tls_feed(t, answer, &err), 0);
@@ -576,14 +625,14 @@ static void test_not_tls(void **state)
     expect_answer(STR("HTTP/1.1 400 Bad Request\r\n\r\n"), ERR_TLS_PROTOCOL);
     expect_answer(STR("\x15\x03\x03\x00\x02\x02\x28"), ERR_TLS_ALERT); /* handshake_failure */
     expect_answer(STR("\x15\x03\x01\x00\x02\x02\x70"), ERR_TLS_ALERT); /* unrecognized_name */
-    assert_null(tls_new(strict, "", NULL, &err));
+    assert_null(tls_new(strict, "", NULL, TLS_OFFER_ALL, &err));
     assert_int_equal(err.code, ERR_URL);
 }
 
 static void test_flight_is_bounded(void **state)
 {
     struct err err = {0};
-    struct tls *t = tls_new(strict, "relay.test", NULL, &err);
+    struct tls *t = tls_new(strict, "relay.test", NULL, TLS_OFFER_ALL, &err);
     static char flight[TLS_FLIGHT_MAX];
 
     (void)state;
@@ -606,7 +655,7 @@ static void test_context(void **state)
 
     /* The last connection keeps what it needs. */
     struct tls_context *c = tls_context_new(&(struct tls_options){ca_file, false}, &err);
-    struct tls *t = tls_new(c, "relay.test", NULL, &err);
+    struct tls *t = tls_new(c, "relay.test", NULL, TLS_OFFER_ALL, &err);
     tls_context_free(c);
     assert_int_equal(tls_step(t, &err), TLS_MORE);
     tls_free(t);
@@ -616,14 +665,15 @@ static void test_context(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_verdicts),          cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_many_names),        cmocka_unit_test(test_chain_is_described),
-        cmocka_unit_test(test_names_are_cut),     cmocka_unit_test(test_data),
-        cmocka_unit_test(test_byte_by_byte),      cmocka_unit_test(test_output_is_bounded),
-        cmocka_unit_test(test_close_notify),      cmocka_unit_test(test_resumption),
-        cmocka_unit_test(test_server_name),       cmocka_unit_test(test_truncation),
-        cmocka_unit_test(test_garbage),           cmocka_unit_test(test_not_tls),
-        cmocka_unit_test(test_flight_is_bounded), cmocka_unit_test(test_context),
+        cmocka_unit_test(test_verdicts),      cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_many_names),    cmocka_unit_test(test_chain_is_described),
+        cmocka_unit_test(test_names_are_cut), cmocka_unit_test(test_data),
+        cmocka_unit_test(test_byte_by_byte),  cmocka_unit_test(test_output_is_bounded),
+        cmocka_unit_test(test_close_notify),  cmocka_unit_test(test_signatures_that_cannot_be_read),
+        cmocka_unit_test(test_resumption),    cmocka_unit_test(test_server_name),
+        cmocka_unit_test(test_truncation),    cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_not_tls),       cmocka_unit_test(test_flight_is_bounded),
+        cmocka_unit_test(test_context),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -227,6 +227,50 @@ static void test_wss_resumes(void **state)
     certs_drop(&c);
 }
 
+/* An RSA key, nothing newer than TLS 1.2, and PSS first: where the library cannot read that it says
+ * so once, and the next connection is asked for otherwise. */
+static void test_wss_asks_for_another_signature(void **state)
+{
+    (void)state;
+    struct certs c;
+    struct rig r;
+    struct owner o;
+    bool new = tls_library_version()[0] >= '3';
+
+    certs_make(&c);
+    struct cert rsa = cert_make(&(struct cert_spec){.common_name = "relay",
+                                                    .issuer = &c.ca,
+                                                    .sans = "IP:127.0.0.1",
+                                                    .rsa_bits = 2048,
+                                                    .from_s = -1000,
+                                                    .to_s = 1000});
+    SSL_CTX *ctx = server_ctx(&rsa, NULL, 0);
+    SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
+    SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
+    assert_int_equal(SSL_CTX_set1_sigalgs_list(ctx, "RSA-PSS+SHA256:RSA+SHA256"), 1);
+    struct listener *l = listener_open("127.0.0.1", 0, ctx, play_echo, NULL);
+    rig_init(&r);
+    r.options.tls_ca_file = c.ca_file;
+    rig_start(&r);
+    for (int i = 0; i < 3; i++) {
+        int ended = 0;
+
+        open_to(&o, &r, "127.0.0.1", listener_port(l), true);
+        o.send_on_open = "hello";
+        while (ended == 0) {
+            uv_run(&r.loop, UV_RUN_ONCE);
+            ended = o.messages + o.closed;
+        }
+        assert_string_equal(err_name(o.err.code), new &&i == 0 ? "tls_retry" : "none");
+        end(&o);
+    }
+    rig_finish(&r);
+    listener_close(l);
+    SSL_CTX_free(ctx);
+    cert_free(&rsa);
+    certs_drop(&c);
+}
+
 static void test_close_in_every_tick(void **state)
 {
     (void)state;
@@ -249,6 +293,7 @@ int main(void)
         cmocka_unit_test(test_wss_certificates),
         cmocka_unit_test(test_wss_resumes),
         cmocka_unit_test(test_wss_in_small_pieces),
+        cmocka_unit_test(test_wss_asks_for_another_signature),
         cmocka_unit_test(test_close_in_every_tick),
     };
     (void)signal(SIGPIPE, SIG_IGN);
