@@ -28,7 +28,7 @@ DOORWAY = {  # third-party header: the only files that may include it
     r"uv\.h": r"(?!core/|nostr/).*",  # handles are embedded in what owns them, in every room above loop/
     r"libpq-fe\.h": r"db/(conn|rows|pool|cluster|migrate)\w*\.[ch]",
     r"wslay/": r"net/ws\.c",
-    r"mbedtls/|psa/": r"net/tls\w*\.c|core/sha256\.c",
+    r"mbedtls/|psa/": r"net/tls\w*\.[ch]|core/sha256\.c",
     r"openssl/": r"core/sha256\.c",
     r"secp256k1": r"nostr/(verify|sign|keys)\.[ch]",
     r"jansson\.h": r"core/json\w*\.[ch]",
