@@ -61,13 +61,12 @@ static int window_end(struct archive *a, int64_t from, int64_t *end, struct err 
     return 0;
 }
 
-int command_each_event(struct archive *a, uint32_t sample, each_event *each, void *owner,
-                       struct err *err)
+static int each_from(struct archive *a, int64_t from, struct window *w, each_window *window,
+                     struct err *err)
 {
-    struct window w = {.each = each, .owner = owner, .sample = sample};
-    int64_t from = 0, end = 0;
+    int64_t end = 0;
 
-    while (!w.stop && end != INT64_MAX) {
+    while (!w->stop && end != INT64_MAX) {
         struct params p;
         if (window_end(a, from, &end, err) < 0)
             return -1;
@@ -78,11 +77,29 @@ int command_each_event(struct archive *a, uint32_t sample, each_event *each, voi
                           "SELECT event_object(e) FROM event e WHERE key >= $1 AND (key < $2 OR $2 "
                           "= 9223372036854775807)"
                           " ORDER BY created_at, id",
-                          &p, on_event_row, &w, err) < 0)
+                          &p, on_event_row, w, err) < 0)
             return -1;
         from = end;
+        if (window != NULL && window(w->owner, end, err) < 0)
+            return -1;
     }
     return 0;
+}
+
+int command_each_event(struct archive *a, uint32_t sample, each_event *each, void *owner,
+                       struct err *err)
+{
+    struct window w = {.each = each, .owner = owner, .sample = sample};
+
+    return each_from(a, 0, &w, NULL, err);
+}
+
+int command_each_event_from(struct archive *a, int64_t from, each_event *each, each_window *window,
+                            void *owner, struct err *err)
+{
+    struct window w = {.each = each, .owner = owner};
+
+    return each_from(a, from, &w, window, err);
 }
 
 /* export */

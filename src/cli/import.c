@@ -1,8 +1,9 @@
 /* import: events as JSONL from standard input into the archive, each verified, by the same
  * transaction as the daemon's.
  *
- * An imported event has no sighting: it was seen at no relay.  What is refused is reported with its
- * line; the rest goes on. */
+ * An imported event has no sighting: it was seen at no relay.  The relays that new ones mention are
+ * counted as the daemon counts them.  What is refused is reported with its line; the rest goes on.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "db/store_event.h"
 #include "nostr/verify.h"
 
+enum { MENTIONS_MAX = 8192 }; /* of one transaction; as the daemon's */
 enum { BATCH_EVENTS = 2000, BATCH_BYTES = 16 * 1024 * 1024, REFUSALS_SHOWN = 20 };
 
 struct import {
@@ -25,6 +27,9 @@ struct import {
     struct store_event rows[BATCH_EVENTS];
     uint32_t n;
     size_t bytes;
+    bool note_hints; /* what new events mention is counted, as the daemon does it */
+    struct store_mention *mentions;
+    uint32_t mentions_n;
     uint64_t line, read, stored, refused;
     struct progress progress;
     bool up, refused_by_db, settled, failed;
@@ -78,7 +83,11 @@ static int flush(struct import *im)
 {
     if (im->n == 0)
         return 0;
-    im->write = (struct store_write){.events = im->rows, .events_n = im->n, .done = on_written};
+    im->write = (struct store_write){.events = im->rows,
+                                     .events_n = im->n,
+                                     .mentions = im->mentions,
+                                     .mentions_n = im->mentions_n,
+                                     .done = on_written};
     im->settled = false;
     store_write(im->db, DB_BACKFILL, &im->write);
     while (!im->settled)
@@ -88,10 +97,21 @@ static int flush(struct import *im)
     im->stored += im->write.events_inserted;
     im->refused += im->write.events_refused;
     progress_add(&im->progress, im->n);
-    im->n = 0;
+    im->n = im->mentions_n = 0;
     im->bytes = 0;
     arena_reset(&im->arena);
     return 0;
+}
+
+static void note_hints(struct import *im, const struct event *e)
+{
+    struct hints hints = hints_of_event(e, &im->arena);
+
+    for (uint32_t i = 0; i < hints.n; i++)
+        im->mentions[im->mentions_n++] = (struct store_mention){.event = im->n,
+                                                                .url = hints.hint[i].url,
+                                                                .network = hints.hint[i].network,
+                                                                .source = hints.hint[i].source};
 }
 
 static int take_line(struct import *im, struct str line)
@@ -111,9 +131,14 @@ static int take_line(struct import *im, struct str line)
         refuse(im, why);
         return 0;
     }
+    if (im->note_hints)
+        note_hints(im, e);
     im->rows[im->n++] = (struct store_event){.event = e, .raw = raw};
     im->bytes += line.n;
-    return im->n == BATCH_EVENTS || im->bytes > BATCH_BYTES ? flush(im) : 0;
+    return im->n == BATCH_EVENTS || im->bytes > BATCH_BYTES ||
+                   im->mentions_n > MENTIONS_MAX - HINTS_MAX
+               ? flush(im)
+               : 0;
 }
 
 static int import_all(struct import *im)
@@ -154,11 +179,13 @@ int command_import(const struct command *c)
     int code;
 
     if (im == NULL || (im->events = calloc(BATCH_EVENTS, sizeof(*im->events))) == NULL ||
+        (im->mentions = calloc(MENTIONS_MAX, sizeof(*im->mentions))) == NULL ||
         uv_loop_init(&im->loop) != 0)
         abort();
     if (archive_conninfo(c->cfg, conninfo, sizeof(conninfo), &err) < 0) {
         code = command_fail(&err);
         (void)uv_loop_close(&im->loop);
+        free(im->mentions);
         free(im->events);
         free(im);
         return code;
@@ -167,6 +194,7 @@ int command_import(const struct command *c)
                                        .password = config_secret(c->cfg, "database", "password"),
                                        .statement_timeout_ms =
                                            (uint32_t)c->cfg->database_statement_timeout};
+    im->note_hints = c->cfg->finder_enabled;
     im->verifier = verifier_new();
     arena_init(&im->arena, 1 << 20);
     im->db = db_open(&im->loop, &options, &ops, im);
@@ -179,6 +207,7 @@ int command_import(const struct command *c)
     (void)uv_loop_close(&im->loop);
     arena_done(&im->arena);
     verifier_free(im->verifier);
+    free(im->mentions);
     free(im->events);
     free(im);
     return code;

@@ -15,7 +15,7 @@
 static const char *const status_keys[] = {"daemon.state_dir", "database.url", NULL};
 static const char *const archive_keys[] = {"daemon.state_dir", "database.url",
                                            "database.password_file", "database.statement_timeout",
-                                           NULL};
+                                           "finder.enabled", NULL};
 static const char *const check_keys[] = {"identity.secret_key_file",
                                          "identity.contact",
                                          "network.allow_addresses",
@@ -57,6 +57,9 @@ static const struct {
      archive_keys, command_export},
     {"import", "", "events as JSONL from standard input, each verified", archive_keys,
      command_import},
+    {"discover", "--from-archive",
+     "relays that the archive mentions, by the rules of today; goes on where it was ended",
+     archive_keys, command_discover},
     {"verify", "[--sample N]", "recompute ids and signatures of all events, or of one in N",
      archive_keys, command_verify},
     {"key", "generate | show | convert", "a secret key: a new one, its public half, its other form",

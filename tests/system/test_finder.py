@@ -1,16 +1,19 @@
 """From what is mentioned to relays, over a farm: who is found, who is not, and that a spammer waits for himself."""
 from __future__ import annotations
 
+import collections
 import json
+import lzma
 import subprocess
 import time
 from typing import Any
 
 from conftest import World
+from test_mentions import TESTS, oracle
 from world.archive import Archive
 from world.daemon import Daemon
 from world.farm import SUPPORT, Relay
-from world.process import until
+from world.process import as_unprivileged, until
 
 SOME = {"cap": 50, "data": [{"mint": {"n": 20, "seed": 700}}]}
 
@@ -192,4 +195,49 @@ def test_relays_are_asked_for_what_is_not_archived(world: World) -> None:
     until(lambda: archive.value("SELECT max(asked_at_ms) FROM relay_asked") > asked, 30, "asked again", daemon.alive)
     assert archive.query(counted) == [(10, 10)]
     assert archive.query("SELECT DISTINCT kind FROM events") == [(1,)]
+    daemon.stop()
+
+
+def test_discover_reads_the_archive_once_more(world: World) -> None:
+    """Events that came while nobody looked for relays; killed in the middle, repeated, beside a daemon that counts what is new."""
+    file = world.home / "events.jsonl"
+    real = lzma.open(TESTS / "data" / "events-real.jsonl.xz", "rt", encoding="utf-8").readlines()
+    file.write_text("".join(real), encoding="utf-8")
+    daemon = finding(world)
+    daemon.set("finder", enabled="false")
+    begun(daemon)
+    assert daemon.bigbrotr("import", data=file.read_text(encoding="utf-8")).returncode in (0, 3)
+    daemon.stop()
+    daemon.set("finder", enabled="true", probes_per_hour=1, rows=1000000, share_rows=1000000)
+    archive = begun(daemon)
+    assert archive.value("SELECT count(*) FROM candidate") == 0
+    begin = as_unprivileged([str(daemon.tool), "-c", str(daemon.write_ini()), "discover", "--from-archive"])
+    cut = subprocess.Popen(begin, env=daemon.env, cwd=daemon.home, stdout=subprocess.PIPE, text=True)
+    until(lambda: archive.value("SELECT (value->>'events')::int8 FROM service_state WHERE service = 'discover'") or 0, 30, "some are read",
+          every=0.005)
+    cut.kill()
+    cut.wait()
+    done = daemon.bigbrotr("--json", "discover", "--from-archive")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["resumed"] or told["events"] == archive.value("SELECT count(*) FROM event")
+    assert told["events"] == archive.value("SELECT count(*) FROM event") and told["urls"] > 100, told
+    until(lambda: archive.value("SELECT count(*) FROM mention_new") == 0, 30, "all is counted", daemon.alive)
+    reading = oracle()
+    want: collections.Counter[tuple[str, str]] = collections.Counter()
+    for text, in archive.query("SELECT event_json(id) FROM events"):
+        want.update((url, source) for url, (_, source) in reading.relays(json.loads(text)).items())
+    counted = "SELECT url, source, sum(m.mentions)::int8 FROM candidate_mention m JOIN candidate USING (candidate_id) GROUP BY 1, 2"
+    assert {(url, source): n for url, source, n in archive.query(counted)} == dict(want)
+    again = json.loads(daemon.bigbrotr("discover", "--from-archive", "--json").stdout)
+    assert (again["mentions"], again["urls"], again["events"]) == (0, 0, told["events"])
+    # What is counted when it comes is not counted again, and what makes a count too small is mended.
+    mine = signed({"kind": 10002, "tags": [["r", "wss://only-here.net"]], "content": "", "created_at": 1700000000})
+    assert daemon.bigbrotr("import", data="\n".join(mine)).returncode == 0
+    archive.execute("DELETE FROM candidate WHERE candidate_id IN (SELECT candidate_id FROM candidate ORDER BY 1 LIMIT 3)")
+    lost = json.loads(daemon.bigbrotr("discover", "--from-archive", "--json").stdout)
+    assert lost["urls"] == 3, lost
+    until(lambda: archive.value("SELECT count(*) FROM mention_new") == 0, 30, "all is counted", daemon.alive)
+    want[("wss://only-here.net", "relay_list")] = 1
+    assert {(url, source): n for url, source, n in archive.query(counted)} == dict(want)
     daemon.stop()

@@ -23,6 +23,9 @@
 #include "core/str.h"
 #include "nostr/event.h"
 
+/* Raised when the rules change, so that what is archived is worth reading again. */
+enum { HINTS_RULES = 1 };
+
 enum { HINTS_MAX = 128, HINTS_TRIES_MAX = 256, HINTS_TEXT_MAX = 64 * 1024, HINTS_URL_MAX = 1024 };
 
 /* Where a mention stands: a stable name, and its weight: how much it says that somebody uses this
