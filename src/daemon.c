@@ -93,6 +93,7 @@ int daemon_run(struct config *cfg, const struct daemon_args *args)
     free(d->filters);
     if (d->signer != NULL)
         signer_free(d->signer);
+    access_free(d->access);
     config_free(d->cfg);
     free(d);
     return code;
@@ -120,6 +121,7 @@ static int make_parts(struct daemon *d, struct err *err)
     if (key != NULL && (d->signer = signer_new(key, err)) == NULL)
         return -1;
     (void)options_filters(d, &errors); /* checked by main() */
+    d->access = options_access(cfg, &errors);
     config_errors_free(&errors);
     options_pools(cfg, &d->pools);
     (void)snprintf(d->user_agent, sizeof(d->user_agent), "bigbrotrd/%s%s%s%s", BIGBROTR_VERSION,
@@ -142,6 +144,7 @@ static int make_parts(struct daemon *d, struct err *err)
     d->net = net_open(loop_uv(d->loop), d->workers, &net, err);
     if (d->net == NULL)
         return -1;
+    daemon_access_open(d);
     d->watch = watch_open(d);
     return daemon_http_open(d, err);
 }
@@ -295,48 +298,6 @@ static void on_db_refused(void *owner, const struct err *err)
 
 /* The relays to begin with */
 
-static bool address_allowed(void *owner, const char *host)
-{
-    return net_address_allowed(owner, host);
-}
-
-static char *read_file(const char *path, size_t *n, struct err *err)
-{
-    FILE *f = fopen(path, "rbe");
-    char *data = NULL;
-    size_t room = 0;
-
-    *n = 0;
-    if (f == NULL) {
-        (void)err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
-        return NULL;
-    }
-    do {
-        room = room == 0 ? 65536 : room * 2;
-        data = realloc(data, room);
-        if (data == NULL)
-            abort();
-        *n += fread(data + *n, 1, room - *n, f);
-    } while (*n == room);
-    (void)fclose(f);
-    return data;
-}
-
-static struct initializer_list *load_list(struct daemon *d, const char *path, struct str builtin,
-                                          struct err *err)
-{
-    const struct url_policy policy = {.address_allowed = address_allowed, .owner = d->net};
-    struct initializer_list *list;
-    char *data = NULL;
-    size_t n = 0;
-
-    if (path[0] != '\0' && (data = read_file(path, &n, err)) == NULL)
-        return NULL;
-    list = initializer_parse(data != NULL ? (struct str){data, n} : builtin, &policy);
-    free(data);
-    return list;
-}
-
 static void seed(struct daemon *d)
 {
     struct initializer_list *list;
@@ -348,7 +309,7 @@ static void seed(struct daemon *d)
         roster_load(&d->roster, on_roster, d);
         return;
     }
-    list = load_list(d, d->cfg->initializer_seed_file, initializer_seed_relays(), &err);
+    list = daemon_seeds(d, &err);
     if (list == NULL) {
         say(&err);
         daemon_stop(d, 2);
@@ -371,43 +332,6 @@ static void on_seeded(void *owner, struct initializer_list *list, const struct e
     roster_load(&d->roster, on_roster, d);
 }
 
-/* What configuration and lists say of single relays. */
-static void mark_relays(struct daemon *d, bool complain)
-{
-    const struct url_policy policy = {.address_allowed = address_allowed, .owner = d->net};
-    struct err err = {0};
-    struct initializer_list *list =
-        load_list(d, d->cfg->initializer_priority_file, initializer_priority_relays(), &err);
-    struct relay_url *url = malloc(sizeof(*url));
-
-    if (url == NULL)
-        abort();
-    for (uint32_t i = 0; list != NULL && i < list->n; i++) {
-        struct relay *relay = roster_find(&d->roster, list->relays[i].url);
-        if (relay != NULL)
-            relay->priority = true;
-    }
-    for (size_t i = 0; i < d->cfg->n_relays; i++) {
-        const struct config_relay *settings = &d->cfg->relays[i];
-        struct relay *relay = url_parse(str_z(settings->url), &policy, url) == URL_OK
-                                  ? roster_find(&d->roster, url->text)
-                                  : NULL;
-        if (relay == NULL) {
-            if (complain)
-                log_warning(
-                    "daemon",
-                    "[relay %s] is not among the relays that are known; add it to the seed file",
-                    settings->url);
-            continue;
-        }
-        relay->settings = settings;
-        relay->priority = relay->priority || settings->priority;
-    }
-    free(url);
-    if (list != NULL)
-        initializer_list_free(list);
-}
-
 static void on_roster(void *owner, const struct err *err)
 {
     struct daemon *d = owner;
@@ -418,7 +342,7 @@ static void on_roster(void *owner, const struct err *err)
         d->seeded = false; /* again when the database is back */
         return;
     }
-    mark_relays(d, true);
+    daemon_mark_relays(d, true);
     if (d->args->init_only) {
         log_info("daemon", "the archive is prepared: %u %s known", d->roster.n,
                  human_noun(d->roster.n, "relay", "relays"));
@@ -437,7 +361,7 @@ static void on_more_relays(void *owner, const struct err *err)
 
     if (d->stopping || err != NULL)
         return; /* they are read at the next start of archiving */
-    mark_relays(d, false);
+    daemon_mark_relays(d, false);
     daemon_monitor_start(d);
 }
 
@@ -478,10 +402,12 @@ static void reload(struct daemon *d)
     struct ingest_options ingest;
     struct synchronizer_options synchronizer;
     struct budget_limits budget;
+    struct access *access = NULL;
     struct err err = {0};
 
     if (d->stopping || next == NULL || options_check(next, &errors) < 0 ||
-        config_frozen_changes(d->cfg, next, &errors) > 0) {
+        config_frozen_changes(d->cfg, next, &errors) > 0 ||
+        (access = options_access(next, &errors)) == NULL) {
         log_error("daemon", "the configuration was not reloaded");
         metrics.reloads_total[METRIC_RELOAD_REFUSED]++;
         for (size_t i = 0; i < errors.n; i++)
@@ -497,6 +423,7 @@ static void reload(struct daemon *d)
     options_net(d, &net);
     if (net_reconfigure(d->net, &net, &err) < 0)
         say(&err);
+    access_replace(d->access, access);
     if (d->ingest != NULL) {
         options_ingest(d, &ingest);
         ingest_reconfigure(d->ingest, &ingest);
@@ -506,9 +433,7 @@ static void reload(struct daemon *d)
         synchronizer_reconfigure(d->synchronizer, &synchronizer);
         daemon_monitor_reconfigure(d);
         daemon_finder_reconfigure(d);
-        for (uint32_t i = 0; i < d->roster.n; i++)
-            d->roster.relays[i]->settings = NULL; /* they point into the old one */
-        mark_relays(d, true);
+        daemon_lists_changed(d);
     }
     config_free(old);
     metrics.reloads_total[METRIC_RELOAD_APPLIED]++;
@@ -533,16 +458,7 @@ static char *answer_status(void *owner)
 
 static struct relay *find_relay(struct daemon *d, const char *url)
 {
-    const struct url_policy policy = {.address_allowed = address_allowed, .owner = d->net};
-    struct relay_url *parsed = malloc(sizeof(*parsed));
-    struct relay *relay = NULL;
-
-    if (parsed == NULL)
-        abort();
-    if (d->phase == PHASE_ARCHIVING && url_parse(str_z(url), &policy, parsed) == URL_OK)
-        relay = roster_find(&d->roster, parsed->text);
-    free(parsed);
-    return relay;
+    return d->phase == PHASE_ARCHIVING ? daemon_relay(d, url) : NULL;
 }
 
 static int32_t relay_by_url(void *owner, const char *url)
@@ -563,7 +479,10 @@ static char *answer_relay(void *owner, const char *url)
         return NULL;
     json = js_new_object();
     js_set_z(json, "state", relay_state_name(relay->state));
-    js_set_int(json, "next_visit", relay->visit == NULL ? relay->next_at_ms / 1000 : 0);
+    js_set_int(json, "next_visit",
+               relay->visit == NULL && !relay->denied ? relay->next_at_ms / 1000 : 0);
+    if (relay->denied)
+        daemon_denied_json(owner, relay, json);
     text = js_text(json, JS_COMPACT);
     js_free(json);
     return text;

@@ -66,6 +66,7 @@ struct daemon {
     struct geo *geo;
     const char *check_names[8]; /* for the publisher */
     struct signer *signer;
+    struct access *access; /* whom a person wants */
     struct control *control;
     struct server *server; /* NULL: none */
     struct watch *watch;
@@ -82,6 +83,16 @@ struct daemon {
 int daemon_run(struct config *cfg, const struct daemon_args *args);
 void daemon_stop(struct daemon *d, int exit_code);
 void daemon_relays_added(struct daemon *d); /* to the database: they are read, checked, archived */
+
+/* daemon_lists.c */
+struct initializer_list *daemon_seeds(struct daemon *d, struct err *err); /* NULL: cannot be read */
+struct relay *daemon_relay(struct daemon *d, const char *url);            /* NULL: not known */
+void daemon_mark_relays(struct daemon *d, bool complain); /* what lists and sections say of each */
+struct access *options_access(const struct config *cfg,
+                              struct config_errors *errors); /* NULL: errors were added */
+void daemon_access_open(struct daemon *d);
+void daemon_denied_json(const struct daemon *d, const struct relay *relay, struct js *json);
+void daemon_lists_changed(struct daemon *d); /* by a reload: what follows from it */
 
 /* daemon_options.c */
 void options_pools(const struct config *cfg, struct daemon_pools *pools);

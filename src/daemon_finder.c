@@ -47,6 +47,7 @@ void daemon_finder_open(struct daemon *d)
                                        .signer = d->signer,
                                        .filters = (const struct filter_spec *const *)d->filters,
                                        .filters_n = d->cfg->synchronizer_enabled ? d->filters_n : 0,
+                                       .access = d->access,
                                        .on_found = on_found,
                                        .owner = d};
     d->finder = finder_open(&parts, &options);

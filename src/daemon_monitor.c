@@ -179,6 +179,7 @@ void daemon_monitor_open(struct daemon *d)
                                               .db = d->db,
                                               .budget = d->budget,
                                               .signer = d->signer,
+                                              .access = d->access,
                                               .relays = cfg->publisher_relays,
                                               .dry = d->args->dry_run};
         options_publisher(d, &publishing);

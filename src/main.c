@@ -45,10 +45,12 @@ static int load(const struct daemon_args *args, enum mode mode)
     struct config_errors errors = {0};
     struct config *cfg = config_load(args->config_path, environ, &errors);
 
-    if (cfg != NULL && options_check(cfg, &errors) < 0) {
+    struct access *access = cfg != NULL ? options_access(cfg, &errors) : NULL;
+    if (cfg != NULL && (options_check(cfg, &errors) < 0 || access == NULL)) {
         config_free(cfg);
         cfg = NULL;
     }
+    access_free(access); /* only looked at */
     config_errors_print(&errors, stderr);
     if (cfg == NULL)
         (void)fprintf(

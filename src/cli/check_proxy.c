@@ -96,7 +96,7 @@ static void try_onion(const struct check_parts *parts, bool valid, struct trial 
 {
     static const struct dial_ops ops = {on_connected, on_failed};
     char name[ONION_NAME + sizeof(".onion")];
-    const struct dial_target target = {NETWORK_TOR, name, ONION_PORT};
+    const struct dial_target target = {.network = NETWORK_TOR, .host = name, .port = ONION_PORT};
     int64_t began = clock_mono_ms();
     struct dial *dial;
 

@@ -157,6 +157,9 @@ static void print_state(const struct config *cfg, const char *url, const struct 
             if (str_eq(state, str_z(relay_state_name((enum relay_state)i))))
                 (void)printf("%-14s %s\n", "state", relay_state_words((enum relay_state)i));
     }
+    struct str by = js_str(js_get(answer, "denied_by"), STR(""));
+    if (by.n > 0)
+        (void)printf("%-14s " STR_FMT "\n", "denied by", STR_ARG(by));
     if (next > now)
         (void)printf("%-14s %s\n", "next visit", date(text, sizeof(text), next));
     else if (state.n == 0)

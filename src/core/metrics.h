@@ -35,7 +35,8 @@
     X(LIVE, "live", "live") \
     X(IN_SYNC, "in_sync", "in sync") \
     X(FAILING, "failing", "failing") \
-    X(NO_PROXY, "no_proxy", "without a proxy")
+    X(NO_PROXY, "no_proxy", "without a proxy") \
+    X(DENIED, "denied", "denied")
 #define SETTLES(X) \
     X(EOSE, "eose") \
     X(CLOSED, "closed") \

@@ -89,6 +89,23 @@ bool str_cut(struct str *rest, char at, struct str *before)
     return true;
 }
 
+bool str_next_entry(struct str *rest, uint32_t *line, struct str *entry)
+{
+    struct str whole;
+
+    while (str_cut(rest, '\n', &whole)) {
+        if ((*line)++ == 0 && str_starts(whole, STR("\xef\xbb\xbf"))) {
+            whole.p += 3; /* a byte order mark */
+            whole.n -= 3;
+        }
+        (void)str_cut(&whole, '#', entry);
+        *entry = str_trim(*entry);
+        if (entry->n > 0)
+            return true;
+    }
+    return false;
+}
+
 bool str_u64(struct str s, uint64_t *out)
 {
     uint64_t value = 0;

@@ -220,6 +220,14 @@ void store_candidates_release(struct db *db, store_done *done, void *owner)
     db_submit(db, DB_MISC, &f->op);
 }
 
+void store_candidates_forgive(struct db *db, store_done *done, void *owner)
+{
+    struct finder_op *f = op_new(STMT_CANDIDATES_FORGIVE, owner, answer_done, NULL);
+
+    f->u.done = done;
+    db_submit(db, DB_MISC, &f->op);
+}
+
 void store_candidates_save(struct db *db, const struct store_probed *rows, uint32_t n,
                            store_done *done, void *owner)
 {

@@ -44,8 +44,12 @@ void store_candidates_take(struct db *db, const bool networks[NETWORK__COUNT], i
                            int64_t lease_ms, uint32_t most, store_candidate_row *row,
                            store_done *done, void *owner);
 
-/* Takes all back that was handed out: by a run that has ended. */
+/* Takes all back that was handed out, by a run that has ended, and does as
+ * store_candidates_forgive(). */
 void store_candidates_release(struct db *db, store_done *done, void *owner);
+
+/* Those that were denied are candidates again. */
+void store_candidates_forgive(struct db *db, store_done *done, void *owner);
 
 /* What came of one.  Who is promoted becomes a relay in the same transaction: under `url` where
  * that is not NULL (it answered under another scheme, and is dropped as what it was). */

@@ -54,6 +54,7 @@ struct dial {
     enum network network;
     char host[256];
     uint16_t port;
+    bool wanted;
     struct dial_report report;
     uint64_t began_ns; /* the step that runs */
 
@@ -109,6 +110,7 @@ struct dial *dial_open(struct net *net, const struct dial_target *target,
     d->owner = owner;
     d->network = target->network;
     d->port = target->port;
+    d->wanted = target->wanted;
     memcpy(d->host, target->host, strlen(target->host) + 1);
     d->report.dns_us = d->report.tcp_us = d->report.proxy_us = -1;
     d->winner = -1;
@@ -218,6 +220,17 @@ static int64_t step_us(struct dial *d)
 
 /* -- clearnet -- */
 
+/* A person may have denied it since the name was resolved. */
+static bool is_denied(struct dial *d, const struct ip *ip)
+{
+    char text[IP_TEXT_MAX];
+
+    if (d->wanted || !net_denies(d->net, ip))
+        return false;
+    (void)err_set(&d->err, ERR_DENIED, "%s", ip_text(ip, text));
+    return true;
+}
+
 static enum dial_state start(struct dial *d)
 {
     struct str host = str_z(d->host);
@@ -274,6 +287,9 @@ static void choose_candidates(struct dial *d, const struct dns_answer *answer)
                       good_count > 0 ? ", beside public addresses" : "");
         return;
     }
+    for (int i = 0; i < good_count; i++)
+        if (is_denied(d, &good[i]))
+            return;
 
     int next[2] = {0, 0}; /* of IPv6, of IPv4 */
 
@@ -307,6 +323,10 @@ static enum dial_state try_next(struct dial *d)
         int i = d->tried++;
         char text[IP_TEXT_MAX];
 
+        if (is_denied(d, &d->candidates[i])) {
+            stop_all(d);
+            return DIAL_FAILED;
+        }
         if (!take_place(d, i))
             continue;
         (void)str_copy(d->report.address, sizeof(d->report.address),
@@ -368,6 +388,10 @@ static enum dial_state attempt_ended(struct dial *d)
     if (!ip_from_sockaddr(&ip, (struct sockaddr *)&peer) ||
         addr_policy_ip(&d->net->policy, &ip, d->port) != NULL)
         return fail(d, ERR_ADDRESS_DENIED, "the socket is connected to a refused address");
+    if (is_denied(d, &ip)) { /* since it was begun */
+        stop_all(d);
+        return DIAL_FAILED;
+    }
     (void)ip_text(&ip, d->report.address);
     d->report.tcp_us = step_us(d);
     return ready(d, i);

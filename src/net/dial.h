@@ -7,7 +7,7 @@
  * Clearnet: name and port are checked, A and AAAA resolved, every address checked against the
  * policy (one that is refused condemns the name), then tried IPv6 first, alternating,
  * DIAL_STAGGER_MS apart (RFC 8305); the first that connects wins and its peer address is checked
- * once more.  Other networks: the network's proxy
+ * once more.  So are the addresses that a person denies.  Other networks: the network's proxy
  * resolves the name; what fails between us and the proxy is an ERR_PROXY_*, never the relay's
  * fault.
  *
@@ -28,6 +28,7 @@ struct dial_target {
     enum network network;
     const char *host; /* name or literal address without brackets, at most 255 bytes; copied */
     uint16_t port;
+    bool wanted; /* addresses that a person denies are dialled all the same (net_deny_addresses) */
 };
 
 struct dial_report {

@@ -26,6 +26,7 @@ struct http_get {
     char accept[CONDITION_MAX], if_none_match[CONDITION_MAX],
         if_modified_since[CONDITION_MAX]; /* "": none */
     size_t body_bytes_max;
+    bool wanted;
     struct tls_peer *peer; /* the owner's; NULL after the first connection */
     struct http_get_result result;
 };
@@ -54,7 +55,8 @@ static void connect_to(struct http_get *g)
 {
     static const struct stream_ops ops = {on_ready, on_bytes, on_drained, on_failed};
     const struct http1_options http = {.wanted = wanted, .body_bytes_max = g->body_bytes_max};
-    const struct dial_target target = {g->url.network, g->url.host, g->url.port};
+    const struct dial_target target = {
+        .network = g->url.network, .host = g->url.host, .port = g->url.port, .wanted = g->wanted};
 
     g->answer = http1_new(&http);
     g->transport = transport_open(g->net, &target,
@@ -77,6 +79,7 @@ struct http_get *http_get_open(struct net *net, const struct http_get_options *o
     g->url = *options->url;
     g->body_bytes_max = options->body_bytes_max;
     g->peer = options->peer;
+    g->wanted = options->wanted;
     str_copy(g->accept, sizeof(g->accept), str_z(options->accept));
     /* A condition that does not fit is left out: the answer is then the whole document. */
     if (!str_copy(g->if_none_match, sizeof(g->if_none_match), str_z(options->if_none_match)))

@@ -26,6 +26,7 @@ struct http_get_options {
     const char *if_modified_since;
     size_t body_bytes_max;
     uint32_t timeout_ms;
+    bool wanted; /* dial.h; holds for redirects, too */
     /* Where to put what the first server showed of itself in TLS, as in wsconn.h; NULL: not
      * wanted. */
     struct tls_peer *peer;

@@ -179,6 +179,27 @@ void net_forget_services(struct net *net, enum addr_service what)
     addr_policy_forget_services(&net->policy, what);
 }
 
+void net_deny_addresses(struct net *net, net_denied *denied, void *owner)
+{
+    net->denied = denied;
+    net->denied_owner = owner;
+}
+
+bool net_denies(const struct net *net, const struct ip *ip)
+{
+    struct ip reached = addr_policy_reached(&net->policy, ip);
+
+    return net->denied != NULL && (net->denied(net->denied_owner, ip) ||
+                                   net->denied(net->denied_owner, &reached));
+}
+
+bool net_address_denied(const struct net *net, const char *ip_literal)
+{
+    struct ip ip;
+
+    return ip_parse(&ip, str_z(ip_literal)) && net_denies(net, &ip);
+}
+
 uint64_t net_assembly_bytes(const struct net *net)
 {
     return net->assembly_bytes;

@@ -52,6 +52,12 @@ bool net_deny_service(struct net *net, enum addr_service what, const char *ip_li
                       uint16_t port);
 void net_forget_services(struct net *net, enum addr_service what);
 
+/* Addresses that a person does not want: asked of each before it is dialled, unless the target is
+ * `wanted`, also of the IPv4 address that a gateway leads to.  NULL: none. */
+typedef bool net_denied(void *owner, const struct ip *ip);
+void net_deny_addresses(struct net *net, net_denied *denied, void *owner);
+bool net_address_denied(const struct net *net, const char *ip_literal); /* "" is not */
+
 /* Is there a way into this network?  Clearnet: always.  Others: a proxy is configured, and (auto)
  * answered when it was last tried; auto tries again every 10 s while nothing answers.  A proxy that
  * refused is asked again every 10 s. */

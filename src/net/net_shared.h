@@ -41,6 +41,8 @@ struct net {
     uint32_t connections;
 
     struct addr_policy policy;
+    net_denied *denied; /* NULL: nothing is */
+    void *denied_owner;
     int64_t own_refreshed_ms;
     struct addr_places *places;
     struct dns *dns;
@@ -57,7 +59,8 @@ struct net {
     char plaintext[16 * 1024];
 };
 
-const struct addr_policy *net_policy(struct net *net); /* with our own addresses up to date */
+bool net_denies(const struct net *net, const struct ip *ip); /* net_deny_addresses */
+const struct addr_policy *net_policy(struct net *net);       /* with our own addresses up to date */
 
 int64_t net_places_wait(struct net *net, const struct ip *ips, int n); /* addr_places_wait */
 

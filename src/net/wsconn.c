@@ -71,8 +71,10 @@ struct wsconn *wsconn_open(struct net *net, const struct wsconn_target *target,
                            const struct wsconn_ops *ops, void *owner)
 {
     struct wsconn *c = calloc(1, sizeof(*c));
-    const struct dial_target dial = {
-        .network = target->network, .host = target->host, .port = target->port};
+    const struct dial_target dial = {.network = target->network,
+                                     .host = target->host,
+                                     .port = target->port,
+                                     .wanted = target->wanted};
 
     if (c == NULL || (c->path = strdup(target->path == NULL ? "" : target->path)) == NULL)
         abort();

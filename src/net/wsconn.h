@@ -25,6 +25,7 @@ struct wsconn_target {
     const char *host; /* name or literal address without brackets; copied */
     uint16_t port;
     const char *path; /* "" or "/..." with its query; copied */
+    bool wanted;      /* dial.h */
     /* Where to put what the peer showed of itself in TLS, also when it was refused for it; then the
      * handshake is a full one.  NULL: not wanted.  Filled before on_open or on_closed. */
     struct tls_peer *peer;

@@ -180,6 +180,8 @@ static void on_loaded(void *owner, const struct err *err)
 
 static bool is_readable(const struct asker *a, const struct relay *r)
 {
+    if (r->denied)
+        return false;
     if (r->network != NETWORK_CLEARNET && net_proxy_state(a->parts.net, r->network) != NET_PROXY_UP)
         return false;
     if (r->health.state == HEALTH_UNKNOWN) /* nobody checks: whoever could be read is readable */
@@ -235,7 +237,8 @@ static void begin(struct asker *a, struct relay *r)
                                          .tls = url->tls,
                                          .host = url->host,
                                          .port = url->port,
-                                         .path = url->path};
+                                         .path = url->path,
+                                         .wanted = r->access.access == ACCESS_ALLOWED};
     const struct session_options options = {
         .signer = a->parts.signer, .url = r->url, .subscriptions_max = 1};
     list_add_tail(&a->asking, &k->link);
@@ -597,6 +600,21 @@ static void drop(struct asking *k)
         k->dropped = true;
     else
         asking_free(k);
+}
+
+void asker_access_changed(struct asker *a)
+{
+    LIST_FOR_EACH(l, &a->asking)
+    {
+        struct asking *k = CONTAINER_OF(l, struct asking, link);
+        bool address_denied =
+            k->relay->access.access != ACCESS_ALLOWED && k->session != NULL &&
+            net_address_denied(a->parts.net, session_report(k->session)->address);
+        if (!k->relay->denied && !address_denied)
+            continue;
+        asked_of(a, k->relay->id)->here = false;
+        drop(k);
+    }
 }
 
 bool asker_stop(struct asker *a)

@@ -43,6 +43,9 @@ struct asker *asker_open(const struct asker_parts *parts, const struct asker_opt
 void asker_reconfigure(struct asker *a, const struct asker_options *options);
 void asker_tick(struct asker *a); /* often; not before the relays are known */
 
+/* As synchronizer_access_changed(). */
+void asker_access_changed(struct asker *a);
+
 /* Nobody is asked any more; visits are dropped, and what they found is found again.  True when
  * nothing is being written. */
 bool asker_stop(struct asker *a);

@@ -79,6 +79,37 @@ static void on_released(void *owner, const struct err *err)
     f->take_at_ms = clock_mono_ms() + (err == NULL ? 0 : TAKE_EVERY_MS);
 }
 
+static void on_forgiven(void *owner, const struct err *err)
+{
+    struct finder *f = owner;
+
+    f->forgiving = false;
+    if (err == NULL)
+        f->take_at_ms = 0;
+    else
+        f->released = false; /* the next take begins with it */
+}
+
+void finder_access_changed(struct finder *f)
+{
+    if (f->stopping || !f->started)
+        return;
+    /* What was denied and is not yet written down. */
+    LIST_FOR_EACH(l, &f->outcomes)
+    {
+        struct found *c = CONTAINER_OF(l, struct found, link);
+        if (c->outcome.state == CANDIDATE_STATE_DENIED)
+            c->outcome.state = c->tries > 0 ? CANDIDATE_STATE_FAILED : CANDIDATE_STATE_NEW;
+    }
+    LIST_FOR_EACH(l, &f->running)
+    found_recall(CONTAINER_OF(l, struct found, link));
+    asker_access_changed(f->asker);
+    if (f->released && !f->forgiving) {
+        f->forgiving = true;
+        store_candidates_forgive(f->parts.db, on_forgiven, f);
+    }
+}
+
 void finder_status(const struct finder *f, struct finder_status *s)
 {
     *s = (struct finder_status){.refused = f->stats.refused,

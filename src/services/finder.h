@@ -41,6 +41,7 @@ struct finder_parts {
     const struct signer *signer; /* NULL: no AUTH */
     const struct filter_spec *const *filters;
     size_t filters_n;              /* what is archived; 0: nothing */
+    const struct access *access;   /* what stands in its deny list is not probed */
     void (*on_found)(void *owner); /* relays were added to the database: read them */
     void *owner;
 };
@@ -56,6 +57,10 @@ struct finder *finder_open(const struct finder_parts *parts, const struct finder
 void finder_reconfigure(struct finder *f, const struct finder_options *options);
 void finder_start(
     struct finder *f); /* once the relays are known; again when the database is back */
+
+/* The access lists have changed: probes of what is denied now are dropped, and all that was denied
+ * is looked at again. */
+void finder_access_changed(struct finder *f);
 void finder_status(const struct finder *f, struct finder_status *s);
 
 /* No new probes; those under way are dropped and are due again after their lease.  What was found

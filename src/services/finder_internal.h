@@ -24,6 +24,7 @@ struct found {
     char domain[DOMAIN_SIZE], net[DOMAIN_SIZE];
     char *url;
     bool as_wss;  /* is probed as wss:// though it was mentioned as ws:// */
+    bool wanted;  /* the allow list has it */
     bool charged; /* on the accounts of this hour */
 
     struct probe *probe;
@@ -42,7 +43,8 @@ struct finder {
     uv_timer_t tick;
     struct list pool, running, outcomes, writing;
     uint32_t pool_n, running_n, outcomes_n;
-    bool started, stopping, released, folding, taking, tidying, counting, saving, found_some;
+    bool started, stopping, released, folding, taking, tidying, counting, saving, found_some,
+        forgiving;
     int64_t fold_at_ms, take_at_ms, tidy_at_ms, stats_at_ms, save_at_ms, tell_at_ms; /* monotonic */
     struct store_candidate_stats stats;
     uint64_t probed, promoted;
@@ -51,6 +53,7 @@ struct finder {
 /* finder_probe.c */
 int64_t found_begin(struct found *c); /* 0: it runs; else ask again after so many ms */
 void found_drop(struct found *c);     /* under way: gone without a trace */
+void found_recall(struct found *c);   /* under way: ends when it is denied now */
 
 /* finder.c: it is decided, c->outcome is filled. */
 void finder_settle(struct found *c);

@@ -35,6 +35,24 @@ static void settled(struct found *c, enum candidate_state state, enum err_code e
     finder_settle(c);
 }
 
+/* As what is dialled, and as what was mentioned. */
+static enum access_kind judge(const struct found *c, const struct relay_url *wire)
+{
+    const struct access *lists = c->finder->parts.access;
+    enum access_kind access = access_judge(lists, wire).access;
+    struct relay_url *url;
+
+    if (!c->as_wss || access == ACCESS_DENIED)
+        return access;
+    if ((url = malloc(sizeof(*url))) == NULL)
+        abort();
+    if (url_parse(str_z(c->url), &url_any_address, url) == URL_OK &&
+        access_judge(lists, url).access == ACCESS_DENIED)
+        access = ACCESS_DENIED;
+    free(url);
+    return access;
+}
+
 static void leave_pool(struct found *c)
 {
     list_remove(&c->link);
@@ -78,6 +96,14 @@ int64_t found_begin(struct found *c)
         settled(c, CANDIDATE_STATE_DROPPED, ERR_URL);
         return 0;
     }
+    enum access_kind access = judge(c, url);
+    if (access == ACCESS_DENIED) {
+        free(url);
+        leave_pool(c);
+        settled(c, CANDIDATE_STATE_DENIED, ERR_NONE);
+        return 0;
+    }
+    c->wanted = access == ACCESS_ALLOWED;
     if (!c->charged && (wait = take_share(c)) > 0) {
         free(url);
         put_off(c, wait);
@@ -94,8 +120,8 @@ int64_t found_begin(struct found *c)
         put_off(c, HOST_BUSY_MS); /* others stay connected to its host */
         return 0;
     }
-    const struct probe_options options = {.parts = PROBE_OPEN | PROBE_READ,
-                                          .timeout_ms = timeout_ms(c)};
+    const struct probe_options options = {
+        .parts = PROBE_OPEN | PROBE_READ, .timeout_ms = timeout_ms(c), .wanted = c->wanted};
     (void)str_copy(c->host, sizeof(c->host), str_z(url->host));
     leave_pool(c);
     list_add_tail(&f->running, &c->link);
@@ -124,6 +150,24 @@ void found_drop(struct found *c)
 {
     end(c);
     found_free(c);
+}
+
+void found_recall(struct found *c)
+{
+    struct relay_url *url = malloc(sizeof(*url));
+
+    if (url == NULL)
+        abort();
+    bool known = wire_url(c, url);
+    enum access_kind access = known ? judge(c, url) : ACCESS_DENIED;
+    free(url);
+    if (access == ACCESS_NEUTRAL &&
+        net_address_denied(c->finder->parts.net, probe_address(c->probe)))
+        access = ACCESS_DENIED;
+    if (access != ACCESS_DENIED)
+        return;
+    end(c);
+    settled(c, CANDIDATE_STATE_DENIED, ERR_NONE);
 }
 
 /* Where a name led to is counted on that network's account, and known before the next probe. */
@@ -196,6 +240,10 @@ static void on_done(void *owner, const struct probe_report *report)
     metrics.candidate_probes_total[0]++;
     learn_net(c, report->address);
     end(c);
+    if (error == ERR_DENIED) {
+        settled(c, CANDIDATE_STATE_DENIED, ERR_DENIED);
+        return;
+    }
     if (c->as_wss && (verdict == CANDIDATE_FAILED || verdict == CANDIDATE_DROPPED)) {
         try_plain(c);
         return;

@@ -65,15 +65,9 @@ static void note_refusal(struct initializer_report *report, enum url_refusal why
     }
 }
 
-static void add_line(struct initializer_list *list, struct str line, uint32_t number,
+static void add_line(struct initializer_list *list, struct str text, uint32_t number,
                      const struct url_policy *policy, struct relay_url *url)
 {
-    struct str text = line;
-
-    (void)str_cut(&(struct str){line.p, line.n}, '#', &text);
-    text = str_trim(text);
-    if (text.n == 0)
-        return;
     list->report.lines++;
     enum url_refusal why = url_parse(text, policy, url);
     if (why != URL_OK) {
@@ -92,7 +86,7 @@ struct initializer_list *initializer_parse(struct str text, const struct url_pol
     struct initializer_list *list = calloc(1, sizeof(*list));
     struct relay_url *url = malloc(sizeof(*url));
     size_t lines = 2;
-    struct str rest = text, line;
+    struct str rest = text, entry;
     uint32_t number = 0;
 
     for (size_t i = 0; i < text.n; i++)
@@ -100,8 +94,8 @@ struct initializer_list *initializer_parse(struct str text, const struct url_pol
     if (list == NULL || url == NULL ||
         (list->relays = calloc(lines, sizeof(*list->relays))) == NULL)
         abort();
-    while (str_cut(&rest, '\n', &line))
-        add_line(list, line, ++number, policy, url);
+    while (str_next_entry(&rest, &number, &entry))
+        add_line(list, entry, number, policy, url);
     free(url);
     drop_repeated(list);
     return list;

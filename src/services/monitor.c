@@ -7,11 +7,12 @@
 
 #include "core/clock.h"
 #include "core/config.h"
+#include "net/net.h"
 #include "services/due.h"
 #include "services/monitor_internal.h"
 #include "services/visit.h"
 
-enum { TICK_MS = 100, TRIES_MAX = 200, DISABLED_MS = 60 * 60 * 1000 };
+enum { TICK_MS = 100, TRIES_MAX = 200 };
 
 static void on_tick(uv_timer_t *timer);
 static void start_due(struct monitor *m);
@@ -139,6 +140,8 @@ void monitor_loaded(struct monitor *m)
         struct check *c = r->relays[i]->check;
         if (c == NULL || heap_has(&c->due) || c->probe != NULL)
             continue;
+        if (c->relay->denied)
+            continue; /* monitor_access_changed() */
         /* A few that matter do not stand in the queue of the first sweep. */
         monitor_schedule(m, c,
                          due_first(c->health.next_at_ms, now, (uint32_t)c->relay->id,
@@ -188,12 +191,42 @@ static void start_due(struct monitor *m)
                 (first = heap_take_due(&m->due[network], now)) == NULL)
                 break;
             struct check *c = CONTAINER_OF(first, struct check, due);
-            const struct config_relay *settings = c->relay->settings;
-            if (settings != NULL && !settings->enabled)
-                monitor_schedule(m, c, now + DISABLED_MS);
-            else
-                check_begin(m, c, now);
+            check_begin(m, c, now);
         }
+    }
+}
+
+static bool is_denied(const struct monitor *m, const struct check *c)
+{
+    const struct relay *relay = c->relay;
+
+    return relay->denied || (c->probe != NULL && relay->access.access != ACCESS_ALLOWED &&
+                             net_address_denied(m->parts.net, probe_address(c->probe)));
+}
+
+void monitor_access_changed(struct monitor *m)
+{
+    struct roster *r = m->parts.roster;
+    int64_t now = clock_wall_ms();
+
+    LIST_FOR_EACH(l, &m->checks)
+    {
+        struct check *c = CONTAINER_OF(l, struct check, running_link);
+        if (is_denied(m, c))
+            check_drop(c);
+    }
+    for (uint32_t i = 0; i < r->n && m->loaded && !m->stopping; i++) {
+        struct check *c = r->relays[i]->check;
+        if (c == NULL || c->probe != NULL)
+            continue;
+        if (c->relay->denied)
+            heap_remove(&m->due[c->relay->network], &c->due);
+        else if (!heap_has(&c->due) || c->address_denied)
+            monitor_schedule(m, c,
+                             due_first(c->health.next_at_ms, now, (uint32_t)c->relay->id,
+                                       c->relay->priority ? 1 : r->n,
+                                       m->options.budget.dials_per_second));
+        c->address_denied = false;
     }
 }
 

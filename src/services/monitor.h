@@ -66,6 +66,9 @@ void monitor_reconfigure(struct monitor *m, const struct monitor_options *option
 /* Relays of the roster that have no place yet get one; reads what is remembered first.  Call again
  * when relays were added, and when the database is back. */
 void monitor_start(struct monitor *m);
+
+/* As synchronizer_access_changed(). */
+void monitor_access_changed(struct monitor *m);
 void monitor_status(const struct monitor *m, struct monitor_status *s);
 
 /* No new checks; those under way are dropped.  What was found is still written: true when nothing

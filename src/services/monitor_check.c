@@ -9,7 +9,12 @@
 #include "services/monitor_internal.h"
 #include "services/visit.h"
 
-enum { DIAL_ANEW_MS = 24 * 60 * 60 * 1000, SESSION_WENT_MS = 5000, CAPACITY_WAIT_MS = 500 };
+enum {
+    DIAL_ANEW_MS = 24 * 60 * 60 * 1000,
+    SESSION_WENT_MS = 5000,
+    DENIED_MS = DIAL_ANEW_MS,
+    CAPACITY_WAIT_MS = 500
+};
 
 static void on_done(void *owner, const struct probe_report *report);
 
@@ -108,6 +113,7 @@ void check_begin(struct monitor *m, struct check *c, int64_t now)
         .signer = m->parts.signer,
         .session = session,
         .page = m->options.page,
+        .wanted = c->relay->access.access == ACCESS_ALLOWED,
         .geo = m->parts.geo};
     c->began_ms = mono;
     c->through_session = session != NULL;
@@ -333,6 +339,11 @@ static void on_done(void *owner, const struct probe_report *report)
     } else if (r.error == ERR_ADDRESS_BUSY) { /* it was not even dialled */
         c->host->circuit.trying = false;
         monitor_schedule(m, c, clock_wall_ms() + r.wait_ms);
+    } else if (r.error ==
+               ERR_DENIED) { /* a person does not want to know; names may lead elsewhere */
+        c->host->circuit.trying = false;
+        c->address_denied = true;
+        monitor_schedule(m, c, clock_wall_ms() + DENIED_MS);
     } else {
         if (c->through_session) {
             r.openable = PROBE_YES;

@@ -32,6 +32,7 @@ struct check {
 
     int64_t published_ms;
     uint8_t published_hash[32], offered_hash[32];
+    bool address_denied;    /* found so when it was last checked */
     bool has_document;      /* of NIP-11, in this run */
     struct list dirty_link; /* its memory must be written although no check was made */
 

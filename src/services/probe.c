@@ -115,6 +115,11 @@ struct probe *probe_open(struct net *net, const struct relay_url *url,
     return p;
 }
 
+const char *probe_address(const struct probe *p)
+{
+    return p->session != NULL ? session_report(p->session)->address : p->report.address;
+}
+
 uint32_t probe_left_ms(const struct probe *p)
 {
     int64_t left = p->until_ms - clock_mono_ms();
@@ -140,6 +145,7 @@ static void open_session(struct probe *p)
                                          .host = p->url.host,
                                          .port = p->url.port,
                                          .path = p->url.path,
+                                         .wanted = p->options.wanted,
                                          .peer =
                                              (p->options.parts & PROBE_TLS) != 0 ? &p->peer : NULL};
     char wire[URL_MAX + 2];
@@ -298,6 +304,7 @@ static void open_http(struct probe *p)
                                                  .accept = "application/nostr+json",
                                                  .body_bytes_max = NIP11_BYTES_MAX,
                                                  .timeout_ms = p->options.timeout_ms,
+                                                 .wanted = p->options.wanted,
                                                  .peer = shows ? &p->peer : NULL};
         p->get_began_ns = uv_hrtime();
         p->get = http_get_open(p->net, &options, &http_ops, p);

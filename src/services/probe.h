@@ -72,6 +72,7 @@ struct probe_options {
     struct session *session;     /* a live one to check through, or NULL */
     uint32_t page;         /* asked for to measure the page cap: so many events are downloaded; 0:
                               not measured, and a cap stays unknown */
+    bool wanted;           /* net/dial.h */
     const struct geo *geo; /* where addresses are; NULL: not asked */
 };
 
@@ -114,6 +115,9 @@ typedef void probe_done(void *owner, const struct probe_report *report);
 struct probe *probe_open(struct net *net, const struct relay_url *url,
                          const struct probe_options *options, probe_done *done, void *owner);
 void probe_close(struct probe *p);
+
+/* The address that is, or was last, dialled, while it runs; "" when none is known. */
+const char *probe_address(const struct probe *p);
 
 /* Findings as documents: sorted, without numbers that change from check to check, fit to be stored
  * by content.  malloc'd; NULL: nothing was found. */

@@ -16,6 +16,7 @@
 #include "core/metrics.h"
 #include "db/store_state.h"
 #include "net/net.h"
+#include "nostr/access.h"
 #include "nostr/url.h"
 #include "relay/budget.h"
 #include "relay/session.h"
@@ -75,7 +76,7 @@ struct publisher {
     struct publisher_options options;
     uv_timer_t tick;
     struct target *targets;
-    uint32_t targets_n;
+    uint32_t targets_n, wanted; /* bits of those that no deny list has */
     struct list queue;
     uint32_t queue_n;
     uint64_t numbers;
@@ -138,6 +139,21 @@ static void add_targets(struct publisher *p)
     }
 }
 
+static void judge_targets(struct publisher *p)
+{
+    p->wanted = 0;
+    for (uint32_t i = 0; i < p->targets_n; i++) {
+        struct target *t = &p->targets[i];
+        if (access_judge(p->parts.access, &t->url).access != ACCESS_DENIED)
+            p->wanted |= t->bit;
+        else
+            log_warning("publisher",
+                        "%s is not published to: it stands in [finder] deny_file; take it out of "
+                        "one of the two",
+                        t->url.text);
+    }
+}
+
 struct publisher *publisher_open(const struct publisher_parts *parts,
                                  const struct publisher_options *options)
 {
@@ -151,6 +167,7 @@ struct publisher *publisher_open(const struct publisher_parts *parts,
     p->own[OWN_PROFILE] = (struct own){.name = "0", .bit = PUBLISH_PROFILE};
     p->own[OWN_LIST] = (struct own){.name = "10002", .bit = PUBLISH_LIST};
     add_targets(p);
+    judge_targets(p);
     (void)uv_timer_init(parts->loop, &p->tick);
     p->tick.data = p;
     publisher_reconfigure(p, options);
@@ -169,10 +186,14 @@ void publisher_listen(struct publisher *p, publisher_accepted *accepted, void *o
     p->listener = owner;
 }
 
+static bool has_room(const struct publisher *p)
+{
+    return p->parts.dry || (p->wanted != 0 && p->queue_n < PUBLISHER_QUEUE_MAX);
+}
+
 bool publisher_wants(const struct publisher *p, enum publisher_kind kind)
 {
-    return !p->stopping && (p->options.kinds & kind) != 0 &&
-           (p->parts.dry || p->queue_n < PUBLISHER_QUEUE_MAX);
+    return !p->stopping && (p->options.kinds & kind) != 0 && has_room(p);
 }
 
 int64_t publisher_interval_ms(const struct publisher *p)
@@ -229,7 +250,7 @@ bool publisher_put(struct publisher *p, const struct event_draft *draft, int32_t
     struct str json;
     struct publication *e;
 
-    if (p->stopping || (!p->parts.dry && p->queue_n >= PUBLISHER_QUEUE_MAX))
+    if (p->stopping || !has_room(p))
         return false;
     arena_init(&arena, ARENA_BLOCK);
     json = sign_event(p->parts.signer, draft, &arena, &id);
@@ -250,7 +271,7 @@ bool publisher_put(struct publisher *p, const struct event_draft *draft, int32_t
         return true;
     }
     drop_older(p, token);
-    e->waiting = p->targets_n < 32 ? (1U << p->targets_n) - 1 : UINT32_MAX;
+    e->waiting = p->wanted;
     list_add_tail(&p->queue, &e->link);
     p->queue_n++;
     return true;
@@ -318,13 +339,35 @@ static void done_with(struct target *t, struct publication *e)
         forget(t->publisher, e);
 }
 
+void publisher_access_changed(struct publisher *p)
+{
+    judge_targets(p);
+    for (uint32_t i = 0; i < p->targets_n && !p->stopping; i++) {
+        struct target *t = &p->targets[i];
+        bool there = t->session != NULL &&
+                     net_address_denied(p->parts.net, session_report(t->session)->address) &&
+                     access_judge(p->parts.access, &t->url).access != ACCESS_ALLOWED;
+        bool denied = (p->wanted & t->bit) == 0;
+        if (denied || there)
+            hang_up(t);
+        LIST_FOR_EACH(l, &p->queue)
+        {
+            struct publication *e = CONTAINER_OF(l, struct publication, link);
+            if (denied && (e->waiting & t->bit) != 0)
+                done_with(t, e);
+        }
+    }
+}
+
 static void dial(struct target *t, int64_t now)
 {
-    const struct wsconn_target to = {.network = t->url.network,
-                                     .tls = t->url.tls,
-                                     .host = t->url.host,
-                                     .port = t->url.port,
-                                     .path = t->url.path};
+    const struct wsconn_target to = {
+        .network = t->url.network,
+        .tls = t->url.tls,
+        .host = t->url.host,
+        .port = t->url.port,
+        .path = t->url.path,
+        .wanted = access_judge(t->publisher->parts.access, &t->url).access == ACCESS_ALLOWED};
     const struct session_options options = {
         .signer = t->publisher->parts.signer, .url = t->wire, .subscriptions_max = 1};
     int64_t wait = t->url.network == NETWORK_CLEARNET

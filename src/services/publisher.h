@@ -23,6 +23,7 @@
 #include "nostr/nip66.h"
 #include "nostr/sign.h"
 
+struct access;
 struct budget;
 struct net;
 struct db;
@@ -54,7 +55,8 @@ struct publisher_parts {
     struct db *db;
     struct budget *budget;
     const struct signer *signer;
-    const char *relays; /* a list, as in the configuration */
+    const struct access *access; /* what stands in its deny list is not published to */
+    const char *relays;          /* a list, as in the configuration */
     bool dry;
 };
 
@@ -67,6 +69,9 @@ bool publisher_kinds_parse(const char *list, unsigned *kinds, struct str *word);
 struct publisher *publisher_open(const struct publisher_parts *parts,
                                  const struct publisher_options *options);
 void publisher_reconfigure(struct publisher *p, const struct publisher_options *options);
+
+/* As synchronizer_access_changed(). */
+void publisher_access_changed(struct publisher *p);
 
 /* Who hears of what was accepted.  One listener. */
 void publisher_listen(struct publisher *p, publisher_accepted *accepted, void *owner);

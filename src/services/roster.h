@@ -14,6 +14,7 @@
 #include "core/metrics.h"
 #include "core/siphash.h"
 #include "db/store_relay.h"
+#include "nostr/access.h"
 #include "services/walk.h"
 
 struct visit;
@@ -33,6 +34,9 @@ struct relay {
     enum network network;
     char *url; /* normal form */
     bool priority;
+    bool denied;                         /* never dialled: a person does not want it */
+    bool judged;                         /* access is what the lists say */
+    struct access_verdict access;        /* allowed: wherever its name leads */
     const struct config_relay *settings; /* of its own section in the configuration, or NULL */
 
     /* Kept between runs (table relay_sync).  Times are UNIX milliseconds. */

@@ -20,7 +20,8 @@ enum {
     KINDS_MAX = 400,
     KINDS_EVERY_MS = 10 * 60 * 1000,
     RATE_EVERY_MS = 10 * 60 * 1000,
-    NO_PROXY_MS = 10 * 60 * 1000 /* on_proxy_up() wakes them long before */
+    NO_PROXY_MS = 10 * 60 * 1000,   /* on_proxy_up() wakes them long before */
+    DENIED_MS = 24 * 60 * 60 * 1000 /* a name may lead elsewhere by then */
 };
 
 /* Places: one lane for each network, one for priority relays of any network. */
@@ -54,6 +55,7 @@ static void on_filter_id(void *owner, int32_t filter_id, const struct err *err);
 static void ask_kinds(struct synchronizer *s);
 static void on_kinds(void *owner, const int32_t *kinds, uint32_t n, const struct err *err);
 static void schedule(struct synchronizer *s, struct relay *relay, int64_t at_ms);
+static void schedule_first(struct synchronizer *s, struct relay *relay, int64_t now);
 static void on_health(void *owner, struct relay *relay);
 static void on_tick(uv_timer_t *timer);
 static void release_held(struct synchronizer *s);
@@ -192,13 +194,11 @@ void synchronizer_start(struct synchronizer *s)
         if (relay->scheduled)
             continue;
         relay->scheduled = true;
-        relay->lane = relay->priority ? LANE_PRIORITY : (uint32_t)relay->network;
         relay->lot = s->lot++;
-        if (relay->settings != NULL && !relay->settings->enabled)
-            continue;
-        schedule(s, relay,
-                 due_first(relay->next_at_ms, now, relay->lot, r->n,
-                           s->options.budget.dials_per_second));
+        if (relay->denied)
+            roster_set_state(s->parts.roster, relay, RELAY_DENIED);
+        else
+            schedule_first(s, relay, now);
     }
     if (!uv_is_active((uv_handle_t *)&s->tick))
         (void)uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
@@ -264,8 +264,16 @@ static void unschedule(struct synchronizer *s, struct relay *relay)
 static void schedule(struct synchronizer *s, struct relay *relay, int64_t at_ms)
 {
     unschedule(s, relay);
+    relay->lane = relay->priority ? LANE_PRIORITY : (uint32_t)relay->network;
     relay->next_at_ms = at_ms;
     heap_put(&s->due[relay->lane], &relay->due, at_ms);
+}
+
+static void schedule_first(struct synchronizer *s, struct relay *relay, int64_t now)
+{
+    schedule(s, relay,
+             due_first(relay->next_at_ms, now, relay->lot, s->parts.roster->n,
+                       s->options.budget.dials_per_second));
 }
 
 /* Has the monitor found it readable, lately? */
@@ -285,8 +293,7 @@ static void on_health(void *owner, struct relay *relay)
     struct synchronizer *s = owner;
     int64_t now = clock_wall_ms();
 
-    if (s->stopping || !relay->scheduled || relay->visit != NULL ||
-        (relay->settings != NULL && !relay->settings->enabled))
+    if (s->stopping || !relay->scheduled || relay->visit != NULL || relay->denied)
         return;
     if (!is_readable(s, relay, now)) {
         if (s->options.require_readable && relay->health.state == HEALTH_UNREADABLE)
@@ -617,6 +624,10 @@ static void on_ended(void *owner, struct relay *relay, const struct err *err)
     log_debug("relay", "%s: ended error=%s detail=\"%s\"", relay->url, err_name(err->code),
               err->detail);
     relay->error = err->code;
+    if (err->code == ERR_DENIED) {
+        finish(s, relay, RELAY_DENIED, now + DENIED_MS);
+        return;
+    }
     /* What is served, but not live, is polled. */
     if (relay->following && refusal_by_policy(err->code) && visit_answered(relay->visit)) {
         finish(s, relay, RELAY_IN_SYNC, due_after_sync(now, relay->lot, &s->limits));
@@ -634,6 +645,38 @@ static void on_ended(void *owner, struct relay *relay, const struct err *err)
     finish(s, relay,
            err_blame(err->code) == ERR_BLAME_PEER && !was_live ? RELAY_FAILING : RELAY_WAITING,
            next);
+}
+
+/* What a person wants */
+
+static void deny(struct synchronizer *s, struct relay *relay)
+{
+    if (relay->visit != NULL)
+        finish(s, relay, RELAY_DENIED, 0);
+    unschedule(s, relay);
+    roster_set_state(s->parts.roster, relay, RELAY_DENIED);
+}
+
+void synchronizer_access_changed(struct synchronizer *s)
+{
+    int64_t now = clock_wall_ms();
+
+    for (uint32_t i = 0; i < s->parts.roster->n && !s->stopping; i++) {
+        struct relay *relay = s->parts.roster->relays[i];
+        if (!relay->scheduled)
+            continue;
+        if (relay->denied) {
+            deny(s, relay);
+        } else if (relay->state == RELAY_DENIED) { /* its address may still be: that is seen then */
+            relay->next_at_ms = 0;
+            roster_set_state(s->parts.roster, relay, RELAY_WAITING);
+            schedule_first(s, relay, now);
+        } else if (relay->visit != NULL && relay->access.access != ACCESS_ALLOWED &&
+                   net_address_denied(s->parts.net, visit_report(relay->visit)->address)) {
+            relay->error = ERR_DENIED;
+            finish(s, relay, RELAY_DENIED, now + DENIED_MS);
+        }
+    }
 }
 
 void synchronizer_pause(struct synchronizer *s, bool paused)

@@ -2,6 +2,7 @@
  *
  *     due -> (proxy? readable? place? host's budget?) -> visit -> in sync: live, or polled later
  *                                                    -> failed: back-off by blame
+ *     denied by a person (relay->denied, or its address) -> ended at once, not scheduled
  *
  * A relay that no check has found readable is parked until one does (roster_hooks).  Places: so
  * many per network, and a lane of its own for priority relays.  What is due is decided
@@ -48,6 +49,10 @@ void synchronizer_reconfigure(struct synchronizer *s, const struct synchronizer_
 /* Everything in the roster that is not yet scheduled gets its place.  Call after the roster was
  * loaded, and again when relays were added. Registers the filters the first time. */
 void synchronizer_start(struct synchronizer *s);
+
+/* relay->denied or the addresses that net denies have changed: what is denied now ends, what is so
+ * no longer is due. */
+void synchronizer_access_changed(struct synchronizer *s);
 
 /* The database went away: visits go on as long as there is memory.  It came back as another
  * process: they begin anew. */

@@ -86,7 +86,8 @@ struct visit *visit_open(struct visit_env *env, struct relay *relay, const struc
                                    .tls = url->tls,
                                    .host = url->host,
                                    .port = url->port,
-                                   .path = url->path};
+                                   .path = url->path,
+                                   .wanted = relay->access.access == ACCESS_ALLOWED};
     struct session_options options = {
         .signer = env->signer, .url = relay->url, .subscriptions_max = env->subscriptions_max};
     metrics.dials_total[relay->network]++;

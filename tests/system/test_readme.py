@@ -71,6 +71,10 @@ def first_column(heading: str) -> list[str]:
     return [name for row in table[1].splitlines() for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
 
 
+ENTRIES = next(block for block in BLOCKS["text"] if "network:i2p" in block)
+CONTENT = {"secret_key_file": "1" * 64 + "\n", "deny_file": ENTRIES, "allow_file": ENTRIES}
+
+
 @pytest.mark.parametrize("number", range(len(BLOCKS["ini"])))
 def test_configuration_is_valid(world: World, number: int) -> None:
     """Files that it names are put in place, since they are looked at."""
@@ -79,7 +83,7 @@ def test_configuration_is_valid(world: World, number: int) -> None:
         key, _, value = (part.strip() for part in line.partition("="))
         if key.endswith("_file") and value:
             path = world.home / f"{number}-{key}"
-            path.write_text("1" * 64 + "\n" if key == "secret_key_file" else "a secret\n")
+            path.write_text(CONTENT.get(key, "a secret\n"))
             path.chmod(0o600)
             give(path)
             line = f"{key} = {path}"

@@ -72,6 +72,23 @@ static void test_u64(void **state)
     assert_true(n == UINT64_MAX);
 }
 
+static void test_entries_of_a_list(void **state)
+{
+    struct str rest =
+                   STR("\xef\xbb\xbf# a list\r\n\r\n one # the first\r\n\ttwo\t\n#three\n\nfour"),
+               entry;
+    uint32_t line = 0;
+
+    (void)state;
+    assert_true(str_next_entry(&rest, &line, &entry) && str_eq(entry, STR("one")) && line == 3);
+    assert_true(str_next_entry(&rest, &line, &entry) && str_eq(entry, STR("two")) && line == 4);
+    assert_true(str_next_entry(&rest, &line, &entry) && str_eq(entry, STR("four")) && line == 7);
+    assert_false(str_next_entry(&rest, &line, &entry));
+    assert_false(str_next_entry(&rest, &line, &entry));
+    rest = STR("");
+    assert_false(str_next_entry(&rest, &line, &entry));
+}
+
 static void test_copy(void **state)
 {
     char to[4];
@@ -149,10 +166,15 @@ static void test_escape_is_cut_between_characters(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_compare),     cmocka_unit_test(test_trim_and_find),
-        cmocka_unit_test(test_cut),         cmocka_unit_test(test_u64),
-        cmocka_unit_test(test_copy),        cmocka_unit_test(test_escape),
-        cmocka_unit_test(test_escape_text), cmocka_unit_test(test_escape_is_cut_between_characters),
+        cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_trim_and_find),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_u64),
+        cmocka_unit_test(test_entries_of_a_list),
+        cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_escape),
+        cmocka_unit_test(test_escape_text),
+        cmocka_unit_test(test_escape_is_cut_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

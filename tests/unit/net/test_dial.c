@@ -109,10 +109,17 @@ struct place {
     struct dns_server *dns;
     struct listener *v4, *v6, *canary;
     uint16_t port;
+    bool wanted;
+    struct { /* what a person denies */
+        const char *ip;
+        int from; /* of the questions that are asked, the first that is answered so */
+        int asked;
+    } denied;
 };
 
 static void place_open(struct place *p)
 {
+    p->wanted = false;
     p->dns = dns_server_open(script, NULL);
     p->v4 = listener_open("11.1.1.1", 0, NULL, play_wait, NULL);
     assert_non_null(p->v4);
@@ -174,7 +181,9 @@ static void begin(struct place *p, struct owner *o, const char *host, uint16_t p
 {
     memset(o, 0, sizeof(*o));
     o->fd = -1;
-    o->dial = dial_open(p->rig.net, &(struct dial_target){NETWORK_CLEARNET, host, port}, &ops, o);
+    const struct dial_target target = {
+        .network = NETWORK_CLEARNET, .host = host, .port = port, .wanted = p->wanted};
+    o->dial = dial_open(p->rig.net, &target, &ops, o);
     assert_int_equal(o->ended, 0);
 }
 
@@ -317,6 +326,55 @@ static void test_rebinding(void **state)
     place_close(&p);
 }
 
+static bool is_denied(void *owner, const struct ip *ip)
+{
+    struct place *p = owner;
+    char text[IP_TEXT_MAX];
+
+    return p->denied.asked++ >= p->denied.from && strcmp(ip_text(ip, text), p->denied.ip) == 0;
+}
+
+static void deny(struct place *p, const char *ip, int from)
+{
+    p->denied.ip = ip;
+    p->denied.from = from;
+    p->denied.asked = 0;
+}
+
+static void test_what_a_person_denies(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = {"only4.org", "11.1.1.1", "both.org", "dns64.org"};
+    struct place p;
+    struct owner o;
+    int seen;
+
+    NEED_NETNS();
+    place_open(&p);
+    net_deny_addresses(p.rig.net, is_denied, &p);
+    deny(&p, "11.1.1.1", 0);
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        dial(&p, &o, hosts[i], p.port);
+        assert_int_equal(o.fd, -1);
+        assert_string_equal(err_name(o.err.code), "denied");
+        assert_string_equal(o.report.address, "");
+    }
+    dial(&p, &o, "2a0f:1234::1", p.port);
+    assert_true(o.fd >= 0);
+    deny(&p, "11.1.1.1", 3); /* since its name was resolved, while another address was tried */
+    dial(&p, &o, "silent6.org", p.port);
+    assert_string_equal(err_name(o.err.code), "denied");
+    assert_string_equal(o.report.address, "2a0f:dead::1");
+    (void)usleep(100000); /* another thread accepts what the kernel has connected */
+    seen = listener_accepted(p.v4);
+    assert_int_equal(seen, 0);
+    p.wanted = true;
+    deny(&p, "11.1.1.1", 0);
+    dial(&p, &o, "only4.org", p.port);
+    assert_true(o.fd >= 0);
+    place_close(&p);
+}
+
 static void test_allowed_and_services(void **state)
 {
     (void)state;
@@ -434,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_canary),
         cmocka_unit_test(test_dns64),
         cmocka_unit_test(test_rebinding),
+        cmocka_unit_test(test_what_a_person_denies),
         cmocka_unit_test(test_allowed_and_services),
         cmocka_unit_test(test_addresses_that_are_full),
         cmocka_unit_test(test_close_in_every_tick),

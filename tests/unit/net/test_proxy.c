@@ -181,7 +181,8 @@ static void begin(struct place *p, struct owner *o, enum network network, const 
 {
     memset(o, 0, sizeof(*o));
     o->fd = -1;
-    o->dial = dial_open(p->rig.net, &(struct dial_target){network, host, 443}, &ops, o);
+    const struct dial_target target = {.network = network, .host = host, .port = 443};
+    o->dial = dial_open(p->rig.net, &target, &ops, o);
     assert_int_equal(o->ended, 0);
 }
 
