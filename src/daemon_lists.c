@@ -70,17 +70,17 @@ struct initializer_list *daemon_seeds(struct daemon *d, struct err *err)
     return load_list(d, d->cfg->initializer_seed_file, initializer_seed_relays(), err);
 }
 
-struct relay *daemon_relay(struct daemon *d, const char *text)
+struct relay *daemon_relay(struct daemon *d, const char *url)
 {
     const struct url_policy policy = {.address_allowed = address_allowed, .owner = d->net};
-    struct relay_url *url = malloc(sizeof(*url));
+    struct relay_url *parsed = malloc(sizeof(*parsed));
     struct relay *relay = NULL;
 
-    if (url == NULL)
+    if (parsed == NULL)
         abort();
-    if (url_parse(str_z(text), &policy, url) == URL_OK)
-        relay = roster_find(&d->roster, url->text);
-    free(url);
+    if (url_parse(str_z(url), &policy, parsed) == URL_OK)
+        relay = roster_find(&d->roster, parsed->text);
+    free(parsed);
     return relay;
 }
 

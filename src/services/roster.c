@@ -7,6 +7,7 @@
 
 #include "core/log.h"
 #include "core/trace.h"
+#include "services/visit.h"
 
 enum { SAVE_EVERY_MS = 500, SAVE_AT_ONCE = 500 };
 
@@ -183,6 +184,41 @@ void roster_set_state(struct roster *r, struct relay *relay, enum relay_state st
 struct relay *roster_find(const struct roster *r, const char *url)
 {
     return r->n > 0 ? r->by_url[place_of(r, url)] : NULL;
+}
+
+struct host_of {
+    char host[URL_HOST_MAX + 1];
+    struct relay *relay;
+};
+
+static int by_host(const void *a, const void *b)
+{
+    const struct host_of *x = a, *y = b;
+
+    return strcmp(x->host, y->host);
+}
+
+void roster_count_siblings(const struct roster *r)
+{
+    struct host_of *hosts = calloc(r->n + 1, sizeof(*hosts));
+    struct relay_url *url = malloc(sizeof(*url));
+
+    if (hosts == NULL || url == NULL)
+        abort();
+    for (uint32_t i = 0; i < r->n; i++) {
+        visit_parse_url(r->relays[i], url);
+        memcpy(hosts[i].host, url->host, sizeof(hosts[i].host));
+        hosts[i].relay = r->relays[i];
+    }
+    qsort(hosts, r->n, sizeof(*hosts), by_host);
+    for (uint32_t from = 0, to; from < r->n; from = to) {
+        for (to = from + 1; to < r->n && by_host(&hosts[from], &hosts[to]) == 0; to++)
+            continue;
+        for (uint32_t i = from; i < to; i++)
+            hosts[i].relay->siblings = to - from;
+    }
+    free(url);
+    free(hosts);
 }
 
 /* Saving */

@@ -113,6 +113,7 @@ void roster_rejected(struct relay *relay, enum reject why, uint32_t events);
 void roster_dirty(struct roster *r, struct relay *relay);
 void roster_set_state(struct roster *r, struct relay *relay,
                       enum relay_state state);                      /* logs old -> new at debug */
+void roster_count_siblings(const struct roster *r);                 /* relay->siblings of all */
 struct relay *roster_find(const struct roster *r, const char *url); /* NULL: unknown */
 
 /* Writes what is dirty now; true when nothing is left or under way. */

@@ -139,41 +139,6 @@ void synchronizer_reconfigure(struct synchronizer *s, const struct synchronizer_
     s->env.slice_ms = o->slice_ms;
 }
 
-struct host_of {
-    char host[URL_HOST_MAX + 1];
-    struct relay *relay;
-};
-
-static int by_host(const void *a, const void *b)
-{
-    const struct host_of *x = a, *y = b;
-
-    return strcmp(x->host, y->host);
-}
-
-static void count_siblings(const struct roster *r)
-{
-    struct host_of *hosts = calloc(r->n + 1, sizeof(*hosts));
-    struct relay_url *url = malloc(sizeof(*url));
-
-    if (hosts == NULL || url == NULL)
-        abort();
-    for (uint32_t i = 0; i < r->n; i++) {
-        visit_parse_url(r->relays[i], url);
-        memcpy(hosts[i].host, url->host, sizeof(hosts[i].host));
-        hosts[i].relay = r->relays[i];
-    }
-    qsort(hosts, r->n, sizeof(*hosts), by_host);
-    for (uint32_t from = 0, to; from < r->n; from = to) {
-        for (to = from + 1; to < r->n && by_host(&hosts[from], &hosts[to]) == 0; to++)
-            continue;
-        for (uint32_t i = from; i < to; i++)
-            hosts[i].relay->siblings = to - from;
-    }
-    free(url);
-    free(hosts);
-}
-
 void synchronizer_start(struct synchronizer *s)
 {
     const struct roster *r = s->parts.roster;
@@ -187,7 +152,7 @@ void synchronizer_start(struct synchronizer *s)
     if (s->filters_known < s->parts.filters_n)
         return; /* on_filter_id() comes back here */
     if (s->counted != r->n)
-        count_siblings(r);
+        roster_count_siblings(r);
     s->counted = r->n;
     for (uint32_t i = 0; i < r->n; i++) {
         struct relay *relay = r->relays[i];
