@@ -221,14 +221,9 @@ static int64_t step_us(struct dial *d)
 /* -- clearnet -- */
 
 /* A person may have denied it since the name was resolved. */
-static bool is_denied(struct dial *d, const struct ip *ip)
+static bool is_denied(const struct dial *d, const struct ip *ip)
 {
-    char text[IP_TEXT_MAX];
-
-    if (d->wanted || !net_denies(d->net, ip))
-        return false;
-    (void)err_set(&d->err, ERR_DENIED, "%s", ip_text(ip, text));
-    return true;
+    return !d->wanted && net_denies(d->net, ip);
 }
 
 static enum dial_state start(struct dial *d)
@@ -288,8 +283,10 @@ static void choose_candidates(struct dial *d, const struct dns_answer *answer)
         return;
     }
     for (int i = 0; i < good_count; i++)
-        if (is_denied(d, &good[i]))
+        if (is_denied(d, &good[i])) {
+            (void)err_set(&d->err, ERR_DENIED, "%s", d->host);
             return;
+        }
 
     int next[2] = {0, 0}; /* of IPv6, of IPv4 */
 
@@ -323,10 +320,8 @@ static enum dial_state try_next(struct dial *d)
         int i = d->tried++;
         char text[IP_TEXT_MAX];
 
-        if (is_denied(d, &d->candidates[i])) {
-            stop_all(d);
-            return DIAL_FAILED;
-        }
+        if (is_denied(d, &d->candidates[i]))
+            return fail(d, ERR_DENIED, ip_text(&d->candidates[i], text));
         if (!take_place(d, i))
             continue;
         (void)str_copy(d->report.address, sizeof(d->report.address),
@@ -388,10 +383,8 @@ static enum dial_state attempt_ended(struct dial *d)
     if (!ip_from_sockaddr(&ip, (struct sockaddr *)&peer) ||
         addr_policy_ip(&d->net->policy, &ip, d->port) != NULL)
         return fail(d, ERR_ADDRESS_DENIED, "the socket is connected to a refused address");
-    if (is_denied(d, &ip)) { /* since it was begun */
-        stop_all(d);
-        return DIAL_FAILED;
-    }
+    if (is_denied(d, &ip)) /* since it was begun */
+        return fail(d, ERR_DENIED, d->report.address);
     (void)ip_text(&ip, d->report.address);
     d->report.tcp_us = step_us(d);
     return ready(d, i);

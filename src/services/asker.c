@@ -607,9 +607,8 @@ void asker_access_changed(struct asker *a)
     LIST_FOR_EACH(l, &a->asking)
     {
         struct asking *k = CONTAINER_OF(l, struct asking, link);
-        bool address_denied =
-            k->relay->access.access != ACCESS_ALLOWED && k->session != NULL &&
-            net_address_denied(a->parts.net, session_report(k->session)->address);
+        bool address_denied = k->relay->access.access != ACCESS_ALLOWED && k->session != NULL &&
+                              net_address_denied(a->parts.net, session_report(k->session)->address);
         if (!k->relay->denied && !address_denied)
             continue;
         asked_of(a, k->relay->id)->here = false;

@@ -55,7 +55,6 @@ static void on_filter_id(void *owner, int32_t filter_id, const struct err *err);
 static void ask_kinds(struct synchronizer *s);
 static void on_kinds(void *owner, const int32_t *kinds, uint32_t n, const struct err *err);
 static void schedule(struct synchronizer *s, struct relay *relay, int64_t at_ms);
-static void schedule_first(struct synchronizer *s, struct relay *relay, int64_t now);
 static void on_health(void *owner, struct relay *relay);
 static void on_tick(uv_timer_t *timer);
 static void release_held(struct synchronizer *s);
@@ -163,7 +162,9 @@ void synchronizer_start(struct synchronizer *s)
         if (relay->denied)
             roster_set_state(s->parts.roster, relay, RELAY_DENIED);
         else
-            schedule_first(s, relay, now);
+            schedule(s, relay,
+                     due_first(relay->next_at_ms, now, relay->lot, r->n,
+                               s->options.budget.dials_per_second));
     }
     if (!uv_is_active((uv_handle_t *)&s->tick))
         (void)uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
@@ -232,13 +233,6 @@ static void schedule(struct synchronizer *s, struct relay *relay, int64_t at_ms)
     relay->lane = relay->priority ? LANE_PRIORITY : (uint32_t)relay->network;
     relay->next_at_ms = at_ms;
     heap_put(&s->due[relay->lane], &relay->due, at_ms);
-}
-
-static void schedule_first(struct synchronizer *s, struct relay *relay, int64_t now)
-{
-    schedule(s, relay,
-             due_first(relay->next_at_ms, now, relay->lot, s->parts.roster->n,
-                       s->options.budget.dials_per_second));
 }
 
 /* Has the monitor found it readable, lately? */
@@ -614,14 +608,6 @@ static void on_ended(void *owner, struct relay *relay, const struct err *err)
 
 /* What a person wants */
 
-static void deny(struct synchronizer *s, struct relay *relay)
-{
-    if (relay->visit != NULL)
-        finish(s, relay, RELAY_DENIED, 0);
-    unschedule(s, relay);
-    roster_set_state(s->parts.roster, relay, RELAY_DENIED);
-}
-
 void synchronizer_access_changed(struct synchronizer *s)
 {
     int64_t now = clock_wall_ms();
@@ -631,11 +617,13 @@ void synchronizer_access_changed(struct synchronizer *s)
         if (!relay->scheduled)
             continue;
         if (relay->denied) {
-            deny(s, relay);
+            if (relay->visit != NULL)
+                finish(s, relay, RELAY_DENIED, 0);
+            unschedule(s, relay);
+            roster_set_state(s->parts.roster, relay, RELAY_DENIED);
         } else if (relay->state == RELAY_DENIED) { /* its address may still be: that is seen then */
-            relay->next_at_ms = 0;
             roster_set_state(s->parts.roster, relay, RELAY_WAITING);
-            schedule_first(s, relay, now);
+            schedule(s, relay, now + relay->lot % 1000);
         } else if (relay->visit != NULL && relay->access.access != ACCESS_ALLOWED &&
                    net_address_denied(s->parts.net, visit_report(relay->visit)->address)) {
             relay->error = ERR_DENIED;

@@ -417,8 +417,12 @@ static void test_what_was_denied_is_looked_at_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counted), cmocka_unit_test(test_shares), cmocka_unit_test(test_taken),
-        cmocka_unit_test(test_saved),   cmocka_unit_test(test_full),   cmocka_unit_test(test_asked),
+        cmocka_unit_test(test_counted),
+        cmocka_unit_test(test_shares),
+        cmocka_unit_test(test_taken),
+        cmocka_unit_test(test_saved),
+        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_asked),
         cmocka_unit_test(test_what_was_denied_is_looked_at_again),
     };
 

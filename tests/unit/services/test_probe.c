@@ -268,8 +268,10 @@ static void test_no_place(void **state)
 
     (void)state;
     begin_limited(&w, 1);
-    dial = dial_open(w.rig.net, &(struct dial_target){NETWORK_CLEARNET, "127.0.0.1", w.url.port},
-                     &ops, &w);
+    dial = dial_open(
+        w.rig.net,
+        &(struct dial_target){.network = NETWORK_CLEARNET, .host = "127.0.0.1", .port = w.url.port},
+        &ops, &w);
     rig_run_until(&w.rig, &w.ready);
     open_probe(&w, 8000);
     rig_run_until(&w.rig, &w.done);
