@@ -189,8 +189,10 @@ bool net_denies(const struct net *net, const struct ip *ip)
 {
     struct ip reached = addr_policy_reached(&net->policy, ip);
 
-    return net->denied != NULL &&
-           (net->denied(net->denied_owner, ip) || net->denied(net->denied_owner, &reached));
+    if (net->denied == NULL)
+        return false;
+    return net->denied(net->denied_owner, ip) ||
+           (!ip_eq(&reached, ip) && net->denied(net->denied_owner, &reached));
 }
 
 bool net_address_denied(const struct net *net, const char *ip_literal)
