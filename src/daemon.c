@@ -220,6 +220,7 @@ static void make_archive_parts(struct daemon *d)
     struct ingest_options ingest;
     struct synchronizer_options synchronizer;
     struct budget_limits budget;
+    struct keeper_options keeper;
 
     options_budget(d, &budget);
     d->budget = budget_new(&budget);
@@ -237,6 +238,8 @@ static void make_archive_parts(struct daemon *d)
                                              .filters = d->filters,
                                              .filters_n = d->filters_n};
     d->synchronizer = synchronizer_open(&parts, &synchronizer);
+    options_keeper(d, &keeper);
+    d->keeper = keeper_open(loop_uv(d->loop), d->db, &keeper);
     daemon_monitor_open(d);
     daemon_finder_open(d);
 }
@@ -403,6 +406,7 @@ static void reload(struct daemon *d)
     struct synchronizer_options synchronizer;
     struct budget_limits budget;
     struct access *access = NULL;
+    struct keeper_options keeper;
     struct err err = {0};
 
     if (d->stopping || next == NULL || options_check(next, &errors) < 0 ||
@@ -431,6 +435,8 @@ static void reload(struct daemon *d)
         budget_set_limits(d->budget, &budget);
         options_synchronizer(d, &synchronizer);
         synchronizer_reconfigure(d->synchronizer, &synchronizer);
+        options_keeper(d, &keeper);
+        keeper_reconfigure(d->keeper, &keeper);
         daemon_monitor_reconfigure(d);
         daemon_finder_reconfigure(d);
         daemon_lists_changed(d);
@@ -543,6 +549,7 @@ static void take_apart(struct daemon *d)
         db_close(d->db);
     if (d->ingest != NULL) {
         synchronizer_close(d->synchronizer);
+        keeper_close(d->keeper);
         daemon_finder_close(d);
         daemon_monitor_close(d);
         budget_free(d->budget);

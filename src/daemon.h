@@ -22,6 +22,7 @@
 #include "loop/loop.h"
 #include "services/finder.h"
 #include "services/initializer.h"
+#include "services/keeper.h"
 #include "services/monitor.h"
 #include "services/synchronizer.h"
 
@@ -60,6 +61,7 @@ struct daemon {
     struct roster roster;
     struct budget *budget; /* of connections: archive and checks share it */
     struct synchronizer *synchronizer;
+    struct keeper *keeper;
     struct finder *finder;       /* NULL: nothing is looked for */
     struct monitor *monitor;     /* NULL: nothing is checked, as the next two */
     struct publisher *publisher; /* NULL: nothing is published */
@@ -99,6 +101,7 @@ void options_pools(const struct config *cfg, struct daemon_pools *pools);
 void options_log(const struct config *cfg);
 void options_net(const struct daemon *d, struct net_options *o);
 void options_ingest(const struct daemon *d, struct ingest_options *o);
+void options_keeper(const struct daemon *d, struct keeper_options *o);
 void options_budget(const struct daemon *d, struct budget_limits *o);
 void options_synchronizer(const struct daemon *d, struct synchronizer_options *o);
 int options_filters(struct daemon *d, struct config_errors *errors); /* -1: errors were added */

@@ -66,6 +66,11 @@ void options_ingest(const struct daemon *d, struct ingest_options *o)
                                  .filters_n = d->filters_n};
 }
 
+void options_keeper(const struct daemon *d, struct keeper_options *o)
+{
+    *o = (struct keeper_options){.vanish = d->cfg->archive_vanish == CONFIG_VANISH_HONOUR};
+}
+
 /* One connection for each relay that is published to, but no more than a quarter of all. */
 static uint32_t publishing_connections(const struct config *cfg, uint32_t most)
 {

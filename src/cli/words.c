@@ -24,9 +24,11 @@ bool words_read(const struct command *c, struct word_option *options, struct wor
         } else if (!only_words && word[0] == '-' && word[1] != '\0') {
             struct word_option *o = find(options, word);
 
-            if (o == NULL || o->n == o->max || ++i == c->argc)
+            if (o == NULL || o->n == o->max || (o->values != NULL && ++i == c->argc))
                 return false;
-            o->values[o->n++] = c->argv[i];
+            if (o->values != NULL)
+                o->values[o->n] = c->argv[i];
+            o->n++;
         } else if (words->n == WORDS_MAX) {
             return false;
         } else {

@@ -10,7 +10,7 @@ enum { WORDS_MAX = 32 };
 
 struct word_option {
     const char *name;    /* "--relay" */
-    const char **values; /* room for `max` */
+    const char **values; /* room for `max`; NULL: it has no value, as --yes */
     int max;
     int n; /* how many came */
 };

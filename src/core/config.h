@@ -47,6 +47,7 @@ enum {
 
 /* The words of the ENUM keys; those of log_level are enum log_level (log.h). */
 enum { CONFIG_TLS_STRICT, CONFIG_TLS_RECORD };
+enum { CONFIG_VANISH_HONOUR, CONFIG_VANISH_IGNORE };
 
 /* One line of a [filter NAME] section: nostr/filter.h knows what it means, line is for the error.
  * In the file NIP-01's "#t" is written tag_t, because # begins a comment; here it is "#t" again,

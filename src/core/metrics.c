@@ -97,6 +97,12 @@ static const char *values_of_reloads(int i)
 
     return values[i];
 }
+static const char *values_of_deletions(int i)
+{
+    static const char *const values[] = {DELETIONS(ROW)};
+
+    return values[i];
+}
 #undef ROW
 
 enum kind { COUNTER, GAUGE };
@@ -120,6 +126,7 @@ struct metric {
 #define VALUES_HEALTHS      values_of_healths
 #define VALUES_DB_LANES     values_of_db_lanes
 #define VALUES_RELOADS      values_of_reloads
+#define VALUES_DELETIONS    values_of_deletions
 
 static const struct metric table[] = {
 #define METRIC(metric_name, metric_kind, metric_label, labels, metric_help) \

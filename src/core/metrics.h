@@ -58,6 +58,8 @@
     X(APPLIED, "applied") \
     X(REFUSED, "refused")
 
+#define DELETIONS(X) X(VANISH, "vanish")
+
 /* Upper bounds of buckets in milliseconds: X(1) X(2) .. */
 #define LAG_BOUNDS(X) X(1) X(2) X(5) X(10) X(25) X(50) X(100) X(250) X(1000)
 #define LATENCY_BOUNDS(X) \
@@ -69,6 +71,11 @@
 enum metric_reload {
 #define ROW(name, value) METRIC_RELOAD_##name,
     RELOADS(ROW)
+#undef ROW
+};
+enum metric_deletion {
+#define ROW(name, value) METRIC_DELETION_##name,
+    DELETIONS(ROW)
 #undef ROW
 };
 enum pool {
@@ -113,7 +120,8 @@ enum {
     METRIC_N_SETTLES = SETTLE__COUNT,
     METRIC_N_HEALTHS = HEALTH_METRIC__COUNT,
     METRIC_N_DB_LANES = 0 DB_LANES(METRIC_ONE),
-    METRIC_N_RELOADS = 0 RELOADS(METRIC_ONE)
+    METRIC_N_RELOADS = 0 RELOADS(METRIC_ONE),
+    METRIC_N_DELETIONS = 0 DELETIONS(METRIC_ONE)
 };
 #undef METRIC_ONE
 

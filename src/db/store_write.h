@@ -1,5 +1,6 @@
 /* What one store_write() is while it runs; between store_event.c (the order of things),
- * store_event_send.c (the rows) and store_sighting.c (those of sightings). */
+ * store_event_send.c (the rows), store_note.c (what is noted beside them) and store_sighting.c
+ * (those of sightings). */
 #ifndef DB_STORE_WRITE_H
 #define DB_STORE_WRITE_H
 
@@ -70,7 +71,7 @@ void write_send_mentions(struct write *op, struct conn *conn);
 
 /* The last. */
 void write_send_events(struct write *op, struct conn *conn); /* those of op->now */
-void write_send_notes(struct write *op, struct conn *conn);  /* expirations, deletions, rejects */
+void write_send_notes(struct write *op, struct conn *conn);  /* store_note.c */
 void write_send_sightings(struct write *op, struct conn *conn);
 void write_send_spans(struct write *op, struct conn *conn);
 
