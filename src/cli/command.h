@@ -32,6 +32,7 @@ int command_import(const struct command *c);
 int command_verify(const struct command *c);
 int command_purge(const struct command *c);
 int command_vanish(const struct command *c);
+int command_sql(const struct command *c);
 int command_key(const struct command *c);
 int command_event(const struct command *c);
 int command_encode(const struct command *c);

@@ -66,6 +66,8 @@ static const struct {
      archive_keys, command_purge},
     {"vanish", "PUBKEY --reason TEXT", "what an author wrote up to now, and gift wraps to them",
      archive_keys, command_vanish},
+    {"sql", "[PSQL-ARGUMENT...]", "psql on the archive, as a role that may only read", archive_keys,
+     command_sql},
     {"key", "generate | show | convert", "a secret key: a new one, its public half, its other form",
      key_keys, command_key},
     {"event", "id | sign | verify", "events or drafts from standard input, one a line", key_keys,

@@ -59,6 +59,11 @@ void conn_each_address(const struct conn *c,
 /* What was in the error that on_settled() reported last: "22021". */
 const char *conn_sqlstate(const struct conn *c);
 
+/* Calls `each` for every part of a connection string: "host", "/run/x"; what it leaves to defaults is
+ * left out.  -1 with ERR_CONFIG. */
+typedef void conn_part(void *owner, const char *key, const char *value);
+int conn_parts(const char *conninfo, conn_part *each, void *owner, struct err *err) MUST_USE;
+
 int conn_library_version(void); /* of libpq: 150004 */
 
 int result_rows(const struct result *res);

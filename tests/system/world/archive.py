@@ -10,6 +10,7 @@ import contextlib
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -17,6 +18,7 @@ import psycopg2.extensions
 
 from .farm import Relay
 
+MIGRATIONS = len(list((Path(__file__).resolve().parents[3] / "sql").glob("*.sql")))
 HEURISTIC = "heuristic"
 NEVER_KEPT = {22242}
 
@@ -81,8 +83,7 @@ class Archive:
     def answers(self) -> bool:
         """Up and migrated."""
         try:
-            return self.value("SELECT (SELECT count(*) FROM relays) + (SELECT count(*) FROM relay_gap) + "
-                              "(SELECT count(*) FROM relay_metadata_latest)") >= 0
+            return self.value("SELECT count(*) FROM migration") >= MIGRATIONS
         except psycopg2.Error:
             return False
 
