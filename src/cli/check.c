@@ -10,7 +10,6 @@
 
 #include "core/clock.h"
 #include "core/human.h"
-#include "net/net_config.h"
 #include "services/probe.h"
 
 enum {
@@ -18,7 +17,6 @@ enum {
     TIMEOUT_OVERLAY_MS = 120000,
     TIMEOUT_MAX_S = 3600,
     PAGE = 1000,
-    MESSAGES_BYTES_MAX = 16 * 1024 * 1024,
     SHOWN_MAX = 120, /* bytes of a stranger's text on a line */
     DAY_S = 86400
 };
@@ -26,7 +24,7 @@ enum {
 struct check {
     const struct command *command;
     uint32_t timeout_ms; /* 0: by network */
-    struct check_parts parts;
+    struct outside outside;
     struct signer *signer;
     struct geo *geo;
     struct relay_url *url;
@@ -34,33 +32,6 @@ struct check {
     uint32_t tries;
     bool again; /* the next connection says something else in TLS */
 };
-
-int check_open(struct check_parts *parts, const struct config *cfg, struct err *err)
-{
-    struct net_options options;
-    char user_agent[CONFIG_TEXT_SIZE + 64];
-    const char *contact = cfg->identity_contact;
-
-    *parts = (struct check_parts){.loop = loop_open()};
-    (void)snprintf(user_agent, sizeof(user_agent), "bigbrotr/%s%s%s%s", BIGBROTR_VERSION,
-                   contact[0] != '\0' ? " (+" : "", contact, contact[0] != '\0' ? ")" : "");
-    net_config(cfg, user_agent, &options);
-    options.assembly_bytes_max = MESSAGES_BYTES_MAX;
-    parts->workers = workers_open(loop_uv(parts->loop), 1);
-    parts->net = net_open(loop_uv(parts->loop), parts->workers, &options, err);
-    return parts->net == NULL ? -1 : 0;
-}
-
-void check_close(struct check_parts *parts)
-{
-    /* A handshake step may still be with a worker. */
-    while (parts->net != NULL && net_connections(parts->net) > 0)
-        (void)uv_run(loop_uv(parts->loop), UV_RUN_ONCE);
-    if (parts->net != NULL)
-        net_close(parts->net);
-    workers_close(parts->workers);
-    loop_close(parts->loop);
-}
 
 const char *check_blame_text(enum err_code code)
 {
@@ -314,7 +285,7 @@ static void on_done(void *owner, const struct probe_report *report)
 {
     struct check *k = owner;
 
-    loop_stop(k->parts.loop);
+    loop_stop(k->outside.loop);
     k->again = ++k->tries == 1 &&
                (report->error == ERR_TLS_RETRY || report->nip11_error == ERR_TLS_RETRY);
     if (k->again)
@@ -349,15 +320,15 @@ static int run(struct check *k, struct err *err)
         return -1;
     options.signer = k->signer;
     options.geo = k->geo;
-    if (check_open(&k->parts, cfg, err) == 0) {
+    if (outside_open(&k->outside, cfg, CHECK_MESSAGES_MAX, err) == 0) {
         do {
-            probe = probe_open(k->parts.net, k->url, &options, on_done, k);
-            loop_run(k->parts.loop);
+            probe = probe_open(k->outside.net, k->url, &options, on_done, k);
+            loop_run(k->outside.loop);
             probe_close(probe);
         } while (k->again);
     }
-    check_close(&k->parts);
-    return k->parts.net == NULL ? -1 : 0;
+    outside_close(&k->outside);
+    return k->outside.net == NULL ? -1 : 0;
 }
 
 /* "--timeout N" in seconds, anywhere; what is left is the URL or --proxy. */

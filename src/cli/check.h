@@ -1,21 +1,10 @@
-/* What `check URL` and `check --proxy` share: a loop and connections of their own, as the
- * configuration has them; no database, no daemon. */
+/* What `check URL` and `check --proxy` share. */
 #ifndef CLI_CHECK_H
 #define CLI_CHECK_H
 
-#include "cli/command.h"
-#include "loop/loop.h"
-#include "loop/workers.h"
-#include "net/net.h"
+#include "cli/outside.h"
 
-struct check_parts {
-    struct loop *loop;
-    struct workers *workers;
-    struct net *net;
-};
-
-int check_open(struct check_parts *parts, const struct config *cfg, struct err *err) MUST_USE;
-void check_close(struct check_parts *parts); /* also after check_open() failed */
+enum { CHECK_MESSAGES_MAX = 16 * 1024 * 1024 };
 
 int check_proxy(const struct command *c);
 

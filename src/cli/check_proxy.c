@@ -92,7 +92,7 @@ static void onion_name(char to[ONION_NAME + sizeof(".onion")], bool valid)
     (void)snprintf(to, ONION_NAME + sizeof(".onion"), "%s.onion", name);
 }
 
-static void try_onion(const struct check_parts *parts, bool valid, struct trial *t)
+static void try_onion(const struct outside *outside, bool valid, struct trial *t)
 {
     static const struct dial_ops ops = {on_connected, on_failed};
     char name[ONION_NAME + sizeof(".onion")];
@@ -101,9 +101,9 @@ static void try_onion(const struct check_parts *parts, bool valid, struct trial 
     struct dial *dial;
 
     onion_name(name, valid);
-    *t = (struct trial){.loop = parts->loop};
-    dial = dial_open(parts->net, &target, &ops, t);
-    loop_run(parts->loop);
+    *t = (struct trial){.loop = outside->loop};
+    dial = dial_open(outside->net, &target, &ops, t);
+    loop_run(outside->loop);
     dial_close(dial);
     t->took_ms = clock_mono_ms() - began;
 }
@@ -182,23 +182,23 @@ static void print_text(const char *address, enum tor verdict, const struct trial
 int check_proxy(const struct command *c)
 {
     struct trial impossible = {0}, nobody = {0};
-    struct check_parts parts;
+    struct outside outside;
     char address[300];
     struct err err;
     enum tor verdict;
 
-    if (check_open(&parts, c->cfg, &err) != 0) {
-        check_close(&parts);
+    if (outside_open(&outside, c->cfg, CHECK_MESSAGES_MAX, &err) != 0) {
+        outside_close(&outside);
         return command_fail(&err);
     }
-    try_onion(&parts, false, &impossible);
+    try_onion(&outside, false, &impossible);
     if (!is_proxy_error(impossible.err.code))
-        try_onion(&parts, true, &nobody);
+        try_onion(&outside, true, &nobody);
     verdict = judge(&impossible, &nobody);
-    (void)str_copy(address, sizeof(address), str_z(net_proxy_address(parts.net, NETWORK_TOR)));
+    (void)str_copy(address, sizeof(address), str_z(net_proxy_address(outside.net, NETWORK_TOR)));
     if (address[0] == '\0')
         (void)str_copy(address, sizeof(address), str_z(c->cfg->network_proxy_tor));
-    check_close(&parts);
+    outside_close(&outside);
     (c->json ? print_json : print_text)(address, verdict, &impossible, &nobody);
     return verdict == TOR_YES || verdict == TOR_PLAIN ? COMMAND_DONE : COMMAND_FAILED;
 }

@@ -36,6 +36,27 @@ static const char *const check_keys[] = {"identity.secret_key_file",
                                          "network.message_max",
                                          NULL};
 
+static const char *const fetch_keys[] = {"identity.secret_key_file",
+                                         "identity.contact",
+                                         "network.allow_addresses",
+                                         "network.bandwidth_max",
+                                         "network.proxy_tor",
+                                         "network.proxy_i2p",
+                                         "network.proxy_loki",
+                                         "network.dns_servers",
+                                         "network.dns_timeout",
+                                         "network.connect_timeout",
+                                         "network.tls_timeout",
+                                         "network.upgrade_timeout",
+                                         "network.overlay_timeout",
+                                         "network.tls_ca_file",
+                                         "network.tls_verify",
+                                         "network.message_max",
+                                         "synchronizer.page",
+                                         "synchronizer.idle_timeout",
+                                         "synchronizer.idle_timeout_overlay",
+                                         "synchronizer.request_timeout",
+                                         NULL};
 static const char *const key_keys[] = {"identity.secret_key_file", NULL};
 static const char *const no_keys[] = {NULL};
 
@@ -51,6 +72,9 @@ static const struct {
     {"check", "URL | --proxy",
      "check a relay now, from here, without a daemon; or the way into Tor", check_keys,
      command_check},
+    {"fetch", "[--follow] [--limit N] URL [FILTER]",
+     "every event of one relay, as JSONL, newest first; no archive is needed", fetch_keys,
+     command_fetch},
     {"trace", "URL", "follow one relay on the running daemon, in full detail", status_keys,
      command_trace},
     {"export", "", "every event as JSONL on standard output, ordered by created_at, then id",

@@ -52,6 +52,9 @@ struct settlement {
     char text[160];             /* what the relay said, escaped */
 };
 
+/* Why there was no EOSE: what the relay said, where that decides, else how it ended. */
+enum err_code settlement_code(const struct settlement *s);
+
 struct request_ops {
     /* The raw JSON of one event, a view for the time of the call. */
     void (*on_event)(void *owner, struct str event);

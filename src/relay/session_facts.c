@@ -1,5 +1,6 @@
 /* session_facts: what others may ask of a session, and whether it reads. */
 #include "core/clock.h"
+#include "relay/refusal.h"
 #include "relay/session_internal.h"
 
 uint64_t request_sent_ns(const struct request *r)
@@ -65,4 +66,27 @@ const struct wsconn_report *session_report(const struct session *s)
 uint64_t session_received_bytes(const struct session *s)
 {
     return wsconn_received_bytes(s->conn);
+}
+
+enum err_code settlement_code(const struct settlement *s)
+{
+    enum err_code refusal = refusal_code(s->prefix, s->text);
+
+    switch (s->how) {
+    case SETTLE_TIMEOUT:
+        return refusal_by_policy(refusal) ? refusal : ERR_IDLE;
+    case SETTLE_DISCONNECT:
+        return refusal_by_policy(refusal) ? refusal : ERR_DISCONNECTED;
+    case SETTLE_OVERSIZE:
+        return ERR_MESSAGE_TOO_LARGE;
+    case SETTLE_FLOOD:
+        return ERR_FLOOD;
+    case SETTLE_CANCELLED:
+        return ERR_CANCELLED;
+    case SETTLE_EOSE:
+    case SETTLE_CLOSED:
+    case SETTLE__COUNT:
+        break;
+    }
+    return refusal;
 }

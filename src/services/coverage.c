@@ -25,6 +25,28 @@ struct coverage {
     size_t made_n, made_room;
 };
 
+const char *grade_name(enum grade grade)
+{
+    static const char *const names[] = {
+#define ROW(name, text) text,
+        GRADES(ROW)
+#undef ROW
+    };
+
+    return names[grade];
+}
+
+const char *gap_reason_name(enum gap_reason reason)
+{
+    static const char *const names[] = {
+#define ROW(name, text) text,
+        GAP_REASONS(ROW)
+#undef ROW
+    };
+
+    return names[reason];
+}
+
 struct coverage *coverage_new(void)
 {
     struct coverage *c = calloc(1, sizeof(*c));

@@ -9,6 +9,10 @@
 
 #include "db/store_event.h"
 
+/* As SQL's tables `grade` and `gap_reason` have them. */
+const char *grade_name(enum grade grade);
+const char *gap_reason_name(enum gap_reason reason);
+
 struct coverage; /* of one relay and filter, in memory */
 
 struct coverage *coverage_new(void);

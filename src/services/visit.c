@@ -549,29 +549,6 @@ static void on_settled(void *owner, const struct settlement *s)
     page_seal(v->page);
 }
 
-enum err_code visit_settlement_code(const struct settlement *s)
-{
-    enum err_code refusal = refusal_code(s->prefix, s->text);
-
-    switch (s->how) {
-    case SETTLE_TIMEOUT:
-        return refusal_by_policy(refusal) ? refusal : ERR_IDLE;
-    case SETTLE_DISCONNECT:
-        return refusal_by_policy(refusal) ? refusal : ERR_DISCONNECTED;
-    case SETTLE_OVERSIZE:
-        return ERR_MESSAGE_TOO_LARGE;
-    case SETTLE_FLOOD:
-        return ERR_FLOOD;
-    case SETTLE_CANCELLED:
-        return ERR_CANCELLED;
-    case SETTLE_EOSE:
-    case SETTLE_CLOSED:
-    case SETTLE__COUNT:
-        break;
-    }
-    return refusal;
-}
-
 /* After a late event: the page proves nothing, and what is unproven is walked anew. */
 static void begin_again(struct visit *v, struct page *page)
 {
@@ -626,7 +603,7 @@ void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_
     }
     walk_answer(v->walk, &answer, &proofs);
     free(events);
-    v->retry_code = visit_settlement_code(s);
+    v->retry_code = settlement_code(s);
     if (s->how == SETTLE_EOSE)
         v->answered = true;
     else if (s->how == SETTLE_CLOSED)

@@ -91,7 +91,6 @@ struct visit {
 
 void visit_end(struct visit *v, const struct err *err);
 void visit_count_event(struct visit *v, struct str raw);
-enum err_code visit_settlement_code(const struct settlement *s);
 uint32_t visit_idle_ms(const struct visit *v);
 void visit_start_walk(struct visit *v, int64_t lo, int64_t hi);
 void visit_load_coverage(struct visit *v);

@@ -238,7 +238,7 @@ static void on_settled(void *owner, const struct settlement *s)
     live->request = NULL;
     if (live != v->live)
         return; /* the one before it */
-    (void)err_set(&err, visit_settlement_code(s), "live: %s", s->text);
+    (void)err_set(&err, settlement_code(s), "live: %s", s->text);
     if (s->how == SETTLE_CLOSED || s->how == SETTLE_TIMEOUT)
         visit_end(v, &err);
 }

@@ -104,17 +104,6 @@ void page_declare(struct visit *v, enum gap_reason reason)
     page_seal(page);
 }
 
-static const char *const grade_names[] = {
-#define ROW(name, text) text,
-    GRADES(ROW)
-#undef ROW
-};
-static const char *const reason_names[] = {
-#define ROW(name, text) text,
-    GAP_REASONS(ROW)
-#undef ROW
-};
-
 /* Writes what an answer proved with the answer's events, and remembers it for the next question. */
 void page_prove(struct page *page, const struct walk_spans *proofs, struct coverage *coverage)
 {
@@ -134,7 +123,7 @@ void page_prove(struct page *page, const struct walk_spans *proofs, struct cover
         coverage_add(coverage, &spans[i]);
         trace(page->relay->id, "%s %lld to %lld: %s", spans[i].gap ? "gap" : "proven",
               (long long)spans[i].lo, (long long)spans[i].hi,
-              spans[i].gap ? reason_names[spans[i].reason] : grade_names[spans[i].grade]);
+              spans[i].gap ? gap_reason_name(spans[i].reason) : grade_name(spans[i].grade));
     }
     ingest_page_prove(page->ingest_page, spans, n);
 }
