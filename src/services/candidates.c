@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "services/check_due.h"
+#include "services/jitter.h"
 
 enum {
     HOUR_MS = 60 * 60 * 1000,
@@ -26,23 +27,6 @@ double candidate_score(const struct candidate_facts *f)
     return score / (1 + months) / (double)(1ULL << (f->tries < 32 ? f->tries : 32));
 }
 
-/* A number that looks random and is the same each time it is asked for. */
-static uint32_t mix(uint32_t a, uint32_t b)
-{
-    uint32_t x = a * 2654435761U ^ (b + 0x9e3779b9U);
-
-    x ^= x >> 16;
-    x *= 0x85ebca6bU;
-    x ^= x >> 13;
-    return x;
-}
-
-/* A tenth more or less, so that bursts dissolve. */
-static int64_t jitter(int64_t ms, uint32_t lot, uint32_t salt)
-{
-    return ms / 1000 * (900 + mix(lot, salt) % 201) + ms % 1000;
-}
-
 /* NOLINTNEXTLINE(readability-function-size): facts of one outcome, and two answers */
 enum candidate_verdict candidate_settle(bool openable, enum err_code error, uint32_t lot,
                                         int64_t now_ms, const struct candidate_limits *limits,
@@ -55,18 +39,18 @@ enum candidate_verdict candidate_settle(bool openable, enum err_code error, uint
         return CANDIDATE_PROMOTED;
     if (error == ERR_NONE || err_blame(error) == ERR_BLAME_SELF ||
         err_blame(error) == ERR_BLAME_PATH) {
-        *next_at_ms = now_ms + jitter(INNOCENT_MS, lot, *tries);
+        *next_at_ms = now_ms + jitter_ms(INNOCENT_MS, lot, *tries);
         return CANDIDATE_INNOCENT;
     }
     ++*tries;
     if (*tries >= limits->tries_max) {
-        *next_at_ms = now_ms + jitter(limits->forgive_after_ms, lot, *tries);
+        *next_at_ms = now_ms + jitter_ms(limits->forgive_after_ms, lot, *tries);
         return CANDIDATE_DROPPED;
     }
     for (uint32_t i = 1; i < *tries && wait < limits->retry_max_ms; i++)
         wait *= TRIES_FACTOR;
     *next_at_ms =
-        now_ms + jitter(wait < limits->retry_max_ms ? wait : limits->retry_max_ms, lot, *tries);
+        now_ms + jitter_ms(wait < limits->retry_max_ms ? wait : limits->retry_max_ms, lot, *tries);
     return CANDIDATE_FAILED;
 }
 

@@ -1,6 +1,8 @@
 /* check_due: see check_due.h. */
 #include "services/check_due.h"
 
+#include "services/jitter.h"
+
 enum {
     SLOW_FACTOR = 4,
     CIRCUIT_FAILURES = 3,
@@ -9,31 +11,12 @@ enum {
     TWICE_MIN_MS = 1000
 };
 
-/* A number that looks random and is the same each time it is asked for. */
-static uint32_t mix(uint32_t a, uint32_t b)
-{
-    uint32_t x = a * 2654435761U ^ (b + 0x9e3779b9U);
-
-    x ^= x >> 16;
-    x *= 0x85ebca6bU;
-    x ^= x >> 13;
-    return x;
-}
-
-/* `ms` a tenth more or less, so that bursts dissolve. */
-static int64_t jitter(int64_t ms, uint32_t lot, int64_t salt)
-{
-    int64_t permille = 900 + mix(lot, (uint32_t)salt) % 201;
-
-    return ms / 1000 * permille + ms % 1000 * permille / 1000;
-}
-
 /* Somewhere in the later four fifths of `ms`. */
 static int64_t within(int64_t ms, uint32_t lot, int64_t salt)
 {
     int64_t first = ms / FIRST_WAIT_MIN;
 
-    return first + (int64_t)(mix(lot, (uint32_t)salt) % 1000) * (ms - first) / 1000;
+    return first + (int64_t)(jitter_mix(lot, (uint32_t)salt) % 1000) * (ms - first) / 1000;
 }
 
 /* A check is known by its relay and second: never two in one. */
@@ -101,11 +84,11 @@ enum check_verdict check_settle(struct check_health *h, const struct check_outco
 
     h->last_check_ms = now;
     if (!check_failed(o->error)) {
-        h->next_at_ms = after(now, jitter(interval, o->lot, now));
+        h->next_at_ms = after(now, jitter_ms(interval, o->lot, now));
         return settle_good(h, now);
     }
     if (o->outage || err_blame(o->error) != ERR_BLAME_PEER) {
-        h->next_at_ms = after(now, jitter(wait_innocent(h, soon, interval), o->lot, now));
+        h->next_at_ms = after(now, jitter_ms(wait_innocent(h, soon, interval), o->lot, now));
         return verdict;
     }
     verdict = settle_bad(h, now);
@@ -116,7 +99,7 @@ enum check_verdict check_settle(struct check_health *h, const struct check_outco
     h->retired = now - h->failing_since_ms >= limits->retire_after_ms;
     int64_t wait =
         h->retired ? limits->retired_interval_ms : doubled(interval, h->failures - 1, most);
-    h->next_at_ms = after(now, jitter(wait, o->lot, now));
+    h->next_at_ms = after(now, jitter_ms(wait, o->lot, now));
     return verdict;
 }
 

@@ -1,6 +1,8 @@
 /* due: see due.h. */
 #include "services/due.h"
 
+#include "services/jitter.h"
+
 enum {
     MINUTE_MS = 60 * 1000,
     DAY_MS = 24 * 60 * MINUTE_MS,
@@ -12,25 +14,6 @@ enum {
     RANK_NEWS_MAX = 1000
 };
 
-/* A number that looks random and is the same each time it is asked for. */
-static uint32_t mix(uint32_t a, uint32_t b)
-{
-    uint32_t x = a * 2654435761U ^ (b + 0x9e3779b9U);
-
-    x ^= x >> 16;
-    x *= 0x85ebca6bU;
-    x ^= x >> 13;
-    return x;
-}
-
-/* `ms` a tenth more or less. */
-static int64_t jitter(int64_t ms, uint32_t lot, int64_t salt)
-{
-    int64_t permille = 900 + mix(lot, (uint32_t)salt) % 201;
-
-    return ms / 1000 * permille + ms % 1000 * permille / 1000;
-}
-
 int64_t due_first(int64_t next_at, int64_t now, uint32_t lot, uint32_t relays,
                   uint32_t dials_per_second)
 {
@@ -38,12 +21,12 @@ int64_t due_first(int64_t next_at, int64_t now, uint32_t lot, uint32_t relays,
 
     if (next_at > now && next_at - now <= (int64_t)FURTHEST_DAYS * DAY_MS)
         return next_at;
-    return now + (spread > 1000 ? mix(lot, 0) % spread : 0);
+    return now + (spread > 1000 ? jitter_mix(lot, 0) % spread : 0);
 }
 
 int64_t due_after_sync(int64_t now, uint32_t lot, const struct due_limits *limits)
 {
-    return now + jitter(limits->poll_interval_ms, lot, now);
+    return now + jitter_ms(limits->poll_interval_ms, lot, now);
 }
 
 /* What the relay decided, not what went wrong: asking again soon would be rude, and useless. */
@@ -78,15 +61,16 @@ int64_t due_after_failure(enum err_code code, int64_t now, uint32_t lot, uint32_
     int64_t wait = limits->retry_min_ms, policy = policy_wait(code);
 
     if (err_blame(code) != ERR_BLAME_PEER)
-        return now + jitter(wait < MINUTE_MS ? wait : MINUTE_MS, lot, now);
+        return now + jitter_ms(wait < MINUTE_MS ? wait : MINUTE_MS, lot, now);
     if (*failures < UINT32_MAX)
         ++*failures;
     if (policy > 0)
-        return now + jitter(policy < limits->retry_max_ms * 7 ? policy : limits->retry_max_ms * 7,
-                            lot, now);
+        return now +
+               jitter_ms(policy < limits->retry_max_ms * 7 ? policy : limits->retry_max_ms * 7, lot,
+                         now);
     for (uint32_t i = 1; i < *failures && i < DOUBLINGS_MAX && wait < limits->retry_max_ms; i++)
         wait *= 2;
-    return now + jitter(wait < limits->retry_max_ms ? wait : limits->retry_max_ms, lot, now);
+    return now + jitter_ms(wait < limits->retry_max_ms ? wait : limits->retry_max_ms, lot, now);
 }
 
 uint32_t due_drawn_of(uint32_t relays, uint32_t places)
@@ -99,7 +83,7 @@ uint32_t due_drawn_of(uint32_t relays, uint32_t places)
 
 bool due_drawn(const struct due_claim *claim, uint32_t round)
 {
-    return mix(claim->lot, round) % (claim->drawn_of ? claim->drawn_of : DRAWN_OF) == 0;
+    return jitter_mix(claim->lot, round) % (claim->drawn_of ? claim->drawn_of : DRAWN_OF) == 0;
 }
 
 bool due_displaces(const struct due_claim *newcomer, const struct due_claim *holder, uint32_t round)

@@ -1,0 +1,15 @@
+/* jitter: times that differ from relay to relay, so that bursts dissolve, and are the same each
+ * time they are asked for.  Pure. */
+#ifndef SERVICES_JITTER_H
+#define SERVICES_JITTER_H
+
+#include <stdint.h>
+
+/* A number that looks random: of a lot (a relay's) and a salt (the round, the second ..).  For
+ * spreading only: whoever knows both knows the number. */
+uint32_t jitter_mix(uint32_t lot, uint32_t salt);
+
+/* `ms` (at least 0), a tenth more or less. */
+int64_t jitter_ms(int64_t ms, uint32_t lot, int64_t salt);
+
+#endif
