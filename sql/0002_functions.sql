@@ -3,7 +3,8 @@
 -- Coverage ---------------------------------------------------------------------------------------------------------------------------
 -- Of every second of created_at the archive knows one of three things: nothing, a proof (grade), or a gap (reason, tries).
 --   A proof replaces a gap and a worse grade; where the grade is the same it renews proved_at; a better one stays.
---   A gap replaces nothing but a gap: then it counts as one more try, unless it is no younger than the last (a repeated transaction).
+--   A gap replaces nothing but a gap (a dense one a proof, too): then it counts as one more try, unless it is no younger than the last
+--   (a repeated transaction).
 --   Neighbours of the same grade, or of the same reason and tries, are one row.
 -- hi of a gap may be 2^63-1 (open above): nothing here adds 1 to an upper end before it is known to be lower than another.
 
@@ -117,6 +118,26 @@ BEGIN
   INSERT INTO gap SELECT last.*;
 END $$;
 
+-- A second that was proven, looked at again (walks begin some time below the last proof) and found to hold more than can be asked for:
+-- whatever was proven of it, what came late cannot be seen.  So this one gap takes the place of a proof; all others leave it.
+CREATE FUNCTION coverage_cut(p_relay int4, p_filter int4, p_lo int8, p_hi int8) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  c coverage;
+  first_lo int8;
+BEGIN
+  SELECT max(x.lo) INTO first_lo FROM coverage x WHERE x.relay_id = p_relay AND x.filter_id = p_filter AND x.lo < p_lo;
+  FOR c IN DELETE FROM coverage x WHERE x.relay_id = p_relay AND x.filter_id = p_filter
+      AND x.lo >= coalesce(first_lo, p_lo) AND x.lo <= p_hi AND x.hi >= p_lo RETURNING *
+  LOOP
+    IF c.lo < p_lo THEN
+      INSERT INTO coverage VALUES (p_relay, p_filter, c.lo, p_lo - 1, c.proved_at, c.grade);
+    END IF;
+    IF c.hi > p_hi THEN
+      INSERT INTO coverage VALUES (p_relay, p_filter, p_hi + 1, c.hi, c.proved_at, c.grade);
+    END IF;
+  END LOOP;
+END $$;
+
 CREATE FUNCTION gap_add(p_relay int4, p_filter int4, p_lo int8, p_hi int8, p_reason int2, p_at int8)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -124,6 +145,9 @@ DECLARE
   next_lo int8 := p_lo;
   c coverage;
 BEGIN
+  IF p_reason = 0 THEN
+    PERFORM coverage_cut(p_relay, p_filter, p_lo, p_hi);
+  END IF;
   SELECT max(x.lo) INTO first_lo FROM coverage x WHERE x.relay_id = p_relay AND x.filter_id = p_filter AND x.lo < p_lo;
   FOR c IN SELECT * FROM coverage x WHERE x.relay_id = p_relay AND x.filter_id = p_filter
       AND x.lo >= coalesce(first_lo, p_lo) AND x.lo <= p_hi AND x.hi >= p_lo ORDER BY x.lo
@@ -139,7 +163,8 @@ BEGIN
   PERFORM gap_put(p_relay, p_filter, next_lo, p_hi, p_reason, p_at);
 END $$;
 COMMENT ON FUNCTION coverage_add IS 'Adds one proof: replaces gaps and worse grades, keeps better ones, merges neighbours of the same grade.';
-COMMENT ON FUNCTION gap_add IS 'Adds one gap: never over a proof; over a gap it counts one more try.';
+COMMENT ON FUNCTION coverage_cut IS 'Takes every proof out of a span.';
+COMMENT ON FUNCTION gap_add IS 'Adds one gap: over a gap it counts one more try; over a proof it stands only if it is dense.';
 
 -- What the daemon asks ----------------------------------------------------------------------------------------------------------------
 -- As functions, since a session keeps their plans (through PgBouncer too): to plan anew over all partitions costs more than to answer

@@ -126,7 +126,7 @@ static struct piece meet(const struct piece *old, const struct piece *new)
         if (old->at > new->at)
             result.at = old->at;
     } else if (new->gap &&new->reason == GAP_DENSE) {
-        result = *new; /* sql/0006: what came late cannot be seen */
+        result = *new; /* sql/0002, coverage_cut(): what came late cannot be seen */
     } else {
         result = old->gap ? *new : *old;
     }
