@@ -248,7 +248,7 @@ static void check_requests(struct trial *t)
     if (c->ignores_since || c->refuses_since) /* windows of which it cannot be said that they are
                                                  not full */
         max *= 2;
-    if (cap < 20 && c->ignores_limit) /* whatever it sends fills a page so small */
+    if (c->ignores_limit && c->order != SIM_NEWEST) /* windows that only seem full */
         max *= 2;
     if (cap < 20 && c->inserts) /* news fill a page between two looks: is it newest-first? */
         max *= 2;
