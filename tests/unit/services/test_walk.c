@@ -238,7 +238,8 @@ static void check_requests(struct trial *t)
     uint64_t max = walk_requests_max(t->relay->n, cap, bursts);
 
     if (orderly(c))
-        max = 12 * t->relay->n / (10 * (uint64_t)cap) + 64 * (bursts + 1 + (c->inserts > 0));
+        max = 12 * t->relay->n / (10 * (uint64_t)cap) +
+              64 * (bursts + 1 + (c->inserts > 0) + (c->inserts > 0 && c->hidden_kinds > 0));
     if (c->faults || c->dead || c->noise || c->duplicates || c->invalid) /* halved pages, doubts */
         max *= cap < 20 ? 4 : 2;
     if (cap < 7) /* nearly every page lies in one second, which is asked for by kind */
