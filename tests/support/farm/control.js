@@ -87,7 +87,7 @@ class Control {
         const profiles = seeds.map((seed, i) => ({ ...profileOf(seed), n: base + i }));
         const made = await this['POST relays'](profiles);
         return made.map((m, i) => ({
-            ...m, seed: seeds[i], habits: profiles[i].habits, tame: profiles[i].tame, cap: profiles[i].cap,
+            ...m, seed: seeds[i], habits: profiles[i].habits, tame: profiles[i].tame, whole: profiles[i].whole, cap: profiles[i].cap,
             order: profiles[i].order, hidden_kinds: profiles[i].hidden_kinds || [],
         }));
     }

@@ -6,8 +6,16 @@
  * it come none to two habits of the catalogue of misbehaviour.  A relay that hides kinds also sends AUTH: without any sign no
  * client can tell, which the protocol notes admit, so it would be no fair test.
  *
- * `tame` says that nothing keeps a patient client from getting everything and knowing it; such a relay must end complete.  (An empty
- * relay cannot be told from one that refuses, nor a page of one event from a limit of one.) */
+ * `whole` says that nothing keeps a patient client from getting everything, `tame` that it can know that, too: such a relay must end
+ * complete, all of it proven.  What excuses a seed, and why PROTOCOL 2.2 promises no more:
+ *   - an empty relay cannot be told from one that refuses, nor a page of one event from a limit of one (EMPTY_OR_SCRAPER_BLOCKED,
+ *     dense): neither;
+ *   - orders other than newest-first, hidden kinds, an ignored `until`: bisected, P1k or H by luck, UNPAGEABLE: neither;
+ *   - the habits with `false`: the relay withholds, breaks off, or leaves in doubt what it has said: neither;
+ *   - a second that fills a page is split by kinds, and nobody knows that these are all: whole, but not tame; not even that where
+ *     one kind alone may fill the page;
+ *   - pages of fewer than 20 with invalid events (a page of nothing else is UNPAGEABLE there) or without `since` (the check of the
+ *     first page rests on it, and so few events are in order by luck): whole, but not tame. */
 const { Random } = require('./random.js');
 
 const KINDS = [1, 7, 0, 3, 6, 5, 30023, 10002, 1984, 9735, 16, 40, 42, 1063, 1111, 8, 30000, 10000, 30078, 9734, 1311, 30311, 31990,
@@ -80,7 +88,7 @@ function dataOf(random, seed, cap) {
     return { mint, kinds };
 }
 
-/* The profile of a seed, but for its number `n`.  Also `habits`, `tame` and `seed` for the record. */
+/* The profile of a seed, but for its number `n`.  Also `habits`, `tame`, `whole` and `seed` for the record. */
 function profileOf(seed) {
     const random = new Random(seed);
     const cap = random.pick([7, 20, 50, 100, 300, 500, 5000]);
@@ -104,16 +112,19 @@ function profileOf(seed) {
         profile.ignores_until = true;
         profile.tame = false;
     }
-    if (mint.times === 'dense' && (mint.dense >= Math.min(cap, 500) || mint['dense-seconds'] > 1)) /* we ask for 500 */
-        profile.tame = false;
     for (let k = random.pick([0, 0, 1, 1, 1, 2]); k > 0; k--) {
         const [name, tame, make] = random.pick(HABITS);
         Object.assign(profile, make(random, cap));
         profile.habits.push(name);
         profile.tame = profile.tame && tame;
     }
+    profile.whole = profile.tame;
+    if (mint.times === 'dense' && mint.dense >= Math.min(cap, 500)) { /* we ask for 500 */
+        profile.tame = false;
+        profile.whole = profile.whole && kinds.length >= 7; /* at most 2.5 pages: no kind fills one */
+    }
     if (cap < 20 && (profile.invalid_id || profile.invalid_sig || profile.ignores_since))
-        profile.tame = false; /* so small a page tells little: one invalid event may stand for all that is left, its order be luck */
+        profile.tame = false;
     profile.data = [{ mint: { ...mint, kinds: kinds.join(',') } }];
     return profile;
 }

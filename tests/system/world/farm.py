@@ -25,6 +25,7 @@ class Relay:
     seed: int = -1
     habits: list[str] = field(default_factory=list)
     tame: bool = True
+    whole: bool = True
     cap: int = 0
     order: str = "newest"
     hidden_kinds: list[int] = field(default_factory=list)
