@@ -53,7 +53,7 @@ COMMENT ON COLUMN relay_gap.tries IS 'How often it was tried again since first_s
 -- from that row on, and rows with lags from the hour before.  The plan is kept, and walks the index backwards (no sort of all rows).
 CREATE FUNCTION relay_newest(url text, n int4) RETURNS TABLE (event_id text, seen_at int8, seen_at_ms int8)
 LANGUAGE plpgsql STABLE STRICT ROWS 50
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
 DECLARE
   begins int8;
 BEGIN
@@ -75,7 +75,7 @@ END $$;
 COMMENT ON FUNCTION relay_newest IS 'The n events first seen last at a relay, newest first: in milliseconds however much the relay holds.';
 
 CREATE FUNCTION relay_seen(url text, since int8, until int8) RETURNS TABLE (event_id text, seen_at int8, seen_at_ms int8)
-LANGUAGE sql STABLE STRICT ROWS 1000 SET enable_seqscan = off AS $$
+LANGUAGE sql STABLE STRICT ROWS 1000 SET enable_seqscan = off SET jit = off AS $$
   SELECT encode(e.id, 'hex'), u.ms / 1000, u.ms
   FROM (SELECT k.key, s.seen_at * 1000 + coalesce(k.lag, 0) AS ms FROM sighting s CROSS JOIN LATERAL unnest(s.keys, s.lags) k(key, lag)
     WHERE s.relay_url = $1 AND s.seen_at <= $3 AND s.seen_at > greatest($2, 0) - 3600
@@ -87,7 +87,7 @@ COMMENT ON FUNCTION relay_seen IS 'Events first seen at a relay between two seco
 
 CREATE FUNCTION relay_events(url text, since int8, until int8)
 RETURNS TABLE (event_id text, created_at int8, seen_at int8, seen_at_ms int8)
-LANGUAGE sql STABLE STRICT ROWS 1000 SET enable_seqscan = off AS $$
+LANGUAGE sql STABLE STRICT ROWS 1000 SET enable_seqscan = off SET jit = off AS $$
   SELECT encode(e.id, 'hex'), e.created_at, u.ms / 1000, u.ms
   FROM (SELECT k.key, s.seen_at * 1000 + coalesce(k.lag, 0) AS ms
     FROM (SELECT r.relay_id, least(greatest($2, 0), 2147483647)::int4 AS lo, least(greatest($3, 0), 2147483647)::int4 AS hi

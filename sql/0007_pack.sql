@@ -9,9 +9,10 @@ COMMENT ON COLUMN sighting.lags IS 'Milliseconds after seen_at for each key; NUL
 -- `hour`, those of history three days later, and no more than eight keys for each of `rows_max` (but 1,000: so that what is begun
 -- always saves a row).  Reads the index of this relay and these buckets only, twice at most whatever the planner believes of a relay
 -- that it has no statistics of yet: no loop over what is worth it.  Returns how many rows fewer there are; call again while that is
--- not 0.
+-- not 0.  How long it takes is for the caller to watch: the relay's lock is held meanwhile.  Never compiled: that would take seconds, since
+-- what is switched off here makes any plan look expensive.
 CREATE FUNCTION sighting_pack(p_relay int4, from_bucket int4, hour int8, rows_max int4) RETURNS int8 LANGUAGE plpgsql
-SET enable_nestloop = off SET enable_seqscan = off AS $$
+SET enable_nestloop = off SET enable_seqscan = off SET jit = off AS $$
 DECLARE
   rows_out int8;
   rows_in int8;

@@ -73,9 +73,9 @@ typedef void store_stats_done(void *owner, const struct store_stats *stats, cons
 void store_stats(struct db *db, store_stats_done *done, void *owner);
 
 /* Packs small rows of sightings of one relay, in buckets (created_at >> 15) from `from_bucket` on:
- * at most rows_max rows, of hours that ended before `hour` (UNIX seconds), some 50 ms for 4,000.
- * `saved` is how many rows fewer there are; call again while it is not 0.  Loses nothing, times
- * stay exact. */
+ * at most rows_max rows, of hours that ended before `hour` (UNIX seconds); how long that takes
+ * depends on what else the database does, and the relay is locked meanwhile. `saved` is how many
+ * rows fewer there are; call again while it is not 0.  Loses nothing, times stay exact. */
 typedef void store_packed(void *owner, int64_t saved, const struct err *err);
 void store_pack(struct db *db, int32_t relay_id, int32_t from_bucket, int64_t hour,
                 uint32_t rows_max, store_packed *done, void *owner);
