@@ -206,9 +206,15 @@ static char *filter_key(struct str key)
 static void filter_line(struct loader *l, const struct config_line *line)
 {
     struct config_filter *f = &l->cfg->filters[l->cfg->n_filters - 1];
-    char *key = filter_key(line->key);
     char shown[64];
 
+    if (str_find(line->key, STR("#"), NULL)) { /* means a tag where it is kept */
+        config_errors_add(l->errors, l->name, line->number,
+                          "[filter %s] has no key %s; a filter's tag is written tag_t = ...",
+                          f->name, escaped(shown, line->key));
+        return;
+    }
+    char *key = filter_key(line->key);
     for (size_t i = 0; i < f->n_pairs; i++) {
         if (strcmp(f->pairs[i].key, key) != 0)
             continue;

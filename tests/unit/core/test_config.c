@@ -187,11 +187,13 @@ static void test_filters(void **state)
     assert_string_equal(cfg->filters[0].pairs[2].key, "not_#emoji");
     assert_int_equal(cfg->filters[1].n_pairs, 0);
     config_free(cfg);
-    bad("[filter]\n[filter a]\nkinds = 1\nkinds = 2\n#t = x\n# t = x\n[filter a]\n",
+    bad("[filter]\n[filter a]\nkinds = 1\nkinds = 2\n#t = x\n# t = x\n[filter a]\n"
+        "[filter b]\nnot_#t = x\n",
         "x.ini:1: a filter needs a name of at most 63 bytes: [filter NAME]\n"
         "x.ini:4: [filter a] kinds stands already at line 3\n"
         "x.ini:5: this is a comment; a filter's tag is written tag_t = ...\n"
-        "x.ini:7: the section [filter a] stands already at line 2\n");
+        "x.ini:7: the section [filter a] stands already at line 2\n"
+        "x.ini:9: [filter b] has no key not_#t; a filter's tag is written tag_t = ...\n");
 }
 
 #define ONION "wss://aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeee234567.onion/a/path"
