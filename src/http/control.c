@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "core/list.h"
 #include "core/trace.h"
+#include "http/listen.h"
 
 enum { CLIENT_MS = 5000 };
 
@@ -267,21 +267,6 @@ static void on_pipe_closed(uv_handle_t *handle)
     release(handle->data);
 }
 
-/* Does anybody answer there? */
-static bool alive(const char *path)
-{
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool yes;
-
-    if (fd < 0)
-        return false;
-    memcpy(addr.sun_path, path, strlen(path) + 1);
-    yes = connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0;
-    (void)close(fd);
-    return yes;
-}
-
 struct control *control_open(uv_loop_t *loop, const char *path, const struct control_ops *ops,
                              void *owner, struct err *err)
 {
@@ -294,7 +279,7 @@ struct control *control_open(uv_loop_t *loop, const char *path, const struct con
                       path);
         return NULL;
     }
-    if (alive(path)) {
+    if (listen_answers(path)) {
         (void)err_set(
             err, ERR_ALREADY_RUNNING,
             "another bigbrotrd listens on %s: look at it with bigbrotr status, or give this "

@@ -96,11 +96,16 @@ static int fail(int fd, const struct listen_address *a, struct err *err)
     return err_set(err, ERR_CONFIG, "cannot listen on %s: %s", a->path, strerror(why));
 }
 
-/* Does anybody answer on this socket? */
-static bool answers(const struct sockaddr_un *un)
+bool listen_answers(const char *path)
 {
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    size_t n = strlen(path);
+
+    if (n >= sizeof(un.sun_path))
+        return false;
+    memcpy(un.sun_path, path, n + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool yes = fd >= 0 && connect(fd, (const struct sockaddr *)un, sizeof(*un)) == 0;
+    bool yes = fd >= 0 && connect(fd, (const struct sockaddr *)&un, sizeof(un)) == 0;
 
     if (fd >= 0)
         (void)close(fd);
@@ -115,7 +120,7 @@ static int open_unix(const struct listen_address *a, struct err *err)
     if (fd < 0)
         return fail(fd, a, err);
     memcpy(un.sun_path, a->path, strlen(a->path) + 1);
-    if (answers(&un)) {
+    if (listen_answers(a->path)) {
         errno = EADDRINUSE;
         return fail(fd, a, err);
     }

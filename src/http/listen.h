@@ -27,4 +27,7 @@ int listen_parse(const char *text, struct listen_address *a, struct err *err) MU
  * may be used by owner and group. */
 int listen_open(const struct listen_address *a, struct err *err) MUST_USE;
 
+/* Does anybody answer on this unix socket?  A path that is too long: nobody. */
+bool listen_answers(const char *path);
+
 #endif
