@@ -132,6 +132,8 @@ int daemon_http_open(struct daemon *d, struct err *err) MUST_USE;
 
 /* Is the process alive, whatever the database does?  False: `why` says what stands still. */
 bool daemon_makes_progress(const struct daemon *d, char *why, size_t size);
+/* Can it archive?  False: `why` says what is missing. */
+bool daemon_is_ready(const struct daemon *d, char *why, size_t size);
 
 /* daemon_watch.c */
 struct watch *watch_open(struct daemon *d);

@@ -64,13 +64,7 @@ static bool is_healthy(void *owner, char why[SERVER_WHY_MAX])
 
 static bool is_ready(void *owner, char why[SERVER_WHY_MAX])
 {
-    const struct daemon *d = owner;
-
-    if (d->db != NULL && !db_is_up(d->db))
-        (void)snprintf(why, SERVER_WHY_MAX, "the database is %s", d->database_text);
-    else if (d->phase != PHASE_ARCHIVING)
-        (void)snprintf(why, SERVER_WHY_MAX, "%s", d->phase_text);
-    return why[0] == '\0';
+    return daemon_is_ready(owner, why, SERVER_WHY_MAX);
 }
 
 static const struct server_ops server_ops = {.metrics = metrics_text,
@@ -91,6 +85,17 @@ bool daemon_makes_progress(const struct daemon *d, char *why, size_t size)
         return true;
     (void)snprintf(why, size, "the workers have not finished anything for %llu s",
                    (unsigned long long)still / 1000);
+    return false;
+}
+
+bool daemon_is_ready(const struct daemon *d, char *why, size_t size)
+{
+    if (d->db != NULL && !db_is_up(d->db))
+        (void)snprintf(why, size, "the database is %s", d->database_text);
+    else if (d->phase != PHASE_ARCHIVING)
+        (void)snprintf(why, size, "%s", d->phase_text);
+    else
+        return true;
     return false;
 }
 

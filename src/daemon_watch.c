@@ -59,9 +59,10 @@ struct watch {
 static void on_tick(uv_timer_t *timer);
 static void ask_stats(struct watch *w);
 static void look_at_disk(struct watch *w);
-static void set_gauges(struct watch *w);
-static void tell_supervisor(struct watch *w);
-static void draw(struct watch *w);
+static void set_gauges(const struct watch *w, const struct status *s);
+static void tell_supervisor(struct watch *w, const struct status *status);
+static void show(struct watch *w, const struct status *status);
+static void draw(struct watch *w, const struct status *status);
 static void erase(void *owner);
 static void redraw(void *owner);
 
@@ -105,6 +106,7 @@ static void on_tick(uv_timer_t *timer)
     struct watch *w = timer->data;
     int64_t now = clock_mono_ms();
     struct sample *oldest = &w->samples[w->samples_n++ % RATE_TICKS];
+    struct status status;
 
     *oldest = (struct sample){.at_ms = now,
                               .archived = metrics.events_archived_total[0],
@@ -116,33 +118,39 @@ static void on_tick(uv_timer_t *timer)
     if (now - w->stats_ms >= STATS_EVERY_MS)
         ask_stats(w);
     look_at_disk(w);
-    set_gauges(w);
-    tell_supervisor(w);
-    watch_now(w);
+    watch_status(w, &status);
+    set_gauges(w, &status);
+    tell_supervisor(w, &status);
+    show(w, &status);
 }
 
 void watch_now(struct watch *w)
 {
     struct status status;
+
+    watch_status(w, &status);
+    show(w, &status);
+}
+
+static void show(struct watch *w, const struct status *status)
+{
     char line[1024];
 
     if (w->terminal) {
-        draw(w);
+        draw(w, status);
         return;
     }
     if (clock_mono_ms() - w->line_ms < LINE_EVERY_MS)
         return;
     w->line_ms = clock_mono_ms();
-    watch_status(w, &status);
-    status_line(&status, line, sizeof(line));
+    status_line(status, line, sizeof(line));
     log_info("status", "%s", line);
 }
 
 /* The watchdog is fed by what really goes on: this timer by the loop, and the workers' results. */
-static void tell_supervisor(struct watch *w)
+static void tell_supervisor(struct watch *w, const struct status *status)
 {
     char why[SERVER_WHY_MAX], line[256];
-    struct status status;
 
     if (!daemon_makes_progress(w->d, why, sizeof(why))) {
         log_error_limited("daemon", "%s", why);
@@ -152,8 +160,7 @@ static void tell_supervisor(struct watch *w)
     if (clock_mono_ms() - w->notify_ms < LINE_EVERY_MS)
         return;
     w->notify_ms = clock_mono_ms();
-    watch_status(w, &status);
-    status_line(&status, line, sizeof(line));
+    status_line(status, line, sizeof(line));
     notify_send("STATUS=%s", line);
 }
 
@@ -435,42 +442,37 @@ void watch_status(const struct watch *w, struct status *s)
     status_finder(d, s);
 }
 
-static void set_gauges(struct watch *w)
+/* The same picture, for whoever collects numbers. */
+static void set_gauges(const struct watch *w, const struct status *s)
 {
-    const struct daemon *d = w->d;
-    struct status s = {0};
+    char why[SERVER_WHY_MAX];
 
-    status_memory(d, &s);
-    status_monitor(d, &s);
-    metrics.monitored_relays[HEALTH_METRIC_NEVER] = s.monitor.relays - s.monitor.checked;
-    metrics.monitored_relays[HEALTH_METRIC_READABLE] = s.monitor.readable;
-    metrics.monitored_relays[HEALTH_METRIC_FAILING] = s.monitor.failing;
-    metrics.monitored_relays[HEALTH_METRIC_RETIRED] = s.monitor.retired;
+    metrics.monitored_relays[HEALTH_METRIC_NEVER] = s->monitor.relays - s->monitor.checked;
+    metrics.monitored_relays[HEALTH_METRIC_READABLE] = s->monitor.readable;
+    metrics.monitored_relays[HEALTH_METRIC_FAILING] = s->monitor.failing;
+    metrics.monitored_relays[HEALTH_METRIC_RETIRED] = s->monitor.retired;
     for (int i = 0; i < POOL__COUNT; i++) {
-        metrics.memory_used_bytes[i] = s.memory_used[i];
-        metrics.memory_max_bytes[i] = s.memory_max[i];
+        metrics.memory_used_bytes[i] = s->memory_used[i];
+        metrics.memory_max_bytes[i] = s->memory_max[i];
     }
     for (int i = 0; i < NETWORK__COUNT; i++)
-        metrics.relays[i] = d->roster.networks[i];
+        metrics.relays[i] = s->relays_on[i];
     for (int i = 0; i < RELAY_STATE__COUNT; i++)
-        metrics.relay_states[i] = d->roster.states[i];
-    metrics.database_up[0] = d->db != NULL && db_is_up(d->db);
-    metrics.backfill_paused[0] = w->paused;
-    metrics.loop_lag_max_seconds[0] = w->lag_max_ms;
-    metrics.loop_turn_max_seconds[0] = (w->turn_max_us + 500) / 1000;
-    metrics.ready[0] = d->phase == PHASE_ARCHIVING && metrics.database_up[0] == 1;
-    metrics.archive_events[0] = w->stats.events;
-    metrics.archive_sightings[0] = w->stats.sightings;
-    metrics.archive_bytes[0] = w->stats.database_bytes;
-    metrics.archive_disk_free_bytes[0] = w->disk_free;
-    metrics.archive_disk_size_bytes[0] = w->disk_total;
-    metrics.coverage_spans[0] = w->stats.coverage_spans;
-    metrics.coverage_gaps[0] = w->stats.gaps;
-    metrics.relays_ever_ready[0] = metrics.relays_ever_complete[0] = 0;
-    for (uint32_t i = 0; i < d->roster.n; i++) {
-        metrics.relays_ever_ready[0] += d->roster.relays[i]->last_ok_at_ms > 0;
-        metrics.relays_ever_complete[0] += d->roster.relays[i]->synced_at_ms > 0;
-    }
+        metrics.relay_states[i] = s->relays_in[i];
+    metrics.database_up[0] = s->database_up;
+    metrics.backfill_paused[0] = s->paused[0] != '\0';
+    metrics.loop_lag_max_seconds[0] = s->loop_lag_max_ms;
+    metrics.loop_turn_max_seconds[0] = (s->loop_turn_max_us + 500) / 1000;
+    metrics.ready[0] = daemon_is_ready(w->d, why, sizeof(why));
+    metrics.archive_events[0] = s->events;
+    metrics.archive_sightings[0] = s->sightings;
+    metrics.archive_bytes[0] = s->database_bytes;
+    metrics.archive_disk_free_bytes[0] = s->disk_free_bytes;
+    metrics.archive_disk_size_bytes[0] = s->disk_total_bytes;
+    metrics.coverage_spans[0] = s->spans;
+    metrics.coverage_gaps[0] = s->gaps;
+    metrics.relays_ever_ready[0] = s->relays_ever_ready;
+    metrics.relays_ever_complete[0] = s->relays_synced;
 }
 
 /* The terminal */
@@ -493,17 +495,15 @@ static void put(const char *p, size_t n)
     }
 }
 
-static void draw(struct watch *w)
+static void draw(struct watch *w, const struct status *status)
 {
-    struct status status;
     FILE *out;
 
-    watch_status(w, &status);
     erase(w);
     out = fmemopen(w->block, sizeof(w->block), "w");
     if (out == NULL)
         return;
-    status_block(&status, terminal_width(), out, &w->lines);
+    status_block(status, terminal_width(), out, &w->lines);
     w->block_n = (size_t)ftell(out);
     (void)fclose(out);
     redraw(w);
