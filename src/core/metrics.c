@@ -70,11 +70,16 @@ static const char *values_of_pools(int i)
     return values[i];
 }
 
-static const char *values_of_settles(int i)
+const char *settle_name(enum settle how)
 {
     static const char *const values[] = {SETTLES(ROW)};
 
-    return values[i];
+    return values[how];
+}
+
+static const char *values_of_settles(int i)
+{
+    return settle_name((enum settle)i);
 }
 
 static const char *values_of_healths(int i)

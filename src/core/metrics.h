@@ -105,6 +105,7 @@ enum settle {
 #undef ROW
         SETTLE__COUNT
 };
+const char *settle_name(enum settle how); /* "eose" */
 
 /* NETWORKS comes from network.h; REJECTS (reject.def) and ERRORS (err.def, without ERR_NONE, zeros
  * are not printed) bring their enums and their names with them.  How many values each list has: */

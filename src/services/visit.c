@@ -531,18 +531,12 @@ static void on_event(void *owner, struct str raw)
     on_settled(v, &s);
 }
 
-static const char *const settle_names[] = {
-#define ROW(name, text) text,
-    SETTLES(ROW)
-#undef ROW
-};
-
 static void on_settled(void *owner, const struct settlement *s)
 {
     struct visit *v = owner;
 
-    trace(v->relay->id, "answered by %s: %u events, %llu bytes%s%s", settle_names[s->how],
-          s->events, (unsigned long long)s->bytes, s->text[0] != '\0' ? ": " : "", s->text);
+    trace(v->relay->id, "answered by %s: %u events, %llu bytes%s%s", settle_name(s->how), s->events,
+          (unsigned long long)s->bytes, s->text[0] != '\0' ? ": " : "", s->text);
     v->request = NULL;
     v->refusal = *s;
     v->page->settlement = *s;
