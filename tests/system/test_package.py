@@ -1,0 +1,177 @@
+"""The Debian package: built, judged by lintian, and installed, started, upgraded, removed and purged in a root that is thrown away.
+
+The root is this machine's own with a layer of memory over it, in namespaces of its own without a network: nothing reaches the
+machine.  There is no systemd in it to start services; what the unit does is done by hand.
+"""
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+
+NEEDED = ("dpkg-buildpackage", "dh", "lintian", "scdoc", "po2debconf")
+FILES = """
+    etc/bigbrotr/bigbrotr.ini  usr/sbin/bigbrotrd  usr/bin/bigbrotr  usr/lib/sysusers.d/bigbrotr.conf  usr/lib/tmpfiles.d/bigbrotr.conf
+    usr/share/bash-completion/completions/bigbrotr  usr/share/bigbrotr/prometheus/bigbrotr.rules.yml  usr/share/bigbrotr/grafana/bigbrotr.json
+    usr/share/doc/bigbrotr/README.md  usr/share/doc/bigbrotr/docs/troubleshooting.md  usr/share/doc/bigbrotr/examples/bigbrotr.ini
+    usr/share/man/man1/bigbrotr.1.gz  usr/share/man/man5/bigbrotr.ini.5.gz  usr/share/man/man8/bigbrotrd.8.gz
+"""
+LAYER = """
+mount -t tmpfs tmpfs "$1" && mkdir "$1/upper" "$1/work" "$1/root" &&
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root" &&
+mount -t proc proc "$1/root/proc" && mount --rbind /dev "$1/root/dev" && ip link set lo up 2>/dev/null; echo ready; exec cat
+"""
+
+
+class Root:
+    def __init__(self, home: Path):
+        self.top = home / "layer"
+        self.top.mkdir()
+        self.process = subprocess.Popen(["unshare", "--mount", "--net", "sh", "-c", LAYER, "sh", str(self.top)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "ready\n"
+
+    def path(self, path: str) -> Path:
+        """Seen through the namespace of the process that holds it."""
+        return Path(f"/proc/{self.process.pid}/root{self.top}/root{path}")
+
+    def run(self, *command: str, text: str | None = None) -> str:
+        env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+        done = subprocess.run(["nsenter", "-t", str(self.process.pid), "--mount", "--net", "chroot", str(self.top / "root"), *command],
+                              env=env, input=text, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+    def ours(self) -> set[str]:
+        """All that is named after us or belongs to a user who is gone."""
+        listed = self.run("sh", "-c", "find /etc /lib /usr /var /run -xdev -not -path '/var/tmp/*' \\( -name '*bigbrotr*' -o -nouser \\); "
+                          "{ getent passwd; getent group; } | grep bigbrotr; true")
+        return set(listed.split("\n"))
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def build_package() -> Path:
+    missing = [program for program in NEEDED if shutil.which(program) is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    env = {k: v for k, v in os.environ.items() if not k.startswith("BIGBROTR_")}
+    # Not optimised: what is looked at is the package, not the program.
+    env["DEB_BUILD_OPTIONS"] = "nocheck noopt noautodbgsym parallel=2"
+    shutil.rmtree(ROOT / "build" / "deb", ignore_errors=True)
+    done = subprocess.run([str(ROOT / "packaging" / "deb")], env=env, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    found = [Path(line) for line in done.stdout.split() if line.endswith(".deb")]
+    assert len(found) == 1, done.stdout
+    return found[0]
+
+
+def look_inside(package: Path, home: Path) -> None:
+    linted = subprocess.run(["lintian", "--allow-root", "--fail-on", "error,warning", str(next(package.parent.glob("*.changes")))],
+                            capture_output=True, text=True, timeout=120, check=False)
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+    subprocess.run(["dpkg-deb", "-R", str(package), str(home / "x")], check=True)
+    inside = home / "x"
+    for path in [*FILES.split(), str(next(inside.rglob("bigbrotr.service")).relative_to(inside))]:
+        assert (inside / path).is_file(), path
+    assert (inside / "DEBIAN" / "conffiles").read_text() == "/etc/bigbrotr/bigbrotr.ini\n"
+    version = re.search(r"version: '([^']*)'", (ROOT / "meson.build").read_text())
+    assert version is not None
+    assert f"\nVersion: {version[1]}\n" in (inside / "DEBIAN" / "control").read_text(), "packaging/debian/changelog and meson.build differ"
+
+
+def newer(home: Path) -> Path:
+    """The same package as the next version, its configuration changed."""
+    tree = home / "x"
+    control = tree / "DEBIAN" / "control"
+    control.write_text(re.sub(r"^Version: .*$", "Version: 99", control.read_text(), flags=re.M))
+    with (tree / "etc/bigbrotr/bigbrotr.ini").open("a") as ini:
+        ini.write("# another line\n")
+    subprocess.run(["dpkg-deb", "-b", "--root-owner-group", str(tree), str(home / "newer.deb")], check=True, capture_output=True)
+    return home / "newer.deb"
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="bb-package-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def install(root: Root, package: Path) -> None:
+    root.run("dpkg", "-i", str(package))
+    assert mode(root.path("/etc/bigbrotr")) == 0o750 and mode(root.path("/var/lib/bigbrotr")) == 0o700
+    root.run("id", "bigbrotr")
+
+
+def test_the_package(home: Path) -> None:
+    package = build_package()
+    look_inside(package, home)
+    if os.geteuid() != 0 or shutil.which("systemd-sysusers") is None:
+        pytest.skip("built and judged; to install it in a layer of its own needs root and systemd's tools")
+    root = Root(home)
+    try:
+        root.run("sh", "-c", "dpkg -P bigbrotr; userdel bigbrotr; rm -rf /var/lib/bigbrotr /etc/bigbrotr /run/systemd/system; true")
+        before = root.ours()
+        install(root, package)
+        assert len(root.ours() - before) > 10
+        use(root)
+        upgrade_and_remove(root, newer(home))
+
+        # Without an answer what was archived stays, and the person's own files, and the user whose they are.
+        key = root.path("/etc/bigbrotr/secret_key")
+        key.write_text("a secret\n")
+        said = root.run("dpkg", "-P", "bigbrotr")
+        assert "rm -r /var/lib/bigbrotr" in said and "rm -r /etc/bigbrotr" in said
+        assert root.path("/var/lib/bigbrotr/postgres").is_dir() and key.exists()
+        assert not root.path("/etc/bigbrotr/bigbrotr.ini").exists()
+        root.run("id", "bigbrotr")
+
+        # With the answer yes nothing does.
+        install(root, package)
+        root.run("debconf-set-selections", text="bigbrotr bigbrotr/remove-archive boolean true\n")
+        root.run("dpkg", "-P", "bigbrotr")
+        assert root.ours() == before
+        # And there is nothing to ask where nothing was archived.
+        install(root, package)
+        assert "rm -r" not in root.run("dpkg", "-P", "bigbrotr")
+        assert root.ours() == before
+    finally:
+        root.close()
+
+
+def use(root: Root) -> None:
+    """As the unit starts it, with the file as it was installed: a private PostgreSQL and the relays that are built in."""
+    unit = next(path for path in ("/lib", "/usr/lib") if root.path(f"{path}/systemd/system/bigbrotr.service").exists())
+    start = re.search(r"^ExecStart=(.*)$", root.path(f"{unit}/systemd/system/bigbrotr.service").read_text(), re.M)
+    assert start is not None
+    said = root.run("setpriv", "--reuid=bigbrotr", "--regid=bigbrotr", "--clear-groups", "env", "STATE_DIRECTORY=/var/lib/bigbrotr",
+                    *start[1].split(), "--init")
+    assert "the archive is prepared" in said
+    assert root.path("/var/lib/bigbrotr/postgres").is_dir()
+
+
+def upgrade_and_remove(root: Root, package: Path) -> None:
+    ini = root.path("/etc/bigbrotr/bigbrotr.ini")
+    ini.write_text(ini.read_text().replace("#memory_max = 256MiB", "memory_max = 512MiB"))
+    root.run("dpkg", "-i", "--force-confold", str(package))
+    assert "\nmemory_max = 512MiB" in ini.read_text(), "an upgrade keeps what the person has changed"
+    root.run("dpkg", "-r", "bigbrotr")
+    assert ini.exists() and root.path("/var/lib/bigbrotr/postgres").is_dir(), "without a purge all of the person's stays"
+    assert not root.path("/usr/sbin/bigbrotrd").exists()
