@@ -13,9 +13,9 @@
 
 /* What of the configuration each command needs: a mistake elsewhere is the daemon's business. */
 static const char *const status_keys[] = {"daemon.state_dir", "database.url", NULL};
-static const char *const archive_keys[] = {"daemon.state_dir", "database.url",
+static const char *const archive_keys[] = {"daemon.state_dir",       "database.url",
                                            "database.password_file", "database.statement_timeout",
-                                           "finder.enabled", NULL};
+                                           "finder.enabled",         NULL};
 static const char *const check_keys[] = {"identity.secret_key_file",
                                          "identity.contact",
                                          "network.allow_addresses",
@@ -90,6 +90,11 @@ static const struct {
      archive_keys, command_purge},
     {"vanish", "PUBKEY --reason TEXT", "what an author wrote up to now, and gift wraps to them",
      archive_keys, command_vanish},
+    {"relays", "[--network N] [--state S]", "every relay: state, events, proof, last check, uptime",
+     archive_keys, command_relays},
+    {"events", "[FILTER] [--kind N]..", "events by a filter (NIP-01), newest first, as JSONL",
+     archive_keys, command_events},
+    {"report", "URL", "a page for a relay's operator, as HTML", archive_keys, command_report},
     {"sql", "[PSQL-ARGUMENT...]", "psql on the archive, as a role that may only read", archive_keys,
      command_sql},
     {"key", "generate | show | convert", "a secret key: a new one, its public half, its other form",

@@ -1,27 +1,138 @@
-"""What people do with an archive: SQL as a role that may only read."""
+"""What people do with an archive: SQL as a role that may only read, lists, filters, a report."""
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
 from conftest import World
 from world.daemon import Daemon
-from world.process import as_unprivileged
+from world.process import as_unprivileged, until
+
+Event = dict[str, Any]
+NAME = "<script>alert(1)</script> & 'Söhne' \x01"
 
 
 @pytest.fixture
 def filled(world: World) -> Iterator[Daemon]:
     relays = world.farm.add({"data": [{"mint": {"n": 300, "seed": 31, "kinds": "0,1,5,7"}}]},
-                            {"data": [{"mint": {"n": 300, "seed": 31, "kinds": "0,1,5,7"}, "share": 0.5}]})
-    daemon = world.daemon(*relays).start()
+                            {"data": [{"mint": {"n": 300, "seed": 31, "kinds": "0,1,5,7"}, "share": 0.5}], "nip11": {"name": NAME, "supported_nips": [1, 50, 77]}})
+    daemon = world.daemon(*relays)
+    daemon.set("monitor", enabled="true", interval_clearnet="2s")
+    daemon.start()
     daemon.complete(relays)
+    daemon.urls = [relay.url for relay in relays]  # type: ignore[attr-defined]
     yield daemon
     daemon.stop()
 
 
-def test_sql(filled: Daemon) -> None:
+def wanted(event: Event, where: dict[str, Any]) -> bool:
+    """NIP-01, by another hand."""
+    return (event["id"] in where.get("ids", [event["id"]]) and event["pubkey"] in where.get("authors", [event["pubkey"]])
+            and event["kind"] in where.get("kinds", [event["kind"]])
+            and where.get("since", 0) <= event["created_at"] <= where.get("until", 2**62)
+            and all(any(tag[:1] == [key[1:]] and tag[1:2] and tag[1] in values for tag in event["tags"])
+                    for key, values in where.items() if key.startswith("#")))
+
+
+def test_sql_lists_filters_and_a_report(filled: Daemon) -> None:
+    check_sql(filled)
+    check_relays(filled)
+    check_events(filled)
+    check_report(filled)
+
+
+def check_relays(filled: Daemon) -> None:
+    first, second = filled.urls  # type: ignore[attr-defined]
+
+    def checked() -> bool:
+        rows = json.loads(filled.bigbrotr("--json", "relays").stdout)
+        return {row["url"] for row in rows} == {first, second} and all(row["uptime_30d"] == 100 for row in rows)
+    until(checked, 30, "both were checked", filled.alive)
+    rows = {row["url"]: row for row in json.loads(filled.bigbrotr("--json", "relays", "--state", "healthy").stdout)}
+    assert rows[first]["proven_from"] == 0 and rows[first]["gaps"] == 0 and rows[first]["last_check"] > 1_700_000_000
+    assert rows[first]["events_new"] + rows[second]["events_new"] == 300
+    text = filled.bigbrotr("relays", "--network", "clearnet").stdout.splitlines()
+    assert len(text) == 3 and text[0].split()[0] == "state"
+    assert all(line.startswith("healthy   clearnet ") and " 100.0 % " in line and " all " in line for line in text[1:])
+    assert json.loads(filled.bigbrotr("--json", "relays", "--network", "tor").stdout) == []
+    assert filled.bigbrotr("relays", "--state", "dead").returncode == 2
+
+
+def check_events(filled: Daemon) -> None:
+    everything = [json.loads(line) for line in filled.bigbrotr("export").stdout.splitlines()]
+    everything.sort(key=lambda event: (-event["created_at"], event["id"]))
+    some, tag = everything[17], next(tag for event in everything for tag in event["tags"] if len(tag) > 1)
+    other = next(event for event in everything if event["pubkey"] != some["pubkey"])
+    middle = everything[150]["created_at"]
+    at_second = {row[0] for row in filled.archive().query("SELECT event_id FROM events_relays WHERE relay_url = %s",
+                                                          filled.urls[1])}  # type: ignore[attr-defined]
+    npub, note = (filled.bigbrotr("encode", *words).stdout.strip() for words in (("npub", some["pubkey"]), ("note", some["id"])))
+    cases: list[tuple[dict[str, Any], list[str]]] = [
+        ({}, []),
+        ({"ids": [some["id"], other["id"], "0" * 64]}, ["--id", f"{note},{other['id']}"]),
+        ({"authors": [some["pubkey"], other["pubkey"]], "kinds": [1, 7]}, ["--author", npub, "--author", other["pubkey"], "--kind", "1,7"]),
+        ({"kinds": [0, 5]}, ["--kind", "0", "--kind", "5"]),
+        ({f"#{tag[0]}": [tag[1], "no such value"]}, ["--tag", f"{tag[0]}={tag[1]}"]),
+        ({f"#{tag[0]}": [tag[1]], "authors": [some["pubkey"]]}, ["--tag", f"{tag[0]}={tag[1]}", "--author", npub]),
+        ({"since": middle, "kinds": [1]}, ["--since", str(middle), "--kind", "1"]),
+        ({"until": middle}, ["--until", str(middle)]),
+        ({"kinds": [60000]}, ["--kind", "60000-60001"]),
+    ]
+    for where, words in cases:
+        expected = [event for event in everything if wanted(event, where)]
+        assert expected or 60000 in where.get("kinds", []), where
+        for limit in (None, 7):
+            for relay in (None, filled.urls[1]):  # type: ignore[attr-defined]
+                seen = [event for event in expected if relay is None or event["id"] in at_second][:limit]
+                extra = ["--relay", relay] if relay else []
+                full = {**where, "limit": limit} if limit is not None else where
+                for call in (["events", json.dumps(full), *extra], ["events", *words, *extra, *(["--limit", "7"] if limit else [])]):
+                    done = filled.bigbrotr(*call)
+                    assert done.returncode == 0, f"{call}: {done.stderr}"
+                    assert [json.loads(line) for line in done.stdout.splitlines()] == seen, call
+    both = filled.bigbrotr("events", '{"kinds":[1]}', "--author", npub).stdout
+    assert [json.loads(line) for line in both.splitlines()] == [e for e in everything if e["kind"] == 1 and e["pubkey"] == some["pubkey"]]
+    for bad in ('{"kinds":[70000]}', '{"kinds":1}', '{"search":"x"}', '{"authors":["xyz"]}', '{"x":[]}', "[]", "{", '{"#t":[1]}'):
+        refused = filled.bigbrotr("events", bad)
+        assert refused.returncode == 2 and refused.stderr and not refused.stdout, bad
+    for words in (["--tag", "t"], ["--author", "npub1x"], ["--since", "soon"], ["--relay", "https://x"], ["--limit", "-1"]):
+        assert filled.bigbrotr("events", *words).returncode == 2, words
+
+
+class Page(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        assert all(not name.startswith("on") and name not in ("src", "href") for name, _ in attrs)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def check_report(filled: Daemon) -> None:
+    done = filled.bigbrotr("report", filled.urls[1])  # type: ignore[attr-defined]
+    assert done.returncode == 0, done.stderr
+    page = Page(done.stdout)
+    assert "script" not in page.tags and NAME.replace("\x01", "") in page.text.replace("\ufffd", "")
+    facts = json.loads(filled.bigbrotr("--json", "report", filled.urls[1]).stdout)  # type: ignore[attr-defined]
+    assert facts["share"]["only_here"] == 0 and facts["share"]["of"] > 100 and facts["uptime"]["ever"] == 100
+    assert facts["contradictions"] and all(text in page.text for text in facts["contradictions"])
+    first = json.loads(filled.bigbrotr("--json", "report", filled.urls[0]).stdout)  # type: ignore[attr-defined]
+    assert first["share"]["only_here"] == 300 - facts["share"]["of"]
+    assert filled.bigbrotr("report", "wss://nobody.relay-example.com").returncode == 1
+
+
+def check_sql(filled: Daemon) -> None:
     def sql(*words: str) -> subprocess.CompletedProcess[str]:
         return filled.bigbrotr("sql", "-X", "-At", *words)
     done = sql("-c", "SELECT current_user, count(*) FROM events")
