@@ -116,7 +116,7 @@ static void usage(FILE *out)
                   "[--json] COMMAND\n\n",
                   BIGBROTR_VERSION);
     for (int i = 0; i < COMMANDS; i++)
-        (void)fprintf(out, "  %-7s %-26s %s\n", commands[i].name, commands[i].arguments,
+        (void)fprintf(out, "  %-8s %-27s %s\n", commands[i].name, commands[i].arguments,
                       commands[i].help);
     (void)fputs("\n  -c, --config FILE   the daemon's configuration, when it has one\n"
                 "      --json          facts as JSON\n"
