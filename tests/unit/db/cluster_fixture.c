@@ -224,6 +224,11 @@ const char *fixture_sql(struct fixture *f, const char *fmt, ...)
     return *text;
 }
 
+int64_t fixture_number(struct fixture *f, const char *sql)
+{
+    return atoll(fixture_sql(f, "%s", sql));
+}
+
 const char *fixture_sql_error(struct fixture *f, const char *sql)
 {
     static char state[8];
@@ -335,4 +340,18 @@ uint32_t fixture_relays(struct fixture *f, uint32_t n)
     free(relays);
     free(urls);
     return added.n;
+}
+
+int fixture_setup(void **state, struct fixture *f, uint32_t relays)
+{
+    *state = f;
+    fixture_open(f, true);
+    fixture_relays(f, relays);
+    return 0;
+}
+
+int fixture_teardown(void **state)
+{
+    fixture_close(*state);
+    return 0;
 }

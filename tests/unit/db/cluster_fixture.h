@@ -49,10 +49,16 @@ void fixture_run(struct fixture *f, const bool *flag, const char *what);
 void fixture_run_count(struct fixture *f, const unsigned *count, unsigned at_least,
                        const char *what);
 
+/* For cmocka's groups: *state is the fixture.  Cluster, database, and so many relays as
+ * fixture_relays() adds. */
+int fixture_setup(void **state, struct fixture *f, uint32_t relays);
+int fixture_teardown(void **state);
+
 /* Runs SQL; the first column of the first row as text, "" if there is none; valid until the next 8
  * calls.  An error fails the test. */
 const char *fixture_sql(struct fixture *f, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+int64_t fixture_number(struct fixture *f, const char *sql); /* .. as a number; no format */
 /* The SQLSTATE of the error that the statement must end with; "" when it succeeds. */
 const char *fixture_sql_error(struct fixture *f, const char *sql);
 

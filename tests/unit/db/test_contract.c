@@ -59,9 +59,7 @@ static void fill(void)
 
 static int setup(void **state)
 {
-    (void)state;
-    fixture_open(F, true);
-    fixture_relays(F, RELAYS);
+    (void)fixture_setup(state, F, RELAYS);
     fill();
     fixture_sql(F, "INSERT INTO nip11 (id, name, document) VALUES (repeat('a', 64), 'one', '{}'), "
                    "(repeat('b', 64), 'orphan', '{}')");
@@ -73,13 +71,6 @@ static int setup(void **state)
                    "138), (check_id(99, 100, 0::int2), NULL, NULL, 129)");
     fixture_sql(F, "INSERT INTO relay_monitor (relay_id, check_id) SELECT relay_id, "
                    "check_id(relay_id, 100, 0::int2) FROM relays WHERE relay_id < 3");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fixture_close(F);
     return 0;
 }
 
@@ -342,7 +333,7 @@ static void test_no_event_breaks_an_index_or_a_view(void **state)
         sightings[i] =
             (struct store_sighting){h[i].event.id, h[i].event.created_at, 1760000000000, 3, false};
 
-    int before = atoi(fixture_sql(F, "SELECT count(*) FROM events"));
+    int before = fixture_number(F, "SELECT count(*) FROM events");
 
     assert_int_equal(fixture_write(F, DB_LIVE, &w), ERR_NONE);
     assert_int_equal(w.events_refused, 0);
@@ -350,18 +341,17 @@ static void test_no_event_breaks_an_index_or_a_view(void **state)
     assert_int_equal(w.sightings_inserted, n);
 
     /* Every column of every row of every view. */
-    assert_int_equal(atoi(fixture_sql(F, "SELECT count(x::text) FROM events x")), before + (int)n);
-    assert_true(atoi(fixture_sql(F, "SELECT count(x::text) FROM events_relays x")) > 0);
+    assert_int_equal(fixture_number(F, "SELECT count(x::text) FROM events x"), before + (int)n);
+    assert_true(fixture_number(F, "SELECT count(x::text) FROM events_relays x") > 0);
     fixture_sql(
         F,
         "DO $$ DECLARE v record; BEGIN FOR v IN SELECT table_name FROM information_schema.tables "
         "WHERE table_schema = 'public' "
         "LOOP EXECUTE format('SELECT count(x::text) FROM %%I x', v.table_name); END LOOP; END $$");
     assert_int_equal(
-        atoi(fixture_sql(F, "SELECT count(event_json(id)::json) FROM events WHERE NOT lossy")),
+        fixture_number(F, "SELECT count(event_json(id)::json) FROM events WHERE NOT lossy"),
         before + (int)n - 2);
-    assert_int_equal(atoi(fixture_sql(F, "SELECT count(event_json(id)) FROM events WHERE lossy")),
-                     2);
+    assert_int_equal(fixture_number(F, "SELECT count(event_json(id)) FROM events WHERE lossy"), 2);
     for (uint32_t i = 0; i < n; i++) { /* both directions, clamped keys too */
         id_hex(hex, &h[i].event.id);
         assert_string_equal(
@@ -437,7 +427,7 @@ static void test_deletes_through_the_view_and_of_orphans(void **state)
     assert_string_equal(fixture_sql(F, "SELECT delete_orphan_events()"), "0");
     fixture_sql(F, "DELETE FROM sighting WHERE bucket = (SELECT max(bucket) FROM sighting WHERE "
                    "tmax < 2000000000)");
-    assert_true(atoi(fixture_sql(F, "SELECT delete_orphan_events()")) > 0);
+    assert_true(fixture_number(F, "SELECT delete_orphan_events()") > 0);
     assert_string_equal(fixture_sql(F, "SELECT delete_orphan_events()"), "0");
     assert_string_equal(fixture_sql_error(F, "INSERT INTO events (kind, created_at) VALUES (1, 1)"),
                         "23502");
@@ -445,7 +435,7 @@ static void test_deletes_through_the_view_and_of_orphans(void **state)
 
 static void test_partitions_ahead_of_need(void **state)
 {
-    int far = atoi(fixture_sql(F, "SELECT count(*) FROM event_far"));
+    int far = fixture_number(F, "SELECT count(*) FROM event_far");
 
     (void)state;
     /* There is room for two years; more is cut off the front of the open one, with what it holds.
@@ -454,8 +444,8 @@ static void test_partitions_ahead_of_need(void **state)
         fixture_sql(F, "SELECT partitions_ensure(extract(epoch FROM now())::int8 + 700 * 86400)"),
         "0");
     assert_true(far > 0);
-    assert_true(atoi(fixture_sql(F, "SELECT partitions_ensure(2147483647)")) > 10);
-    assert_true(atoi(fixture_sql(F, "SELECT count(*) FROM event_far")) < far);
+    assert_true(fixture_number(F, "SELECT partitions_ensure(2147483647)") > 10);
+    assert_true(fixture_number(F, "SELECT count(*) FROM event_far") < far);
     assert_string_equal(fixture_sql(F, "SELECT count(*) FROM event_2038a"), "2");
     assert_string_equal(fixture_sql(F, "SELECT partitions_ensure(2147483647)"), "0");
     assert_string_equal(
@@ -477,5 +467,5 @@ int main(void)
 
     if (!fixture_drop_root())
         return 77;
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, fixture_teardown);
 }

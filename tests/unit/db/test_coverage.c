@@ -16,17 +16,7 @@ static struct fixture fixture;
 
 static int setup(void **state)
 {
-    (void)state;
-    fixture_open(F, true);
-    fixture_relays(F, ROUNDS + 5);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fixture_close(F);
-    return 0;
+    return fixture_setup(state, F, ROUNDS + 5);
 }
 
 /* What is known of one second. */
@@ -251,5 +241,5 @@ int main(void)
 
     if (!fixture_drop_root())
         return 77;
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, fixture_teardown);
 }

@@ -22,19 +22,10 @@ static int setup(void **state)
     struct store_write w = {
         .events = &event, .events_n = 1, .sightings = &sighting, .sightings_n = 1};
 
-    (void)state;
-    fixture_open(F, true);
-    fixture_relays(F, 1);
+    (void)fixture_setup(state, F, 1);
     made_event(&made, 1, 1750000000, 1);
     sighting.id = made.event.id;
     assert_int_equal(fixture_write(F, DB_LIVE, &w), ERR_NONE);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fixture_close(F);
     return 0;
 }
 
@@ -150,5 +141,5 @@ int main(void)
         print_message("SKIP: root, and there is no other user to run PostgreSQL as\n");
         return 77;
     }
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, fixture_teardown);
 }

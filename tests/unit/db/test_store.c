@@ -14,22 +14,7 @@ static struct fixture fixture;
 
 static int setup(void **state)
 {
-    (void)state;
-    fixture_open(F, true);
-    fixture_relays(F, 20);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fixture_close(F);
-    return 0;
-}
-
-static int64_t number(const char *sql)
-{
-    return atoll(fixture_sql(F, "%s", sql));
+    return fixture_setup(state, F, 20);
 }
 
 static void test_events_sightings_and_coverage_in_one_transaction(void **state)
@@ -65,12 +50,13 @@ static void test_events_sightings_and_coverage_in_one_transaction(void **state)
     assert_int_equal(w.sightings_inserted, 2 * N);
     for (uint32_t i = 0; i < N; i++)
         assert_true(events[i].inserted);
-    assert_int_equal(number("SELECT count(*) FROM events"), N);
-    assert_int_equal(number("SELECT count(*) FROM events_relays"), 2 * N);
-    assert_int_equal(number("SELECT count(*) FROM relay_coverage WHERE grade = 'walk'"),
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM events"), N);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM events_relays"), 2 * N);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM relay_coverage WHERE grade = 'walk'"),
                      0); /* the filter has no row yet */
-    assert_int_equal(number("SELECT count(*) FROM coverage WHERE grade = 2 AND hi - lo = 599"), 1);
-    assert_int_equal(number("SELECT sum(events) FROM archive_count"), N);
+    assert_int_equal(
+        fixture_number(F, "SELECT count(*) FROM coverage WHERE grade = 2 AND hi - lo = 599"), 1);
+    assert_int_equal(fixture_number(F, "SELECT sum(events) FROM archive_count"), N);
 
     /* Again, on the other lane: nothing is there twice, and the caller is told that nothing was
      * new. */
@@ -78,8 +64,8 @@ static void test_events_sightings_and_coverage_in_one_transaction(void **state)
     assert_int_equal(w.events_inserted, 0);
     assert_int_equal(w.sightings_inserted, 0);
     assert_false(events[0].inserted);
-    assert_int_equal(number("SELECT count(*) FROM events_relays"), 2 * N);
-    assert_int_equal(number("SELECT sum(sightings) FROM archive_count"), 2 * N);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM events_relays"), 2 * N);
+    assert_int_equal(fixture_number(F, "SELECT sum(sightings) FROM archive_count"), 2 * N);
 
     id_hex(hex, &made[7].event.id);
     assert_string_equal(
@@ -130,8 +116,9 @@ static void test_a_known_event_that_is_not_there_rolls_everything_back(void **st
     new_one.w.spans_n = 1;
     assert_int_equal(fixture_write(F, DB_LIVE, &new_one.w), ERR_DB_UNKNOWN_ID);
     assert_int_equal(new_one.w.events_inserted, 0);
-    assert_int_equal(number("SELECT count(*) FROM events WHERE content = 'event 10001'"), 0);
-    assert_int_equal(number("SELECT count(*) FROM coverage WHERE relay_id = 9"), 0);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM events WHERE content = 'event 10001'"),
+                     0);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM coverage WHERE relay_id = 9"), 0);
 
     missing.sighting.known = false; /* the full way */
     new_one.w.sightings_n = 1;
@@ -185,20 +172,24 @@ static void test_poison_rows_are_set_aside(void **state)
         bad += events[i].refused;
     }
     assert_int_equal(bad, 4);
-    assert_int_equal(number("SELECT count(*) FROM event_reject WHERE reason = 'database' AND "
-                            "convert_from(raw, 'UTF8') = '{\"raw\":true}'"),
-                     4);
     assert_int_equal(
-        number("SELECT count(*) FROM event_reject WHERE detail LIKE '%invalid byte sequence%'"), 3);
-    assert_int_equal(number("SELECT count(*) FROM coverage WHERE relay_id = 5"), 1);
+        fixture_number(F, "SELECT count(*) FROM event_reject WHERE reason = 'database' AND "
+                          "convert_from(raw, 'UTF8') = '{\"raw\":true}'"),
+        4);
     assert_int_equal(
-        number("SELECT count(*) FROM events WHERE created_at = 1700002000 AND tags IS NOT NULL"),
+        fixture_number(
+            F, "SELECT count(*) FROM event_reject WHERE detail LIKE '%invalid byte sequence%'"),
+        3);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM coverage WHERE relay_id = 5"), 1);
+    assert_int_equal(
+        fixture_number(
+            F, "SELECT count(*) FROM events WHERE created_at = 1700002000 AND tags IS NOT NULL"),
         N - 4);
 
     assert_int_equal(fixture_write(F, DB_LIVE, &w), ERR_NONE); /* again: counted, not doubled */
     assert_int_equal(w.events_inserted, 0);
-    assert_int_equal(number("SELECT count(*) FROM event_reject"), 4);
-    assert_int_equal(number("SELECT max(times) FROM event_reject"), 2);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM event_reject"), 4);
+    assert_int_equal(fixture_number(F, "SELECT max(times) FROM event_reject"), 2);
     free(made);
     free(events);
     free(sightings);
@@ -233,10 +224,12 @@ static void test_tombstones_keep_events_out(void **state)
                 d.event.tombstoned);
     assert_int_equal(a.w.sightings_inserted, 0);
     assert_true(c.event.inserted);
-    assert_int_equal(number("SELECT count(*) FROM events WHERE content IN ('event 30001', 'event "
-                            "30020', 'event 30030')"),
-                     0);
-    assert_int_equal(number("SELECT count(*) FROM events WHERE content = 'event 30021'"), 1);
+    assert_int_equal(
+        fixture_number(F, "SELECT count(*) FROM events WHERE content IN ('event 30001', 'event "
+                          "30020', 'event 30030')"),
+        0);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM events WHERE content = 'event 30021'"),
+                     1);
     fixture_sql(F, "SELECT exclude('kind', int4send(1234))");
     one_init(&a, 30040, 1700003000, 1234);
     assert_int_equal(fixture_write(F, DB_LIVE, &a.w), ERR_NONE);
@@ -253,7 +246,8 @@ static void test_expirations_and_deletions_are_noted(void **state)
     a.made.elements[0] = STR("expiration");
     a.made.elements[1] = STR("1700009999");
     assert_int_equal(fixture_write(F, DB_LIVE, &a.w), ERR_NONE);
-    assert_int_equal(number("SELECT count(*) FROM expiration WHERE expires_at = 1700009999"), 1);
+    assert_int_equal(
+        fixture_number(F, "SELECT count(*) FROM expiration WHERE expires_at = 1700009999"), 1);
 
     one_init(&b, 40002, 1700004000, 5);
     id_hex(target, &a.made.event.id);
@@ -265,11 +259,13 @@ static void test_expirations_and_deletions_are_noted(void **state)
     b.made.event.tags_n = 2;
     assert_int_equal(fixture_write(F, DB_LIVE, &b.w), ERR_NONE);
     assert_int_equal(fixture_write(F, DB_LIVE, &b.w), ERR_NONE);
-    assert_int_equal(number("SELECT count(*) FROM deletion"), 2);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM deletion"), 2);
     assert_string_equal(
         fixture_sql(F, "SELECT count(*) FROM deletion d JOIN event e ON e.id = d.target_id"), "1");
     assert_int_equal(
-        number("SELECT count(*) FROM deletion WHERE target_tag = (tag('a', '30023:abc:d'))[1]"), 1);
+        fixture_number(
+            F, "SELECT count(*) FROM deletion WHERE target_tag = (tag('a', '30023:abc:d'))[1]"),
+        1);
 }
 
 struct counted {
@@ -331,14 +327,16 @@ static void test_four_writers_store_nothing_twice(void **state)
     assert_int_equal(inserted, N);
     assert_int_equal(seen, N);
     assert_int_equal(
-        number("SELECT count(*) FROM events WHERE created_at BETWEEN 1700005000 AND 1700006999"),
+        fixture_number(
+            F, "SELECT count(*) FROM events WHERE created_at BETWEEN 1700005000 AND 1700006999"),
         N);
-    assert_int_equal(number("SELECT count(*) FROM (SELECT event_id, relay_url FROM events_relays "
-                            "GROUP BY 1, 2 HAVING count(*) > 1) x"),
-                     0);
     assert_int_equal(
-        number("SELECT count(*) FROM events_relays r JOIN events e ON e.id = r.event_id "
-               "WHERE e.created_at BETWEEN 1700005000 AND 1700006999"),
+        fixture_number(F, "SELECT count(*) FROM (SELECT event_id, relay_url FROM events_relays "
+                          "GROUP BY 1, 2 HAVING count(*) > 1) x"),
+        0);
+    assert_int_equal(
+        fixture_number(F, "SELECT count(*) FROM events_relays r JOIN events e ON e.id = r.event_id "
+                          "WHERE e.created_at BETWEEN 1700005000 AND 1700006999"),
         N);
 
     /* Sightings alone, of events that are there: only the lock of each relay keeps them apart. */
@@ -359,8 +357,8 @@ static void test_four_writers_store_nothing_twice(void **state)
     }
     assert_int_equal(seen, N);
     assert_int_equal(
-        number("SELECT count(*) FROM events_relays r JOIN events e ON e.id = r.event_id "
-               "WHERE e.created_at BETWEEN 1700005000 AND 1700006999"),
+        fixture_number(F, "SELECT count(*) FROM events_relays r JOIN events e ON e.id = r.event_id "
+                          "WHERE e.created_at BETWEEN 1700005000 AND 1700006999"),
         2 * N);
     db_close(second);
     F->db = first;
@@ -458,7 +456,8 @@ static void test_times_of_sightings(void **state)
         assert_int_equal(fixture_write(F, DB_LIVE, &w), ERR_NONE);
     }
     assert_int_equal(
-        number(
+        fixture_number(
+            F,
             "SELECT count(*) FROM events_relays r JOIN events e ON e.id = r.event_id JOIN relays x "
             "ON x.url = r.relay_url WHERE x.relay_id = 7 AND e.created_at >= 1760000000 AND "
             "r.seen_at_ms = e.created_at * 1000 + 1 + (e.created_at - 1760000000) % 977 "
@@ -480,23 +479,30 @@ static void test_times_of_sightings(void **state)
         assert_int_equal(fixture_write(F, DB_LIVE, &w), ERR_NONE);
         assert_int_equal(w.sightings_inserted, 1);
     }
-    assert_int_equal(number("SELECT count(*) FROM sighting WHERE relay_id = 8 AND bucket > 53000"),
-                     40);
-    assert_int_equal(number("SELECT sighting_pack(8, 53000, 1760266799, 100)"), 0); /* too early */
-    assert_true(number("SELECT sighting_pack(8, 53000, 1760270400, 100)") >= 38);
-    assert_int_equal(number("SELECT sighting_pack(8, 53000, 1760270400, 100)"), 0);
-    assert_int_equal(number("SELECT count(*) FROM sighting WHERE relay_id = 8 AND bucket > 53000"),
-                     1);
-    assert_true(number("SELECT count(*) FROM sighting WHERE relay_id = 7 AND bucket > 53000") >= N);
-    check_reading(7, now - 5, now + N);
-    assert_int_equal(number("SELECT sighting_pack(7, 53000, 1760000399, 1000)"), 0); /* not over */
-    assert_true(number("SELECT sighting_pack(7, 53000, 1760000400, 300)") >= 298);
-    assert_true(number("SELECT sighting_pack(7, 53000, 1760000400, 1000)") >= 90);
-    assert_int_equal(number("SELECT sighting_pack(7, 53000, 1760000400, 1000)"), 0);
-    assert_true(number("SELECT count(*) FROM sighting WHERE relay_id = 7 AND bucket > 53000") <= 4);
-    assert_int_equal(number("SELECT count(*) FROM events_relays"), atoi(count) + 40);
     assert_int_equal(
-        number("SELECT min(seen_at) FROM sighting WHERE relay_id = 8 AND bucket > 53000"),
+        fixture_number(F, "SELECT count(*) FROM sighting WHERE relay_id = 8 AND bucket > 53000"),
+        40);
+    assert_int_equal(fixture_number(F, "SELECT sighting_pack(8, 53000, 1760266799, 100)"),
+                     0); /* too early */
+    assert_true(fixture_number(F, "SELECT sighting_pack(8, 53000, 1760270400, 100)") >= 38);
+    assert_int_equal(fixture_number(F, "SELECT sighting_pack(8, 53000, 1760270400, 100)"), 0);
+    assert_int_equal(
+        fixture_number(F, "SELECT count(*) FROM sighting WHERE relay_id = 8 AND bucket > 53000"),
+        1);
+    assert_true(fixture_number(
+                    F, "SELECT count(*) FROM sighting WHERE relay_id = 7 AND bucket > 53000") >= N);
+    check_reading(7, now - 5, now + N);
+    assert_int_equal(fixture_number(F, "SELECT sighting_pack(7, 53000, 1760000399, 1000)"),
+                     0); /* not over */
+    assert_true(fixture_number(F, "SELECT sighting_pack(7, 53000, 1760000400, 300)") >= 298);
+    assert_true(fixture_number(F, "SELECT sighting_pack(7, 53000, 1760000400, 1000)") >= 90);
+    assert_int_equal(fixture_number(F, "SELECT sighting_pack(7, 53000, 1760000400, 1000)"), 0);
+    assert_true(fixture_number(
+                    F, "SELECT count(*) FROM sighting WHERE relay_id = 7 AND bucket > 53000") <= 4);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM events_relays"), atoi(count) + 40);
+    assert_int_equal(
+        fixture_number(F,
+                       "SELECT min(seen_at) FROM sighting WHERE relay_id = 8 AND bucket > 53000"),
         now + 7205);
     snprintf(after, sizeof(after), "%s",
              fixture_sql(F,
@@ -526,12 +532,13 @@ static void test_times_of_sightings(void **state)
                     "n AS key, n %% 10 + %d AS row FROM generate_series(1, 1000) n) x GROUP BY "
                     "x.row",
                     i * 3600);
-    assert_int_equal(number("SELECT sighting_pack(9, 53711, 1770000000, 20)"), 5);
-    assert_int_equal(number("SELECT sighting_pack(9, 53711, 1770000000, 20)"), 5);
-    assert_int_equal(number("SELECT sighting_pack(9, 53711, 1770000000, 20)"), 0);
-    assert_int_equal(number("SELECT sum(cardinality(keys)) FROM sighting WHERE relay_id = 9 AND "
-                            "bucket = 53711 AND relay_url = 'x'"),
-                     2000);
+    assert_int_equal(fixture_number(F, "SELECT sighting_pack(9, 53711, 1770000000, 20)"), 5);
+    assert_int_equal(fixture_number(F, "SELECT sighting_pack(9, 53711, 1770000000, 20)"), 5);
+    assert_int_equal(fixture_number(F, "SELECT sighting_pack(9, 53711, 1770000000, 20)"), 0);
+    assert_int_equal(
+        fixture_number(F, "SELECT sum(cardinality(keys)) FROM sighting WHERE relay_id = 9 AND "
+                          "bucket = 53711 AND relay_url = 'x'"),
+        2000);
     fixture_sql(F, "DELETE FROM sighting WHERE relay_id = 9");
 
     /* Seen again: known from the row that was made. */
@@ -571,10 +578,11 @@ static void test_rows_of_sightings(void **state)
                        "tmax - bucket * 32768, seen_at - bucket * 32768, lags), ', ' ORDER BY "
                        "tmin) FROM sighting WHERE relay_id = 11 AND bucket = 53000"),
         "240 0 239 90000, 240 240 479 90000, 20 480 499 90000");
-    assert_int_equal(number("SELECT count(*) FROM (SELECT keys, array_agg(k ORDER BY k) AS sorted "
-                            "FROM sighting, unnest(keys) k WHERE relay_id = 11 AND bucket = 53000 "
-                            "GROUP BY ctid, tableoid, keys) x WHERE keys <> sorted"),
-                     0);
+    assert_int_equal(
+        fixture_number(F, "SELECT count(*) FROM (SELECT keys, array_agg(k ORDER BY k) AS sorted "
+                          "FROM sighting, unnest(keys) k WHERE relay_id = 11 AND bucket = 53000 "
+                          "GROUP BY ctid, tableoid, keys) x WHERE keys <> sorted"),
+        0);
 
     /* Events that were deleted by hand and come again: their sightings are there still. */
     fixture_sql(F, "DELETE FROM events WHERE created_at BETWEEN %lld AND %lld", (long long)at,
@@ -586,9 +594,10 @@ static void test_rows_of_sightings(void **state)
     assert_int_equal(w.sightings_inserted, N);
     assert_int_equal(fixture_write(F, DB_LIVE, &w), ERR_NONE);
     assert_int_equal(w.sightings_inserted, 0);
-    assert_int_equal(number("SELECT count(*) FROM (SELECT event_id, relay_url FROM events_relays "
-                            "GROUP BY 1, 2 HAVING count(*) > 1) x"),
-                     0);
+    assert_int_equal(
+        fixture_number(F, "SELECT count(*) FROM (SELECT event_id, relay_url FROM events_relays "
+                          "GROUP BY 1, 2 HAVING count(*) > 1) x"),
+        0);
     free(made);
     free(events);
     free(sightings);
@@ -610,5 +619,5 @@ int main(void)
 
     if (!fixture_drop_root())
         return 77;
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, fixture_teardown);
 }

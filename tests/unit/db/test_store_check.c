@@ -19,25 +19,11 @@ static struct fixture fixture;
 
 static int setup(void **state)
 {
-    (void)state;
-    fixture_open(F, true);
-    fixture_relays(F, RELAYS);
+    (void)fixture_setup(state, F, RELAYS);
     /* Ids were given in the order of URLs as text: let relay N be number N. */
     fixture_sql(F, "UPDATE relays SET url = 'wss://x' || relay_id || '.example'");
     fixture_sql(F, "UPDATE relays SET url = 'wss://relay' || relay_id || '.example'");
     return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fixture_close(F);
-    return 0;
-}
-
-static int64_t number(const char *sql)
-{
-    return atoll(fixture_sql(F, "%s", sql));
 }
 
 /* ---- waiting ---- */
@@ -194,8 +180,8 @@ static void test_what_did_not_change_is_stored_once(void **state)
 {
     struct store_nip11 one = nip11("{\"name\":\"same\"}", "same");
     struct store_nip11 other = nip11("{\"name\":\"other\"}", "other");
-    int64_t documents = number("SELECT count(*) FROM nip11");
-    int64_t findings = number("SELECT count(*) FROM finding");
+    int64_t documents = fixture_number(F, "SELECT count(*) FROM nip11");
+    int64_t findings = fixture_number(F, "SELECT count(*) FROM finding");
     struct store_check c[8];
 
     (void)state;
@@ -206,19 +192,21 @@ static void test_what_did_not_change_is_stored_once(void **state)
     }
     assert_int_equal(write_checks(c, 5), ERR_NONE);
     assert_int_equal(write_checks(c + 5, 3), ERR_NONE);
-    assert_int_equal(number("SELECT count(*) FROM nip11") - documents, 2);
-    assert_int_equal(number("SELECT count(*) FROM finding") - findings, 2);
-    assert_int_equal(number("SELECT count(*) FROM document WHERE json->>'issuer' = 'the same'"), 1);
-    assert_int_equal(number("SELECT count(*) FROM relay_metadata JOIN nip11 d ON d.id = nip11_id "
-                            "WHERE d.name = 'same'"),
-                     7);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM nip11") - documents, 2);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM finding") - findings, 2);
+    assert_int_equal(
+        fixture_number(F, "SELECT count(*) FROM document WHERE json->>'issuer' = 'the same'"), 1);
+    assert_int_equal(
+        fixture_number(F, "SELECT count(*) FROM relay_metadata JOIN nip11 d ON d.id = nip11_id "
+                          "WHERE d.name = 'same'"),
+        7);
     c[0] = good(2, 1700000100); /* a trait that differs is another finding of the same document */
     c[0].nip11 = &one;
     c[0].tls = document("{\"issuer\":\"the same\"}");
     c[0].write_error = "blocked";
     assert_int_equal(write_checks(c, 1), ERR_NONE);
-    assert_int_equal(number("SELECT count(*) FROM finding") - findings, 3);
-    assert_int_equal(number("SELECT count(*) FROM nip11") - documents, 2);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM finding") - findings, 3);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM nip11") - documents, 2);
 }
 
 /* What a document mentions is counted with the document, however many relays have it and however
@@ -287,10 +275,11 @@ static void test_no_document_keeps_a_check_from_being_written(void **state)
     c[N + 2] = good(4, 1700002000);
     assert_int_equal(write_checks(c, N + 3), ERR_NONE);
     assert_int_equal(
-        number("SELECT count(*) FROM relay_checks WHERE relay_url = 'wss://relay4.example'"),
+        fixture_number(
+            F, "SELECT count(*) FROM relay_checks WHERE relay_url = 'wss://relay4.example'"),
         N + 3);
-    assert_int_equal(number("SELECT count(*) FROM relay_checks WHERE relay_url = "
-                            "'wss://relay4.example' AND nip11_id IS NOT NULL"),
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM relay_checks WHERE relay_url = "
+                                       "'wss://relay4.example' AND nip11_id IS NOT NULL"),
                      N + 2);
     for (uint32_t i = 0; i < N + 2; i++) { /* set aside: columns NULL, the bytes kept */
         char *id = strdup(fixture_sql(
@@ -304,10 +293,11 @@ static void test_no_document_keeps_a_check_from_being_written(void **state)
             fixture_sql(F, "SELECT %zu", d[i].raw.n));
         free(id);
     }
-    assert_true(number("SELECT count(*) FROM document WHERE json IS NULL AND raw IS NOT NULL") >=
-                N);
-    assert_int_equal(number("SELECT count(*) FROM nip11 WHERE document = "
-                            "'\\x7b226e616d65223a22610062227d'"),
+    assert_true(
+        fixture_number(F, "SELECT count(*) FROM document WHERE json IS NULL AND raw IS NOT NULL") >=
+        N);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM nip11 WHERE document = "
+                                       "'\\x7b226e616d65223a22610062227d'"),
                      1);
     fixture_sql(F, "SELECT count(x::text) FROM relay_checks x");
     fixture_sql(F, "SELECT count(x::text) FROM nip11 x");
@@ -362,8 +352,10 @@ static void test_a_check_of_an_unknown_relay_is_left_out(void **state)
 
     (void)state;
     assert_int_equal(write_from("test", c, 2, h, 2), ERR_NONE);
-    assert_int_equal(number("SELECT count(*) FROM relay_check WHERE check_relay(id) = 777"), 0);
-    assert_int_equal(number("SELECT count(*) FROM relay_check WHERE check_relay(id) = 7"), 1);
+    assert_int_equal(
+        fixture_number(F, "SELECT count(*) FROM relay_check WHERE check_relay(id) = 777"), 0);
+    assert_int_equal(
+        fixture_number(F, "SELECT count(*) FROM relay_check WHERE check_relay(id) = 7"), 1);
 }
 
 static void test_vantage_points(void **state)
@@ -375,17 +367,21 @@ static void test_vantage_points(void **state)
     memset(name, 'v', sizeof(name));
     name[sizeof(name) - 1] = '\0';
     assert_int_equal(write_from(name, &c, 1, NULL, 0), ERR_NONE);
-    assert_int_equal(number("SELECT length(name) FROM vantage WHERE name LIKE 'vv%'"), 64);
+    assert_int_equal(fixture_number(F, "SELECT length(name) FROM vantage WHERE name LIKE 'vv%'"),
+                     64);
     for (int i = 0; i < 40;
          i++) { /* there are 31 places; who finds none has no name, and its check is written */
         snprintf(name, sizeof(name), "place %d", i);
         c.generated_at++;
         assert_int_equal(write_from(name, &c, 1, NULL, 0), ERR_NONE);
     }
-    assert_int_equal(number("SELECT count(*) FROM vantage"), 32);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM vantage"), 32);
     assert_int_equal(
-        number("SELECT count(*) FROM relay_checks WHERE relay_url = 'wss://relay8.example'"), 41);
-    assert_true(number("SELECT count(*) FROM relay_checks WHERE relay_url = 'wss://relay8.example' "
+        fixture_number(
+            F, "SELECT count(*) FROM relay_checks WHERE relay_url = 'wss://relay8.example'"),
+        41);
+    assert_true(fixture_number(
+                    F, "SELECT count(*) FROM relay_checks WHERE relay_url = 'wss://relay8.example' "
                        "AND vantage = ''") > 5);
 }
 
@@ -532,7 +528,7 @@ static void assert_uptime(int relay)
 
 static void test_uptime_is_what_the_checks_say(void **state)
 {
-    int64_t now = number("SELECT extract(epoch FROM now())::int8");
+    int64_t now = fixture_number(F, "SELECT extract(epoch FROM now())::int8");
     /* Every 50 minutes; every 5 hours, with days of silence; once, long ago. */
     static const int64_t every[] = {3000, 18000};
     static struct store_check c[2000];
@@ -555,7 +551,7 @@ static void test_uptime_is_what_the_checks_say(void **state)
     c[0] = good(13, now - 40 * DAY);
     assert_int_equal(write_checks(c, 1), ERR_NONE);
     assert_uptime(13);
-    assert_true(number("SELECT count(*) FROM relay_checks WHERE NOT counts") > 20);
+    assert_true(fixture_number(F, "SELECT count(*) FROM relay_checks WHERE NOT counts") > 20);
 
     /* After silence that is longer than the rings: nothing old is left in them. */
     c[0] = good(19, now - 40 * DAY);
@@ -567,7 +563,7 @@ static void test_uptime_is_what_the_checks_say(void **state)
     c[0] = bad(13, now - 60 * DAY, "timeout");
     assert_int_equal(write_checks(c, 1), ERR_NONE);
     assert_uptime(13);
-    assert_int_equal(number("SELECT count(*) FROM relay_day WHERE relay_id = 13"), 2);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM relay_day WHERE relay_id = 13"), 2);
     assert_string_equal(fixture_sql(F, "SELECT nip66_openable FROM relay_metadata_latest WHERE "
                                        "relay_url = 'wss://relay13.example'"),
                         "t");
@@ -575,7 +571,7 @@ static void test_uptime_is_what_the_checks_say(void **state)
 
 static void test_what_got_worse_since_yesterday(void **state)
 {
-    int64_t now = number("SELECT extract(epoch FROM now())::int8");
+    int64_t now = fixture_number(F, "SELECT extract(epoch FROM now())::int8");
     struct store_check c[2];
 
     (void)state;
@@ -601,7 +597,7 @@ static void test_what_got_worse_since_yesterday(void **state)
 
 static void test_thinning_keeps_uptime_and_the_newest(void **state)
 {
-    int64_t now = number("SELECT extract(epoch FROM now())::int8");
+    int64_t now = fixture_number(F, "SELECT extract(epoch FROM now())::int8");
     static struct store_check c[400];
     char *before, *days;
     uint32_t n = 0;
@@ -617,13 +613,17 @@ static void test_thinning_keeps_uptime_and_the_newest(void **state)
     assert_int_equal(thin(now - 30 * DAY, 7), 7);
     while (thin(now - 30 * DAY, 100) > 0)
         continue;
-    assert_int_equal(number("SELECT count(*) FROM relay_check WHERE check_relay(id) = 16"), 181);
+    assert_int_equal(
+        fixture_number(F, "SELECT count(*) FROM relay_check WHERE check_relay(id) = 16"), 181);
     assert_int_equal(thin(now - 30 * DAY, 100), 0);
     while (thin(now + DAY, 1000) > 0)
         continue;
-    assert_int_equal(number("SELECT count(*) FROM relay_check WHERE check_relay(id) = 16"), 1);
     assert_int_equal(
-        number("SELECT count(*) - count(check_id) FROM relay_monitor WHERE relay_id = 16"), 0);
+        fixture_number(F, "SELECT count(*) FROM relay_check WHERE check_relay(id) = 16"), 1);
+    assert_int_equal(
+        fixture_number(F,
+                       "SELECT count(*) - count(check_id) FROM relay_monitor WHERE relay_id = 16"),
+        0);
     assert_string_equal(
         fixture_sql(F,
                     "SELECT x::text FROM relay_uptime x WHERE relay_url = 'wss://relay16.example'"),
@@ -649,23 +649,26 @@ static void test_deletes_by_hand(void **state)
                                        "relay_url = 'wss://relay17.example'"),
                         "1700000000");
     fixture_sql(F, "SELECT delete_orphan_nip11()");
-    assert_int_equal(number("SELECT count(*) FROM nip11 WHERE name = 'goes'"), 1);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM nip11 WHERE name = 'goes'"), 1);
     fixture_sql(F, "DELETE FROM nip66 WHERE id = (SELECT nip66_id FROM relay_metadata WHERE "
                    "relay_url = 'wss://relay17.example')");
     assert_int_equal(
-        number("SELECT count(*) FROM relay_metadata WHERE relay_url = 'wss://relay17.example'"), 0);
+        fixture_number(
+            F, "SELECT count(*) FROM relay_metadata WHERE relay_url = 'wss://relay17.example'"),
+        0);
     assert_int_equal(
-        number(
+        fixture_number(
+            F,
             "SELECT count(*) FROM relay_metadata_latest WHERE relay_url = 'wss://relay17.example'"),
         0);
     fixture_sql(
         F, "DELETE FROM relays WHERE url IN ('wss://relay17.example', 'wss://relay18.example')");
-    assert_int_equal(number("SELECT count(*) FROM relay_check WHERE check_relay(id) IN (17, 18)"),
-                     0);
-    assert_int_equal(number("SELECT delete_orphan_nip66()"), 0);
-    assert_true(number("SELECT delete_orphan_nip11()") >= 1);
-    assert_int_equal(number("SELECT count(*) FROM nip11 WHERE name = 'goes'"), 0);
-    assert_int_equal(number("SELECT count(*) FROM nip11 WHERE name = 'same'"), 1);
+    assert_int_equal(
+        fixture_number(F, "SELECT count(*) FROM relay_check WHERE check_relay(id) IN (17, 18)"), 0);
+    assert_int_equal(fixture_number(F, "SELECT delete_orphan_nip66()"), 0);
+    assert_true(fixture_number(F, "SELECT delete_orphan_nip11()") >= 1);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM nip11 WHERE name = 'goes'"), 0);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM nip11 WHERE name = 'same'"), 1);
 }
 
 int main(void)
@@ -687,5 +690,5 @@ int main(void)
 
     if (!fixture_drop_root())
         return 77;
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, fixture_teardown);
 }

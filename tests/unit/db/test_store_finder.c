@@ -19,22 +19,7 @@ static struct fixture fixture;
 
 static int setup(void **state)
 {
-    (void)state;
-    fixture_open(F, true);
-    fixture_relays(F, 3);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fixture_close(F);
-    return 0;
-}
-
-static int64_t number(const char *sql)
-{
-    return atoll(fixture_sql(F, "%s", sql));
+    return fixture_setup(state, F, 3);
 }
 
 struct ended {
@@ -143,33 +128,42 @@ static void test_counted(void **state)
     assert_int_equal(fold(), 0);
     mention("wss://a.example.com", HINT_TEXT, 1, 5, 0);
     assert_int_equal(fold(), 1);
-    assert_int_equal(number("SELECT count(*) FROM mention_new"), 0);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM mention_new"), 0);
     assert_int_equal(
-        number("SELECT mentions FROM relay_candidates WHERE url = 'wss://a.example.com'"), 7);
+        fixture_number(F,
+                       "SELECT mentions FROM relay_candidates WHERE url = 'wss://a.example.com'"),
+        7);
     assert_int_equal(
-        number("SELECT authors FROM relay_candidates WHERE url = 'wss://a.example.com'"), 3);
+        fixture_number(F, "SELECT authors FROM relay_candidates WHERE url = 'wss://a.example.com'"),
+        3);
     assert_int_equal(
-        number("SELECT count(*) FROM candidate_mention JOIN candidate USING (candidate_id)"
-               " WHERE url = 'wss://a.example.com'"),
+        fixture_number(F,
+                       "SELECT count(*) FROM candidate_mention JOIN candidate USING (candidate_id)"
+                       " WHERE url = 'wss://a.example.com'"),
         2);
     assert_string_equal(
         fixture_sql(
             F, "SELECT encode(authors, 'hex') FROM candidate_mention WHERE source = 'relay_list'"),
         "0102030405060708");
-    assert_int_equal(number("SELECT mentions FROM relay_provenance WHERE source = 'text'"), 4);
+    assert_int_equal(
+        fixture_number(F, "SELECT mentions FROM relay_provenance WHERE source = 'text'"), 4);
     assert_string_equal(fixture_sql(F, "SELECT first_source || first_relay FROM relay_candidates"),
                         "relay_listwss://relay1.example");
     /* A relay is counted and is no candidate. */
-    assert_int_equal(number("SELECT count(*) FROM relay_candidates"), 1);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM relay_candidates"), 1);
     assert_int_equal(
-        number("SELECT mentions FROM relay_provenance WHERE url = 'wss://relay1.example'"), 7);
+        fixture_number(F,
+                       "SELECT mentions FROM relay_provenance WHERE url = 'wss://relay1.example'"),
+        7);
     assert_int_equal(
-        number(
+        fixture_number(
+            F,
             "SELECT count(*) FROM relay_neighbourhood WHERE mentions_url = 'wss://a.example.com'"),
         2);
-    assert_int_equal(number("SELECT found FROM candidates_growth"), 2);
-    assert_int_equal(number("SELECT candidates FROM candidates_by_state WHERE state = 'promoted'"),
-                     1);
+    assert_int_equal(fixture_number(F, "SELECT found FROM candidates_growth"), 2);
+    assert_int_equal(
+        fixture_number(F, "SELECT candidates FROM candidates_by_state WHERE state = 'promoted'"),
+        1);
 }
 
 /* One author with many domains, one domain with many authors: each gets its share of rows; another
@@ -188,22 +182,27 @@ static void test_shares(void **state)
         mention(url, HINT_TEXT, 1, 2000 + i, 0);
     }
     (void)fold();
-    assert_int_equal(number("SELECT count(*) FROM candidate WHERE url LIKE 'wss://r.s%'"), SHARE);
-    assert_int_equal(number("SELECT count(*) FROM candidate WHERE domain = 'spam.org'"), SHARE);
-    assert_int_equal(number("SELECT count(*) FROM candidate WHERE domain = '192.0.2.0/24'"), SHARE);
-    assert_int_equal(number("SELECT refused FROM candidate_share WHERE what = 'all'"),
+    assert_int_equal(
+        fixture_number(F, "SELECT count(*) FROM candidate WHERE url LIKE 'wss://r.s%'"), SHARE);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM candidate WHERE domain = 'spam.org'"),
+                     SHARE);
+    assert_int_equal(
+        fixture_number(F, "SELECT count(*) FROM candidate WHERE domain = '192.0.2.0/24'"), SHARE);
+    assert_int_equal(fixture_number(F, "SELECT refused FROM candidate_share WHERE what = 'all'"),
                      3 * (25 - SHARE));
     mention("wss://r.s24.com", HINT_TEXT, 1, 77, 0);
     mention("wss://r.s24.com", HINT_TEXT, 1, 78, 0);
     (void)fold();
-    assert_int_equal(number("SELECT count(*) FROM candidate WHERE url = 'wss://r.s24.com'"), 1);
+    assert_int_equal(
+        fixture_number(F, "SELECT count(*) FROM candidate WHERE url = 'wss://r.s24.com'"), 1);
     /* Accounts are what the rows say. */
-    assert_int_equal(number("SELECT rows FROM candidate_share WHERE what = 'all'"),
-                     number("SELECT count(*) FROM candidate WHERE state <> 'promoted'"));
+    assert_int_equal(fixture_number(F, "SELECT rows FROM candidate_share WHERE what = 'all'"),
+                     fixture_number(F, "SELECT count(*) FROM candidate WHERE state <> 'promoted'"));
     fixture_sql(F, "DELETE FROM candidate WHERE domain = 'spam.org'");
-    assert_int_equal(number("SELECT rows FROM candidate_share WHERE key = 'spam.org'"), 0);
-    assert_int_equal(number("SELECT rows FROM candidate_share WHERE what = 'all'"),
-                     number("SELECT count(*) FROM candidate WHERE state <> 'promoted'"));
+    assert_int_equal(fixture_number(F, "SELECT rows FROM candidate_share WHERE key = 'spam.org'"),
+                     0);
+    assert_int_equal(fixture_number(F, "SELECT rows FROM candidate_share WHERE what = 'all'"),
+                     fixture_number(F, "SELECT count(*) FROM candidate WHERE state <> 'promoted'"));
 }
 
 /* Everybody in turn: whoever mentions one is not behind the second of whoever mentions many. */
@@ -227,7 +226,8 @@ static void test_taken(void **state)
     assert_false(has(&e, "ws://abcdefghij.onion"));
     take(&e, now + 60001, TAKEN_MAX); /* nothing was said: again */
     assert_true(has(&e, "wss://lonely.net"));
-    assert_int_equal(number("SELECT count(*) FROM candidate WHERE state = 'probing'"), e.n);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM candidate WHERE state = 'probing'"),
+                     e.n);
     e = (struct ended){0};
     store_candidates_release(F->db, on_done, &e); /* the next run has begun */
     fixture_run(F, &e.done, "store_candidates_release");
@@ -258,7 +258,8 @@ static void test_saved(void **state)
          .state = CANDIDATE_STATE_DROPPED,
          .tries = 5,
          .next_at_ms = now + 5,
-         .probed_at_ms = (number("SELECT extract(epoch FROM now())::int8") + 1000) * 1000,
+         .probed_at_ms =
+             (fixture_number(F, "SELECT extract(epoch FROM now())::int8") + 1000) * 1000,
          .error = "timeout",
          .net = ""},
         {.id = id_of("ws://plain.net"),
@@ -270,15 +271,16 @@ static void test_saved(void **state)
     save(rows, 4);
     save(rows, 4); /* a repeated transaction changes nothing */
     assert_int_equal(
-        number(
+        fixture_number(
+            F,
             "SELECT count(*) FROM relays WHERE url IN ('wss://a.example.com', 'wss://plain.net')"),
         2);
-    assert_int_equal(number("SELECT count(*) FROM relays"), 5);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM relays"), 5);
     assert_string_equal(
         fixture_sql(F, "SELECT state || error FROM candidate WHERE url = 'ws://plain.net'"),
         "droppedmerged");
-    assert_int_equal(number("SELECT rows FROM candidate_share WHERE what = 'all'"),
-                     number("SELECT count(*) FROM candidate WHERE state <> 'promoted'"));
+    assert_int_equal(fixture_number(F, "SELECT rows FROM candidate_share WHERE what = 'all'"),
+                     fixture_number(F, "SELECT count(*) FROM candidate WHERE state <> 'promoted'"));
 
     /* What is put off unprobed keeps what was found before. */
     const struct store_probed put_off = {.id = id_of("wss://lonely.net"),
@@ -316,7 +318,7 @@ static void test_saved(void **state)
     assert_int_equal(s.stats.in[CANDIDATE_STATE_DENIED], 1);
     assert_int_equal(s.stats.in[CANDIDATE_STATE_DROPPED], 3);
     assert_int_equal(s.stats.refused,
-                     number("SELECT refused FROM candidate_share WHERE what = 'all'"));
+                     fixture_number(F, "SELECT refused FROM candidate_share WHERE what = 'all'"));
 }
 
 /* When it is full nothing new is taken, and what was given up makes room. */
@@ -331,14 +333,18 @@ static void test_full(void **state)
         mention(url, HINT_TEXT, 1, 9000 + i, 0);
     }
     (void)fold();
-    assert_int_equal(number("SELECT rows FROM candidate_share WHERE what = 'all'"), ROWS);
-    assert_int_equal(number("SELECT count(*) FROM candidate WHERE state <> 'promoted'"), ROWS);
+    assert_int_equal(fixture_number(F, "SELECT rows FROM candidate_share WHERE what = 'all'"),
+                     ROWS);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM candidate WHERE state <> 'promoted'"),
+                     ROWS);
     store_candidates_tidy(F->db, ROWS, 4, on_counted, &e);
     fixture_run(F, &e.done, "store_candidates_tidy");
     assert_int_equal(e.n, 4);
-    assert_int_equal(number("SELECT count(*) FROM candidate WHERE state = 'dropped'"), 0);
-    assert_int_equal(number("SELECT count(*) FROM candidate WHERE state = 'denied'"), 1);
-    assert_int_equal(number("SELECT rows FROM candidate_share WHERE what = 'all'"), ROWS - 4);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM candidate WHERE state = 'dropped'"),
+                     0);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM candidate WHERE state = 'denied'"), 1);
+    assert_int_equal(fixture_number(F, "SELECT rows FROM candidate_share WHERE what = 'all'"),
+                     ROWS - 4);
 }
 
 struct loaded {
@@ -386,13 +392,16 @@ static void test_asked(void **state)
     asked.lo = 0;
     asked.asked_at_ms = 2000;
     save_asked(&asked, 999); /* somebody else was quicker */
-    assert_int_equal(number("SELECT sum(mentions) FROM mention_new WHERE source = 'asked'"), 2);
+    assert_int_equal(
+        fixture_number(F, "SELECT sum(mentions) FROM mention_new WHERE source = 'asked'"), 2);
     save_asked(&asked, 1000);
-    assert_int_equal(number("SELECT sum(mentions) FROM mention_new WHERE source = 'asked'"), 4);
+    assert_int_equal(
+        fixture_number(F, "SELECT sum(mentions) FROM mention_new WHERE source = 'asked'"), 4);
     read = asked;
     read.relay_id = 999; /* there is no such relay */
     save_asked(&read, 0);
-    assert_int_equal(number("SELECT sum(mentions) FROM mention_new WHERE source = 'asked'"), 4);
+    assert_int_equal(
+        fixture_number(F, "SELECT sum(mentions) FROM mention_new WHERE source = 'asked'"), 4);
     store_asked_load(F->db, on_asked_row, on_loaded, &loaded);
     fixture_run(F, &loaded.done, "store_asked_load");
     assert_memory_equal(&loaded.row, &asked, sizeof(asked));
@@ -404,12 +413,13 @@ static void test_what_was_denied_is_looked_at_again(void **state)
     struct ended e = {0};
 
     (void)state;
-    assert_int_equal(number("SELECT count(*) FROM candidate WHERE state = 'denied'"), 1);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM candidate WHERE state = 'denied'"), 1);
     store_candidates_forgive(F->db, on_done, &e);
     fixture_run(F, &e.done, "store_candidates_forgive");
-    assert_int_equal(number("SELECT count(*) FROM candidate WHERE state = 'denied'"), 0);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM candidate WHERE state = 'denied'"), 0);
     assert_int_equal(
-        number("SELECT count(*) FROM candidate WHERE state IN ('new', 'failed') AND next_at_ms = 0 "
+        fixture_number(
+            F, "SELECT count(*) FROM candidate WHERE state IN ('new', 'failed') AND next_at_ms = 0 "
                "AND url NOT LIKE 'wss://full%'"),
         1);
 }
@@ -428,5 +438,5 @@ int main(void)
 
     if (!fixture_drop_root())
         return 77;
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, fixture_teardown);
 }

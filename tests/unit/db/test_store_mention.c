@@ -14,17 +14,7 @@ static struct fixture fixture;
 
 static int setup(void **state)
 {
-    (void)state;
-    fixture_open(F, true);
-    fixture_relays(F, 3);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fixture_close(F);
-    return 0;
+    return fixture_setup(state, F, 3);
 }
 
 /* What of these mentions was counted, and then forgotten: the next look sees only what is new. */
@@ -175,5 +165,5 @@ int main(void)
 
     if (!fixture_drop_root())
         return 77;
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, fixture_teardown);
 }
