@@ -24,9 +24,9 @@ enum { CHECK_CONNECTIONS_MIN = 2 };
 /* What an idle TLS connection holds: 24 KiB in mbedTLS (out buffer of 2 KiB), and ours. */
 enum { CONNECTION_BYTES = 25 * 1024 };
 
-/* Of one kind within one second more may be asked for than a page: what strfry and others give at
- * the most, but no page may fill more than a quarter of what batches may hold. */
-enum { PAGE_MAX = 5000, PAGE_EVENT_BYTES = 16 * 1024 };
+/* Of one kind within one second more may be asked for than a page, but no page may fill more than a
+ * quarter of what batches may hold. */
+enum { PAGE_EVENT_BYTES = 16 * 1024 };
 
 void options_pools(const struct config *cfg, struct daemon_pools *pools)
 {
@@ -120,7 +120,7 @@ void options_synchronizer(const struct daemon *d, struct synchronizer_options *o
         .require_readable = cfg->synchronizer_require_readable && cfg->monitor_enabled,
         .max_check_age_ms = cfg->synchronizer_max_check_age,
         .page = (uint32_t)cfg->synchronizer_page,
-        .page_max = fit < PAGE_MAX ? (uint32_t)fit : PAGE_MAX,
+        .page_max = fit < WALK_PAGE_MAX ? (uint32_t)fit : WALK_PAGE_MAX,
         .live_max = (uint32_t)cfg->synchronizer_live_max,
         .sessions = {[NETWORK_CLEARNET] = (uint32_t)cfg->synchronizer_sessions_clearnet,
                      [NETWORK_TOR] = (uint32_t)cfg->synchronizer_sessions_tor,

@@ -198,6 +198,7 @@ static void next_span(struct fetch *f)
         if (session_asked_auth(f->session))
             f->traits.restricts = true;
         f->traits.shown = coverage_top(f->coverage) >= 0;
+        f->traits.page_max = WALK_PAGE_MAX; /* events are handed out as they come */
         f->walk = walk_start(lo, hi, f->options.page, &f->traits, &kinds);
         next_question(f);
         return;

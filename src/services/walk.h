@@ -29,6 +29,7 @@
 enum tri { TRI_UNKNOWN, TRI_YES, TRI_NO };
 
 enum {
+    WALK_PAGE_MAX = 5000,    /* what strfry and others give at the most: for traits.page_max */
     WALK_SERVED_MAX = 48,    /* kinds remembered as served, between walks */
     WALK_SPANS_MAX = 64,     /* spans after one answer, at most */
     WALK_TRAITS_TEXT = 1024, /* enough for walk_traits_write() */
