@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "core/config.h"
 #include "core/config_table.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char *printed(const struct config *cfg, size_t *n)
 {

@@ -4,10 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "core/config.h"
 #include "core/config_table.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { KEY_MAX = 49, ERRORS_MAX = 100 };
 
@@ -18,27 +17,21 @@ struct seen {
     bool in_section;
 };
 
-static void must(bool so)
-{
-    if (!so)
-        abort();
-}
-
 /* A view of one line of the text, or empty. */
 static void check_view(const struct seen *seen, struct str s)
 {
     if (s.n == 0)
         return;
-    must(s.p >= seen->text && s.p + s.n <= seen->text + seen->n);
-    must(memchr(s.p, '\n', s.n) == NULL && memchr(s.p, '\0', s.n) == NULL);
-    must(str_trim(s).n == s.n);
+    CHECK(s.p >= seen->text && s.p + s.n <= seen->text + seen->n);
+    CHECK(memchr(s.p, '\n', s.n) == NULL && memchr(s.p, '\0', s.n) == NULL);
+    CHECK(str_trim(s).n == s.n);
 }
 
 static void on_line(void *owner, const struct config_line *line)
 {
     struct seen *seen = owner;
 
-    must(line->number > seen->number && line->number <= seen->lines);
+    CHECK(line->number > seen->number && line->number <= seen->lines);
     seen->number = line->number;
     check_view(seen, line->section_kind);
     check_view(seen, line->section_name);
@@ -46,8 +39,8 @@ static void on_line(void *owner, const struct config_line *line)
         seen->in_section = true;
         return;
     }
-    must(seen->in_section && line->section_kind.n > 0);
-    must(line->key.n <= KEY_MAX);
+    CHECK(seen->in_section && line->section_kind.n > 0);
+    CHECK(line->key.n <= KEY_MAX);
     check_view(seen, line->key);
     check_view(seen, line->value);
 }
@@ -60,9 +53,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < size; i++)
         seen.lines += data[i] == '\n';
     config_ini_read("fuzz", (struct str){seen.text, size}, &errors, on_line, &seen);
-    must(errors.n <= ERRORS_MAX);
+    CHECK(errors.n <= ERRORS_MAX);
     for (size_t i = 0; i < errors.n; i++)
-        must(strncmp(errors.items[i].where, "fuzz:", 5) == 0 && errors.items[i].text[0] != '\0');
+        CHECK(strncmp(errors.items[i].where, "fuzz:", 5) == 0 && errors.items[i].text[0] != '\0');
     config_errors_free(&errors);
     return 0;
 }

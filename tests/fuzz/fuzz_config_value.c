@@ -4,22 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "core/config.h"
 #include "core/config_table.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* One key of them is written at a time, so what it left the last time is no matter. */
 static union {
     struct config all;
     struct config_relay relay;
 } field, again;
-
-static void must(bool so)
-{
-    if (!so)
-        abort();
-}
 
 /* A URL with a password is not written as it is. */
 static bool is_hidden(const struct config_row *row, struct str text)
@@ -38,9 +31,9 @@ static void check_taken(const struct config_row *row, struct str text)
     config_value_text(&field, row, written, sizeof(written));
     if (is_hidden(row, text))
         return;
-    must(config_value_set(&again, row, str_z(written), &err) == 0);
-    must(memcmp((const char *)&field + row->offset, (const char *)&again + row->offset,
-                row->size) == 0);
+    CHECK(config_value_set(&again, row, str_z(written), &err) == 0);
+    CHECK(memcmp((const char *)&field + row->offset, (const char *)&again + row->offset,
+                 row->size) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -56,6 +49,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (config_value_set(&field, row, text, &err) == 0)
         check_taken(row, text);
     else
-        must(err.code == ERR_CONFIG && err.detail[0] != '\0');
+        CHECK(err.code == ERR_CONFIG && err.detail[0] != '\0');
     return 0;
 }

@@ -9,20 +9,11 @@
 
 #include <jansson.h>
 
+#include "check.h"
 #include "core/buf.h"
 #include "core/hex.h"
 #include "core/sha256.h"
 #include "nostr/event.h"
-
-#define CHECK(what)                                 \
-    do {                                            \
-        if (!(what)) {                              \
-            fprintf(stderr, "not so: %s\n", #what); \
-            abort();                                \
-        }                                           \
-    } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct arena arena;
 static const struct event_limits *limits;

@@ -7,17 +7,8 @@
 
 #include <jansson.h>
 
+#include "check.h"
 #include "nostr/filter.h"
-
-#define CHECK(what)                                 \
-    do {                                            \
-        if (!(what)) {                              \
-            fprintf(stderr, "not so: %s\n", #what); \
-            abort();                                \
-        }                                           \
-    } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { LINES_MAX = 16 };
 

@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "net/http1.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const wanted[] = {"location",          "content-type", "content-length",
                                      "transfer-encoding", "etag",         NULL};

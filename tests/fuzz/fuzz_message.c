@@ -6,17 +6,8 @@
 
 #include <jansson.h>
 
+#include "check.h"
 #include "nostr/message.h"
-
-#define CHECK(what)                                 \
-    do {                                            \
-        if (!(what)) {                              \
-            fprintf(stderr, "not so: %s\n", #what); \
-            abort();                                \
-        }                                           \
-    } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_inside(struct str view, const char *text, size_t size)
 {

@@ -4,22 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "core/json.h"
 #include "core/sha256.h"
 #include "nostr/nip11.h"
 #include "nostr/utf8.h"
 
-#define CHECK(what)                                 \
-    do {                                            \
-        if (!(what)) {                              \
-            fprintf(stderr, "not so: %s\n", #what); \
-            abort();                                \
-        }                                           \
-    } while (0)
-
 enum { CANONICAL_MAX = 8 * NIP11_BYTES_MAX };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* An escaped NUL; "\\\\u0000" is none. */
 static bool escapes_nul(const char *text)

@@ -3,17 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "nostr/nip19.h"
-
-#define CHECK(what)                                 \
-    do {                                            \
-        if (!(what)) {                              \
-            fprintf(stderr, "not so: %s\n", #what); \
-            abort();                                \
-        }                                           \
-    } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The last six characters made right, so that a mutation reaches what lies behind the checksum. */
 static void with_right_checksum(const uint8_t *data, size_t size)

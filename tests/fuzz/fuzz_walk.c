@@ -7,18 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "services/coverage.h"
 #include "services/walk.h"
-
-#define CHECK(what)                                 \
-    do {                                            \
-        if (!(what)) {                              \
-            fprintf(stderr, "not so: %s\n", #what); \
-            abort();                                \
-        }                                           \
-    } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { PAGE_EVENTS = 64, QUESTIONS_MAX = 40000 };
 #define NOW      INT64_C(1700000000)

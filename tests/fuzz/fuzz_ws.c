@@ -6,10 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "net/ws.h"
 #include "net/ws_accept.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { MESSAGE_MAX = 5000 };
 
