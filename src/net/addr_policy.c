@@ -5,6 +5,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "core/port.h"
+
 struct denied {
     uint8_t base[16];
     int bits;
@@ -51,17 +53,6 @@ static const struct denied denied6_other[] = {
     {{0xfe, 0x80}, 10, "link-local (fe80::/10)"},
     {{0xfe, 0xc0}, 10, "site-local (fec0::/10)"},
     {{0xff}, 8, "multicast (ff00::/8)"},
-};
-
-/* The Fetch standard's list of bad ports, and services that answer to whoever connects. */
-static const uint16_t denied_ports[] = {
-    1,    7,    9,    11,   13,   15,   17,   19,    20,    21,    22,    23,   25,   37,
-    42,   43,   53,   69,   77,   79,   87,   95,    101,   102,   103,   104,  109,  110,
-    111,  113,  115,  117,  119,  123,  135,  137,   139,   143,   161,   179,  389,  427,
-    465,  512,  513,  514,  515,  526,  530,  531,   532,   540,   548,   554,  556,  563,
-    587,  601,  636,  989,  990,  993,  995,  1719,  1720,  1723,  2049,  2375, 2379, 3306,
-    3659, 4045, 4190, 5060, 5061, 5432, 6000, 6379,  6566,  6665,  6666,  6667, 6668, 6669,
-    6679, 6697, 8500, 9050, 9051, 9150, 9151, 10080, 10250, 11211, 27017,
 };
 
 /* Top-level names that mean something on a local network, or nothing at all (RFC 6761, 6762, 7686,
@@ -383,8 +374,5 @@ const char *addr_policy_port(uint16_t port)
 {
     if (port == 0)
         return "port 0";
-    for (size_t i = 0; i < sizeof(denied_ports) / sizeof(denied_ports[0]); i++)
-        if (denied_ports[i] == port)
-            return "a port of another service";
-    return NULL;
+    return port_denied(port) ? "a port of another service" : NULL;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/port.h"
 #include "nostr/url_parts.h"
 #include "nostr/utf8.h"
 
@@ -42,26 +43,6 @@ const char *url_refusal_text(enum url_refusal why)
     };
 
     return texts[why];
-}
-
-/* Ports of other services (the list that browsers use, and databases, proxies, control ports):
- * whoever lists ws://somebody:25 wants us to knock there. */
-static const uint16_t denied_ports[] = {
-    1,    7,    9,    11,   13,   15,    17,    19,    20,    21,   22,   23,   25,   37,
-    42,   43,   53,   69,   77,   79,    87,    95,    101,   102,  103,  104,  109,  110,
-    111,  113,  115,  117,  119,  123,   135,   137,   139,   143,  161,  179,  389,  427,
-    465,  512,  513,  514,  515,  526,   530,   531,   532,   540,  548,  554,  556,  563,
-    587,  601,  636,  989,  990,  993,   995,   1719,  1720,  1723, 2049, 2375, 2379, 3306,
-    3659, 4045, 4190, 5060, 5061, 5432,  6000,  6379,  6566,  6665, 6666, 6667, 6668, 6669,
-    6679, 6697, 8500, 9050, 9051, 10080, 10250, 11211, 27017,
-};
-
-bool url_port_denied(uint16_t port)
-{
-    for (size_t i = 0; i < sizeof(denied_ports) / sizeof(denied_ports[0]); i++)
-        if (denied_ports[i] == port)
-            return true;
-    return false;
 }
 
 /* Bytes that no part of a URL may hold (RFC 3986, appendix A); UTF-8 is let through to be encoded.
@@ -160,7 +141,7 @@ static enum url_refusal read_parts(struct str rest, const struct url_policy *pol
     why = take_port(&authority, out->tls, &out->port);
     if (why == URL_OK)
         why = url_read_host(authority, policy, out);
-    if (why == URL_OK && out->network == NETWORK_CLEARNET && url_port_denied(out->port))
+    if (why == URL_OK && out->network == NETWORK_CLEARNET && port_denied(out->port))
         why = URL_PORT_DENIED;
     if (why == URL_OK)
         why = url_read_path(rest, path, sizeof(path));

@@ -21,8 +21,6 @@ enum url_refusal url_read_ipv6(struct str inside, const struct url_policy *polic
 /* Path and query as written (fragment gone) to normal form: "" or "/...", NUL-terminated. */
 enum url_refusal url_read_path(struct str written, char *to, size_t size);
 
-bool url_port_denied(uint16_t port);
-
 /* The byte that %xx at p stands for, or -1. */
 int url_percent(const char *p, const char *end);
 
