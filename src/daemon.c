@@ -29,7 +29,7 @@ static void connect_database(struct daemon *d, const char *conninfo, const char 
 static void on_db_up(void *owner, bool restarted);
 static void on_db_down(void *owner, const struct err *err);
 static void on_db_refused(void *owner, const struct err *err);
-static void seed(struct daemon *d);
+static void seed(void *owner);
 static void on_seeded(void *owner, struct initializer_list *list, const struct err *err);
 static void on_roster(void *owner, const struct err *err);
 static void on_signal(void *owner, int signum);
@@ -91,6 +91,7 @@ int daemon_run(struct config *cfg, const struct daemon_args *args)
     for (size_t i = 0; i < d->filters_n; i++)
         filter_spec_free(d->filters[i]);
     free(d->filters);
+    daemon_retention_free(d);
     if (d->signer != NULL)
         signer_free(d->signer);
     access_free(d->access);
@@ -123,6 +124,7 @@ static int make_parts(struct daemon *d, struct err *err)
     (void)options_filters(d, &errors); /* checked by main() */
     d->access = options_access(cfg, &errors);
     config_errors_free(&errors);
+    daemon_retention_make(d);
     options_pools(cfg, &d->pools);
     (void)snprintf(d->user_agent, sizeof(d->user_agent), "bigbrotrd/%s%s%s%s", BIGBROTR_VERSION,
                    cfg->identity_contact[0] != '\0' ? " (+" : "", cfg->identity_contact,
@@ -220,7 +222,6 @@ static void make_archive_parts(struct daemon *d)
     struct ingest_options ingest;
     struct synchronizer_options synchronizer;
     struct budget_limits budget;
-    struct keeper_options keeper;
 
     options_budget(d, &budget);
     d->budget = budget_new(&budget);
@@ -238,8 +239,7 @@ static void make_archive_parts(struct daemon *d)
                                              .filters = d->filters,
                                              .filters_n = d->filters_n};
     d->synchronizer = synchronizer_open(&parts, &synchronizer);
-    options_keeper(d, &keeper);
-    d->keeper = keeper_open(loop_uv(d->loop), d->db, &keeper);
+    daemon_keeper_open(d);
     daemon_monitor_open(d);
     daemon_finder_open(d);
 }
@@ -271,7 +271,7 @@ static void on_db_up(void *owner, bool restarted)
         make_archive_parts(d);
     ingest_database_up(d->ingest, restarted);
     if (!d->seeded) {
-        seed(d);
+        keeper_start(d->keeper, seed, d); /* before anybody reads coverage */
         return;
     }
     if (restarted)
@@ -301,11 +301,14 @@ static void on_db_refused(void *owner, const struct err *err)
 
 /* The relays to begin with */
 
-static void seed(struct daemon *d)
+static void seed(void *owner)
 {
+    struct daemon *d = owner;
     struct initializer_list *list;
     struct err err = {0};
 
+    if (d->stopping)
+        return;
     enter(d, PHASE_SEEDING, "loading the relays");
     if (!d->cfg->initializer_enabled) {
         d->seeded = true;
@@ -406,7 +409,6 @@ static void reload(struct daemon *d)
     struct synchronizer_options synchronizer;
     struct budget_limits budget;
     struct access *access = NULL;
-    struct keeper_options keeper;
     struct err err = {0};
 
     if (d->stopping || next == NULL || options_check(next, &errors) < 0 ||
@@ -435,8 +437,7 @@ static void reload(struct daemon *d)
         budget_set_limits(d->budget, &budget);
         options_synchronizer(d, &synchronizer);
         synchronizer_reconfigure(d->synchronizer, &synchronizer);
-        options_keeper(d, &keeper);
-        keeper_reconfigure(d->keeper, &keeper);
+        daemon_keeper_reconfigure(d);
         daemon_monitor_reconfigure(d);
         daemon_finder_reconfigure(d);
         daemon_lists_changed(d);

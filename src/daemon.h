@@ -4,9 +4,10 @@
  *     CLUSTER (private database starts) -> DATABASE (connects, migrates) -> SEEDING -> ARCHIVING ->
  * STOPPING -> gone
  *
- * daemon.c runs the phases, daemon_monitor.c and daemon_finder.c make their services,
- * daemon_options.c turns the configuration into options, daemon_user.c chooses the state directory
- * and drops root, daemon_watch.c looks at the running parts once a second: status, terminal, disk.
+ * daemon.c runs the phases, daemon_retention.c and daemon_monitor.c and daemon_finder.c make their
+ * services, daemon_options.c turns the configuration into options, daemon_user.c chooses the state
+ * directory and drops root, daemon_watch.c looks at the running parts once a second: status,
+ * terminal, disk.
  */
 #ifndef DAEMON_H
 #define DAEMON_H
@@ -77,6 +78,8 @@ struct daemon {
 
     struct filter_spec **filters;
     size_t filters_n;
+    struct retention_rule *retention;
+    size_t retention_n;
     char user_agent[CONFIG_TEXT_SIZE + 64];
     bool seeded;
 };
@@ -101,7 +104,6 @@ void options_pools(const struct config *cfg, struct daemon_pools *pools);
 void options_log(const struct config *cfg);
 void options_net(const struct daemon *d, struct net_options *o);
 void options_ingest(const struct daemon *d, struct ingest_options *o);
-void options_keeper(const struct daemon *d, struct keeper_options *o);
 void options_budget(const struct daemon *d, struct budget_limits *o);
 void options_synchronizer(const struct daemon *d, struct synchronizer_options *o);
 int options_filters(struct daemon *d, struct config_errors *errors); /* -1: errors were added */
@@ -121,6 +123,13 @@ void daemon_monitor_close(struct daemon *d);
 void daemon_finder_open(struct daemon *d);
 void daemon_finder_reconfigure(struct daemon *d);
 void daemon_finder_close(struct daemon *d);
+
+/* daemon_retention.c */
+void options_check_retention(const struct config *cfg, struct config_errors *errors);
+void daemon_retention_make(struct daemon *d);
+void daemon_retention_free(struct daemon *d);
+void daemon_keeper_open(struct daemon *d);
+void daemon_keeper_reconfigure(struct daemon *d);
 
 /* daemon_user.c */
 int user_prepare(struct daemon *d,

@@ -63,12 +63,9 @@ void options_ingest(const struct daemon *d, struct ingest_options *o)
                                  .keep_ephemeral = d->cfg->archive_ephemeral,
                                  .note_hints = d->cfg->finder_enabled,
                                  .filters = (const struct filter_spec *const *)d->filters,
-                                 .filters_n = d->filters_n};
-}
-
-void options_keeper(const struct daemon *d, struct keeper_options *o)
-{
-    *o = (struct keeper_options){.vanish = d->cfg->archive_vanish == CONFIG_VANISH_HONOUR};
+                                 .filters_n = d->filters_n,
+                                 .retention = d->retention,
+                                 .retention_n = d->retention_n};
 }
 
 /* One connection for each relay that is published to, but no more than a quarter of all. */
@@ -195,6 +192,7 @@ int options_check(const struct config *cfg, struct config_errors *errors)
 
     for (size_t i = 0; i < cfg->n_filters; i++)
         filter_spec_free(make_filter(cfg, &cfg->filters[i], errors));
+    options_check_retention(cfg, errors);
     check_relays(cfg, errors);
     options_check_monitor(cfg, errors);
     options_check_http(cfg, errors);

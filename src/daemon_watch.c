@@ -440,6 +440,16 @@ void watch_status(const struct watch *w, struct status *s)
     status_memory(d, s);
     status_monitor(d, s);
     status_finder(d, s);
+    if (d->keeper != NULL) {
+        struct keeper_status k;
+
+        keeper_status(d->keeper, &k);
+        s->keeper = (struct status_keeper){.rules = k.rules,
+                                           .vanished = (int64_t)k.vanished,
+                                           .expired = (int64_t)k.expired,
+                                           .done_upto = k.done_upto,
+                                           .behind = k.behind};
+    }
 }
 
 /* The same picture, for whoever collects numbers. */

@@ -82,6 +82,8 @@ struct config {
 #include "core/config.def"
     struct config_filter *filters;
     size_t n_filters;
+    struct config_filter *retentions; /* [retention NAME]: a filter, and max_age among its pairs */
+    size_t n_retentions;
     struct config_relay *relays;
     size_t n_relays;
     char *path; /* of the file, "" without one */

@@ -6,6 +6,7 @@
 #include "core/config.h"
 #include "core/config_table.h"
 
+/* FILTERS_MAX: of [filter], and of [retention]. */
 enum { FILE_BYTES_MAX = 1 << 20, FILTERS_MAX = 256, PAIRS_MAX = 64, RELAYS_MAX = 4096 };
 
 struct loader {
@@ -38,6 +39,7 @@ static void unknown_section(struct loader *l, const struct config_line *line)
     for (size_t i = 0; i < config_n_sections; i++)
         config_nearest_offer(&nearest, config_sections[i].name);
     config_nearest_offer(&nearest, "filter");
+    config_nearest_offer(&nearest, "retention");
     config_nearest_offer(&nearest, "relay");
     (void)escaped(shown, line->section_kind);
     if (nearest.name[0] != '\0')
@@ -48,34 +50,52 @@ static void unknown_section(struct loader *l, const struct config_line *line)
     l->skip = true;
 }
 
-static void begin_filter(struct loader *l, const struct config_line *line)
+/* [filter NAME] or [retention NAME]: both are lists of pairs. */
+struct named {
+    const char *kind;
+    struct config_filter **items;
+    size_t *n;
+};
+
+static bool find_named(struct config *cfg, struct str kind, struct named *named)
 {
-    struct config *cfg = l->cfg;
+    if (str_eq(kind, STR("filter")))
+        *named = (struct named){"filter", &cfg->filters, &cfg->n_filters};
+    else if (str_eq(kind, STR("retention")))
+        *named = (struct named){"retention", &cfg->retentions, &cfg->n_retentions};
+    else
+        return false;
+    return true;
+}
+
+static void begin_named(struct loader *l, const struct config_line *line, const struct named *named)
+{
     struct config_filter *f;
     char shown[64];
 
     l->skip = true;
     if (line->section_name.n == 0 || line->section_name.n >= CONFIG_NAME_SIZE) {
         config_errors_add(l->errors, l->name, line->number,
-                          "a filter needs a name of at most %d bytes: [filter NAME]",
-                          CONFIG_NAME_SIZE - 1);
+                          "a %s needs a name of at most %d bytes: [%s NAME]", named->kind,
+                          CONFIG_NAME_SIZE - 1, named->kind);
         return;
     }
-    for (size_t i = 0; i < cfg->n_filters; i++) {
-        if (!str_eq(str_z(cfg->filters[i].name), line->section_name))
+    for (size_t i = 0; i < *named->n; i++) {
+        if (!str_eq(str_z((*named->items)[i].name), line->section_name))
             continue;
         config_errors_add(l->errors, l->name, line->number,
-                          "the section [filter %s] stands already at line %d",
-                          escaped(shown, line->section_name), cfg->filters[i].line);
+                          "the section [%s %s] stands already at line %d", named->kind,
+                          escaped(shown, line->section_name), (*named->items)[i].line);
         return;
     }
-    if (cfg->n_filters == FILTERS_MAX) {
-        config_errors_add(l->errors, l->name, line->number, "more than %d filters", FILTERS_MAX);
+    if (*named->n == FILTERS_MAX) {
+        config_errors_add(l->errors, l->name, line->number, "more than %d sections [%s]",
+                          FILTERS_MAX, named->kind);
         return;
     }
     l->skip = false;
-    cfg->filters = must(realloc(cfg->filters, (cfg->n_filters + 1) * sizeof(*cfg->filters)));
-    f = &cfg->filters[cfg->n_filters++];
+    *named->items = must(realloc(*named->items, (*named->n + 1) * sizeof(**named->items)));
+    f = &(*named->items)[(*named->n)++];
     *f = (struct config_filter){.line = line->number};
     (void)str_copy(f->name, sizeof(f->name), line->section_name);
 }
@@ -122,13 +142,14 @@ static void begin_relay(struct loader *l, const struct config_line *line)
 static void begin_section(struct loader *l, const struct config_line *line)
 {
     const struct config_section *section = config_section_find(line->section_kind);
+    struct named named;
     int *began;
 
     l->skip = false;
     if (l->cfg->origins->only != NULL) {
         l->skip = section == NULL;
-    } else if (str_eq(line->section_kind, STR("filter"))) {
-        begin_filter(l, line);
+    } else if (find_named(l->cfg, line->section_kind, &named)) {
+        begin_named(l, line, &named);
     } else if (str_eq(line->section_kind, STR("relay"))) {
         begin_relay(l, line);
     } else if (section == NULL) {
@@ -203,29 +224,28 @@ static char *filter_key(struct str key)
     return must(n < 0 ? NULL : z);
 }
 
-static void filter_line(struct loader *l, const struct config_line *line)
+static void named_line(struct loader *l, const struct config_line *line, const struct named *named)
 {
-    struct config_filter *f = &l->cfg->filters[l->cfg->n_filters - 1];
+    struct config_filter *f = &(*named->items)[*named->n - 1];
     char shown[64];
 
     if (str_find(line->key, STR("#"), NULL)) { /* means a tag where it is kept */
         config_errors_add(l->errors, l->name, line->number,
-                          "[filter %s] has no key %s; a filter's tag is written tag_t = ...",
-                          f->name, escaped(shown, line->key));
+                          "[%s %s] has no key %s; a filter's tag is written tag_t = ...",
+                          named->kind, f->name, escaped(shown, line->key));
         return;
     }
     char *key = filter_key(line->key);
     for (size_t i = 0; i < f->n_pairs; i++) {
         if (strcmp(f->pairs[i].key, key) != 0)
             continue;
-        config_errors_add(l->errors, l->name, line->number,
-                          "[filter %s] %s stands already at line %d", f->name,
-                          escaped(shown, line->key), f->pairs[i].line);
+        config_errors_add(l->errors, l->name, line->number, "[%s %s] %s stands already at line %d",
+                          named->kind, f->name, escaped(shown, line->key), f->pairs[i].line);
         free(key);
         return;
     }
     if (f->n_pairs == PAIRS_MAX) {
-        config_errors_add(l->errors, l->name, line->number, "more than %d keys in one filter",
+        config_errors_add(l->errors, l->name, line->number, "more than %d keys in one section",
                           PAIRS_MAX);
         free(key);
         return;
@@ -243,6 +263,7 @@ static void on_line(void *owner, const struct config_line *line)
     struct loader *l = owner;
     const struct config_section *section;
     const struct config_row *row;
+    struct named named;
 
     if (line->is_section) {
         begin_section(l, line);
@@ -250,8 +271,8 @@ static void on_line(void *owner, const struct config_line *line)
     }
     if (l->skip)
         return;
-    if (str_eq(line->section_kind, STR("filter"))) {
-        filter_line(l, line);
+    if (find_named(l->cfg, line->section_kind, &named)) {
+        named_line(l, line, &named);
     } else if (str_eq(line->section_kind, STR("relay"))) {
         row = config_row_find("relay", line->key);
         if (row == NULL)
@@ -378,18 +399,24 @@ bool config_was_set(const struct config *cfg, const char *section, const char *k
     return row != NULL && cfg->origins->lines[row - config_rows] != 0;
 }
 
+static void free_named(struct config_filter *items, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < items[i].n_pairs; k++) {
+            free(items[i].pairs[k].key);
+            free(items[i].pairs[k].value);
+        }
+        free(items[i].pairs);
+    }
+    free(items);
+}
+
 void config_free(struct config *cfg)
 {
     if (cfg == NULL)
         return;
-    for (size_t i = 0; i < cfg->n_filters; i++) {
-        for (size_t k = 0; k < cfg->filters[i].n_pairs; k++) {
-            free(cfg->filters[i].pairs[k].key);
-            free(cfg->filters[i].pairs[k].value);
-        }
-        free(cfg->filters[i].pairs);
-    }
-    free(cfg->filters);
+    free_named(cfg->filters, cfg->n_filters);
+    free_named(cfg->retentions, cfg->n_retentions);
     free(cfg->relays);
     free(cfg->path);
     free(cfg->origins->lines);

@@ -74,6 +74,12 @@ void config_default_ini(FILE *out)
     (void)fputs("#[filter notes]\n#kinds = 0,1,6,7,30000-39999\n#tag_t = nostr,bitcoin\n"
                 "#not_kinds = 1059\n\n\n",
                 out);
+    print_comment(
+        out, "What is kept for a time only: events that fit (keys as in a filter) are deleted when "
+             "they are older than max_age (30d, 8760h; 0: never archived), and not archived again; "
+             "they count as covered. Without other keys: all events. Changes need a restart; "
+             "without the section relays are read again.");
+    (void)fputs("#[retention wraps]\n#kinds = 1059,1060\n#max_age = 90d\n\n\n", out);
     print_comment(out, "What is different for one relay.");
     (void)fputs("#[relay wss://relay.example.com/]\n", out);
     for (size_t i = 0; i < config_n_relay_rows; i++)
@@ -126,9 +132,10 @@ static void print_relay(const struct config *cfg, const struct config_relay *rel
     }
 }
 
-static void print_filter(const struct config *cfg, const struct config_filter *filter, FILE *out)
+static void print_filter(const struct config *cfg, const char *kind,
+                         const struct config_filter *filter, FILE *out)
 {
-    (void)fprintf(out, "\n# %s:%d\n[filter %s]\n", cfg->path, filter->line, filter->name);
+    (void)fprintf(out, "\n# %s:%d\n[%s %s]\n", cfg->path, filter->line, kind, filter->name);
     for (size_t i = 0; i < filter->n_pairs; i++) {
         const char *key = filter->pairs[i].key;
         const char *hash = strchr(key, '#');
@@ -161,20 +168,23 @@ void config_print(const struct config *cfg, FILE *out)
         (void)fprintf(out, "%s =%s%s\n", row->key, text[0] == '\0' ? "" : " ", text);
     }
     for (size_t i = 0; i < cfg->n_filters; i++)
-        print_filter(cfg, &cfg->filters[i], out);
+        print_filter(cfg, "filter", &cfg->filters[i], out);
+    for (size_t i = 0; i < cfg->n_retentions; i++)
+        print_filter(cfg, "retention", &cfg->retentions[i], out);
     for (size_t i = 0; i < cfg->n_relays; i++)
         print_relay(cfg, &cfg->relays[i], of_relays, out);
     free(of_relays);
     free(defaults);
 }
 
-static bool same_filters(const struct config *a, const struct config *b)
+static bool same_filters(const struct config_filter *a, size_t a_n, const struct config_filter *b,
+                         size_t b_n)
 {
-    if (a->n_filters != b->n_filters)
+    if (a_n != b_n)
         return false;
-    for (size_t i = 0; i < a->n_filters; i++) {
-        const struct config_filter *f = &a->filters[i];
-        const struct config_filter *g = &b->filters[i];
+    for (size_t i = 0; i < a_n; i++) {
+        const struct config_filter *f = &a[i];
+        const struct config_filter *g = &b[i];
 
         if (strcmp(f->name, g->name) != 0 || f->n_pairs != g->n_pairs)
             return false;
@@ -218,7 +228,12 @@ size_t config_frozen_changes(const struct config *now, const struct config *next
             continue;
         changes++;
     }
-    if (!same_filters(now, next)) {
+    if (!same_filters(now->retentions, now->n_retentions, next->retentions, next->n_retentions)) {
+        config_errors_add(errors, next->path[0] != '\0' ? next->path : "configuration", 0,
+                          "the [retention] sections have changed, and need a restart");
+        changes++;
+    }
+    if (!same_filters(now->filters, now->n_filters, next->filters, next->n_filters)) {
         config_errors_add(errors, next->path[0] != '\0' ? next->path : "configuration", 0,
                           "the [filter] sections have changed, and need a restart");
         changes++;

@@ -58,7 +58,9 @@
     X(APPLIED, "applied") \
     X(REFUSED, "refused")
 
-#define DELETIONS(X) X(VANISH, "vanish")
+#define DELETIONS(X)    \
+    X(VANISH, "vanish") \
+    X(RETENTION, "retention")
 
 /* Upper bounds of buckets in milliseconds: X(1) X(2) .. */
 #define LAG_BOUNDS(X) X(1) X(2) X(5) X(10) X(25) X(50) X(100) X(250) X(1000)

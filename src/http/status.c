@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/human.h"
 
@@ -102,6 +103,7 @@ static struct js *run_json(const struct status *s)
 
 static struct js *monitor_json(const struct status_monitor *m);
 static struct js *finder_json(const struct status_finder *f);
+static struct js *keeper_json(const struct status_keeper *k);
 
 struct js *status_json(const struct status *s)
 {
@@ -142,6 +144,7 @@ struct js *status_json(const struct status *s)
     js_set(root, "run", run_json(s));
     js_set(root, "monitor", monitor_json(&s->monitor));
     js_set(root, "finder", finder_json(&s->finder));
+    js_set(root, "keeper", keeper_json(&s->keeper));
 
     for (int i = 0; i < POOL__COUNT; i++) {
         struct js *pool = js_new_object();
@@ -192,6 +195,18 @@ static struct js *finder_json(const struct status_finder *f)
     js_set_int(object, "probed_this_hour", f->probed_this_hour);
     js_set_int(object, "probes", metrics.candidate_probes_total[0]);
     js_set_int(object, "found", metrics.candidates_promoted_total[0]);
+    return object;
+}
+
+static struct js *keeper_json(const struct status_keeper *k)
+{
+    struct js *object = js_new_object();
+
+    js_set_int(object, "rules", k->rules);
+    js_set_int(object, "deleted_by_rules", k->expired);
+    js_set_int(object, "deleted_by_request", k->vanished);
+    js_set_int(object, "done_up_to", k->done_upto);
+    js_set_bool(object, "behind", k->behind);
     return object;
 }
 
@@ -297,6 +312,21 @@ static void put_archive(struct block *b, const struct status *s)
             disk_lasts(s, lasts, sizeof(lasts))[0] != '\0' ? ", lasts " : "", lasts);
 }
 
+static void put_keeper(struct block *b, const struct status_keeper *k)
+{
+    char day[16] = "the beginning";
+    time_t at = (time_t)k->done_upto;
+    struct tm tm;
+
+    if (k->rules == 0)
+        return;
+    if (k->done_upto > 0 && gmtime_r(&at, &tm) != NULL)
+        (void)strftime(day, sizeof(day), "%Y-%m-%d", &tm);
+    put(b, " retention %lld %s deleted by %u %s%s%s", (long long)k->expired,
+        human_noun(k->expired, "event", "events"), k->rules, human_noun(k->rules, "rule", "rules"),
+        k->behind ? ", has come to " : "", k->behind ? day : "");
+}
+
 void status_block(const struct status *s, uint32_t width, FILE *out, uint32_t *lines)
 {
     struct block b = {.out = out, .width = width};
@@ -308,6 +338,7 @@ void status_block(const struct status *s, uint32_t width, FILE *out, uint32_t *l
     put_monitor(&b, &s->monitor);
     put_finder(&b, &s->finder);
     put_archive(&b, s);
+    put_keeper(&b, &s->keeper);
     if (s->paused[0] != '\0')
         put(&b, " history   paused: %s", s->paused);
     for (int i = 0; i < NETWORK__COUNT; i++)

@@ -49,6 +49,14 @@ struct status {
         uint32_t running, probed_this_hour;
     } finder;
 
+    /* What the keeper does; all zero without a rule and a request. */
+    struct status_keeper {
+        uint32_t rules;
+        int64_t vanished, expired; /* events deleted in this run */
+        int64_t done_upto;         /* UNIX seconds: where the last of the rules is */
+        bool behind;
+    } keeper;
+
     int64_t memory_used[POOL__COUNT], memory_max[POOL__COUNT];
     int64_t loop_lag_max_ms, loop_turn_max_us;
 };

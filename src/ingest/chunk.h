@@ -70,6 +70,9 @@ struct chunk {
     size_t wanted_n;
     const struct filter_spec *filter; /* that was asked; NULL: all that are wanted */
     const struct filter_ask *ask;
+    const struct retention_rule *retention;
+    size_t retention_n;
+    int64_t now_s; /* UNIX time, for their ages */
     bool keep_ephemeral, note_hints;
 
     /* What the worker counted. */

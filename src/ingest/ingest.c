@@ -259,6 +259,9 @@ static void seal_chunk(struct ingest_page *p)
     c->verifier = p->ingest->verifier;
     c->wanted = p->ingest->options.filters;
     c->wanted_n = p->ingest->options.filters_n;
+    c->retention = p->ingest->options.retention;
+    c->retention_n = p->ingest->options.retention_n;
+    c->now_s = clock_wall_s();
     c->filter = p->filter;
     c->ask = &p->ask;
     c->keep_ephemeral = p->ingest->options.keep_ephemeral;

@@ -33,6 +33,7 @@
 #include "db/store_event.h"
 #include "loop/workers.h"
 #include "nostr/filter.h"
+#include "nostr/retention.h"
 #include "nostr/verify.h"
 
 struct ingest;
@@ -50,6 +51,8 @@ struct ingest_options {
     const struct filter_spec *const
         *filters; /* what the archive wants: any of these; they outlive the ingest */
     size_t filters_n;
+    const struct retention_rule *retention; /* what it does not keep; they outlive it, too */
+    size_t retention_n;
 };
 
 /* What the walk needs to know of one event of a page. */

@@ -1,14 +1,21 @@
-/* keeper: takes out of the archive what must not stay: requests to vanish (NIP-62).
+/* keeper: takes out of the archive what must not stay: requests to vanish (NIP-62), and what the
+ * rules of retention exclude.
  *
- *     every few seconds: is there anything?  -> small steps, one after the other, with pauses
+ *     keeper_start: the rules are told to the database, before anybody reads coverage
+ *     then in turn, every few seconds: is there anything?  -> small steps, with pauses between them
+ *
+ * A rule goes through the archive once, oldest events first, and then follows the time at which
+ * they expire, some minutes behind: what is younger may still be on its way into the archive, and
+ * what is older is not let in any more.
  *
  * A step shuts out writers for its length, so it is small, and it is put off while they write; only
- * when it was put off many times in a row does it wait for its turn.  Nothing is remembered here: a
- * step is one transaction, a crash costs nothing. */
+ * when it was put off many times in a row does it wait for its turn.  A step is one transaction, a
+ * crash costs nothing. */
 #ifndef SERVICES_KEEPER_H
 #define SERVICES_KEEPER_H
 
 #include "db/db.h"
+#include "nostr/retention.h"
 
 struct keeper;
 
@@ -17,10 +24,19 @@ struct keeper_options {
 };
 
 struct keeper_status {
-    uint64_t vanished; /* events deleted in this run */
+    uint32_t rules;
+    uint64_t vanished, expired; /* events deleted in this run */
+    int64_t done_upto;          /* the rule that is behind the most has come to this second */
+    bool behind;                /* some rule has more to do than what expires by and by */
 };
 
-struct keeper *keeper_open(uv_loop_t *loop, struct db *db, const struct keeper_options *options);
+/* The rules outlive it. */
+struct keeper *keeper_open(uv_loop_t *loop, struct db *db, const struct keeper_options *options,
+                           const struct retention_rule *rules, size_t rules_n);
+
+/* `done` is called when the rules are in force; not when the database went away before: then start
+ * it again. */
+void keeper_start(struct keeper *k, void (*done)(void *owner), void *owner);
 void keeper_reconfigure(struct keeper *k, const struct keeper_options *options);
 void keeper_status(const struct keeper *k, struct keeper_status *s);
 void keeper_close(struct keeper *k); /* after the database was closed */

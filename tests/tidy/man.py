@@ -62,7 +62,7 @@ def check_keys(example, text):
     section, said, comment, count = "", [], "", 0
     for line in example.splitlines():
         if match := re.match(r"#?\[(\w+)( \S+)?\]$", line):
-            section = {"filter": "filter NAME", "relay": "relay URL"}.get(match[1], match[1])
+            section = {"filter": "filter NAME", "retention": "retention NAME", "relay": "relay URL"}.get(match[1], match[1])
         elif line.startswith("# ("):
             comment = line
         elif comment.startswith("# (") and (match := re.match(r"#([a-z0-9_]+) =", line)):

@@ -1,0 +1,106 @@
+/* daemon_retention: [retention NAME] sections as rules; and the keeper in the composition. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/config_table.h"
+#include "daemon.h"
+
+/* Its type and bounds as a row of config.def would have them. */
+static const struct config_row max_age_row = {.section = "retention",
+                                              .key = "max_age",
+                                              .type = CONFIG_DURATION,
+                                              .def = "0",
+                                              .min = "0",
+                                              .max = "36500d",
+                                              .size = sizeof(int64_t)};
+
+static void make_rule(const struct config *cfg, const struct config_filter *section,
+                      struct retention_rule *rule, struct config_errors *errors)
+{
+    int64_t max_age_ms = -1;
+    struct err err;
+
+    *rule = (struct retention_rule){.name = section->name, .what = filter_spec_new(section->name)};
+    for (size_t i = 0; i < section->n_pairs; i++) {
+        const struct config_pair *pair = &section->pairs[i];
+        bool is_age = strcmp(pair->key, max_age_row.key) == 0;
+
+        if (is_age ? config_value_set(&max_age_ms, &max_age_row, str_z(pair->value), &err) < 0
+                   : filter_spec_set(rule->what, pair->key, pair->value, &err) < 0)
+            config_errors_add(errors, cfg->path, pair->line, "[retention %s] %s%s", section->name,
+                              is_age ? "max_age " : "", err.detail);
+        else if (is_age && max_age_ms > 0 && max_age_ms < 1000)
+            config_errors_add(errors, cfg->path, pair->line,
+                              "[retention %s] max_age must be 0 or at least 1s", section->name);
+    }
+    if (max_age_ms < 0)
+        config_errors_add(errors, cfg->path, section->line,
+                          "[retention %s] needs max_age, as 90d; 0: such events are never archived",
+                          section->name);
+    rule->max_age_s = max_age_ms / 1000;
+}
+
+static struct retention_rule *make_rules(const struct config *cfg, struct config_errors *errors)
+{
+    struct retention_rule *rules = calloc(cfg->n_retentions + 1, sizeof(*rules));
+
+    if (rules == NULL)
+        abort();
+    for (size_t i = 0; i < cfg->n_retentions; i++)
+        make_rule(cfg, &cfg->retentions[i], &rules[i], errors);
+    return rules;
+}
+
+static void free_rules(struct retention_rule *rules, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        filter_spec_free(rules[i].what);
+    free(rules);
+}
+
+void options_check_retention(const struct config *cfg, struct config_errors *errors)
+{
+    free_rules(make_rules(cfg, errors), cfg->n_retentions);
+}
+
+static void options_keeper(const struct config *cfg, struct keeper_options *o)
+{
+    *o = (struct keeper_options){.vanish = cfg->archive_vanish == CONFIG_VANISH_HONOUR};
+}
+
+void daemon_retention_make(struct daemon *d)
+{
+    struct config_errors none = {0}; /* checked by main() */
+
+    d->retention = make_rules(d->cfg, &none);
+    d->retention_n = d->cfg->n_retentions;
+    for (size_t i = 0; i < d->retention_n; i++) { /* a reload takes the configuration away */
+        d->retention[i].name = strdup(d->retention[i].name);
+        if (d->retention[i].name == NULL)
+            abort();
+    }
+    config_errors_free(&none);
+}
+
+void daemon_retention_free(struct daemon *d)
+{
+    for (size_t i = 0; i < d->retention_n; i++)
+        free((char *)(uintptr_t)d->retention[i].name);
+    free_rules(d->retention, d->retention_n);
+}
+
+void daemon_keeper_open(struct daemon *d)
+{
+    struct keeper_options options;
+
+    options_keeper(d->cfg, &options);
+    d->keeper = keeper_open(loop_uv(d->loop), d->db, &options, d->retention, d->retention_n);
+}
+
+void daemon_keeper_reconfigure(struct daemon *d)
+{
+    struct keeper_options options;
+
+    options_keeper(d->cfg, &options);
+    keeper_reconfigure(d->keeper, &options);
+}
