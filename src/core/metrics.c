@@ -96,6 +96,25 @@ static const char *values_of_db_lanes(int i)
     return values[i];
 }
 
+const char *candidate_state_name(enum candidate_state state)
+{
+    static const char *const names[] = {CANDIDATE_STATES(ROW)};
+
+    return names[state];
+}
+
+static const char *values_of_candidate_states(int i)
+{
+    return candidate_state_name((enum candidate_state)i);
+}
+
+static const char *values_of_candidate_probes(int i)
+{
+    static const char *const values[] = {CANDIDATE_PROBES(ROW)};
+
+    return values[i];
+}
+
 static const char *values_of_reloads(int i)
 {
     static const char *const values[] = {RELOADS(ROW)};
@@ -120,18 +139,20 @@ struct metric {
     label_values *values;
 };
 
-#define VALUES_NO_LABEL     values_of_no_label
-#define VALUES_NETWORKS     values_of_networks
-#define VALUES_REJECTS      values_of_rejects
-#define VALUES_ERRORS       values_of_errors
-#define VALUES_VARIANTS     values_of_variants
-#define VALUES_POOLS        values_of_pools
-#define VALUES_RELAY_STATES values_of_relay_states
-#define VALUES_SETTLES      values_of_settles
-#define VALUES_HEALTHS      values_of_healths
-#define VALUES_DB_LANES     values_of_db_lanes
-#define VALUES_RELOADS      values_of_reloads
-#define VALUES_DELETIONS    values_of_deletions
+#define VALUES_NO_LABEL         values_of_no_label
+#define VALUES_NETWORKS         values_of_networks
+#define VALUES_REJECTS          values_of_rejects
+#define VALUES_ERRORS           values_of_errors
+#define VALUES_VARIANTS         values_of_variants
+#define VALUES_POOLS            values_of_pools
+#define VALUES_RELAY_STATES     values_of_relay_states
+#define VALUES_SETTLES          values_of_settles
+#define VALUES_HEALTHS          values_of_healths
+#define VALUES_DB_LANES         values_of_db_lanes
+#define VALUES_CANDIDATE_STATES values_of_candidate_states
+#define VALUES_CANDIDATE_PROBES values_of_candidate_probes
+#define VALUES_RELOADS          values_of_reloads
+#define VALUES_DELETIONS        values_of_deletions
 
 static const struct metric table[] = {
 #define METRIC(metric_name, metric_kind, metric_label, labels, metric_help) \

@@ -54,6 +54,19 @@
     X(LIVE, "live") \
     X(BACKFILL, "backfill") \
     X(MISC, "misc")
+#define CANDIDATE_STATES(X) \
+    X(NEW, "new") \
+    X(FAILED, "failed") \
+    X(PROMOTED, "promoted") \
+    X(DROPPED, "dropped") \
+    X(DENIED, "denied")
+/* Plain: it did not answer as wss:// and is tried as ws://; inconclusive: the fault was not its own. */
+#define CANDIDATE_PROBES(X) \
+    X(PROMOTED, "promoted") \
+    X(FAILED, "failed") \
+    X(DROPPED, "dropped") \
+    X(INNOCENT, "inconclusive") \
+    X(PLAIN, "plain")
 #define RELOADS(X) \
     X(APPLIED, "applied") \
     X(REFUSED, "refused")
@@ -79,6 +92,19 @@ enum metric_deletion {
 #define ROW(name, value) METRIC_DELETION_##name,
     DELETIONS(ROW)
 #undef ROW
+};
+enum candidate_state {
+#define ROW(name, value) CANDIDATE_STATE_##name,
+    CANDIDATE_STATES(ROW)
+#undef ROW
+        CANDIDATE_STATE__COUNT
+};
+const char *candidate_state_name(enum candidate_state state); /* "failed" */
+enum candidate_probe {
+#define ROW(name, value) CANDIDATE_PROBE_##name,
+    CANDIDATE_PROBES(ROW)
+#undef ROW
+        CANDIDATE_PROBE__COUNT
 };
 enum pool {
 #define ROW(name, value) POOL_##name,
@@ -123,6 +149,8 @@ enum {
     METRIC_N_SETTLES = SETTLE__COUNT,
     METRIC_N_HEALTHS = HEALTH_METRIC__COUNT,
     METRIC_N_DB_LANES = 0 DB_LANES(METRIC_ONE),
+    METRIC_N_CANDIDATE_STATES = CANDIDATE_STATE__COUNT,
+    METRIC_N_CANDIDATE_PROBES = CANDIDATE_PROBE__COUNT,
     METRIC_N_RELOADS = 0 RELOADS(METRIC_ONE),
     METRIC_N_DELETIONS = 0 DELETIONS(METRIC_ONE)
 };

@@ -16,7 +16,7 @@ struct finder_op {
     enum stmt stmt;
     struct array columns[COLUMNS_MAX];
     int columns_n;
-    int64_t ints[3];
+    int64_t ints[5];
     int ints_n;
     struct store_mention_row *mentions; /* or these */
     uint32_t mentions_n;
@@ -25,24 +25,14 @@ struct finder_op {
     union {
         store_done *done;
         store_counted *counted;
+        store_folded *folded;
         store_candidates_counted *stats;
     } u;
     store_candidate_row *each;
     void *owner;
-    int64_t number;
+    int64_t number, second;
     struct store_candidate_stats stats;
 };
-
-static const char *const state_names[CANDIDATE_STATE__COUNT] = {
-    [CANDIDATE_STATE_NEW] = "new",           [CANDIDATE_STATE_FAILED] = "failed",
-    [CANDIDATE_STATE_PROMOTED] = "promoted", [CANDIDATE_STATE_DROPPED] = "dropped",
-    [CANDIDATE_STATE_DENIED] = "denied",
-};
-
-const char *candidate_state_name(enum candidate_state state)
-{
-    return state_names[state];
-}
 
 static bool finder_send(struct op *base, struct conn *conn)
 {
@@ -122,6 +112,12 @@ static void number_row(struct finder_op *f, const struct result *res, int row)
     f->number = result_int(res, row, 0);
 }
 
+static void folded_row(struct finder_op *f, const struct result *res, int row)
+{
+    f->number = result_int(res, row, 0);
+    f->second = result_int(res, row, 1);
+}
+
 static void answer_done(struct finder_op *f, const struct err *err)
 {
     if (f->u.done != NULL)
@@ -131,6 +127,11 @@ static void answer_done(struct finder_op *f, const struct err *err)
 static void answer_counted(struct finder_op *f, const struct err *err)
 {
     f->u.counted(f->owner, err != NULL ? 0 : f->number, err);
+}
+
+static void answer_folded(struct finder_op *f, const struct err *err)
+{
+    f->u.folded(f->owner, err != NULL ? 0 : f->number, err != NULL ? 0 : f->second, err);
 }
 
 void store_mentions_add(struct db *db, const struct store_mention_row *rows, uint32_t n,
@@ -151,11 +152,11 @@ void store_mentions_add(struct db *db, const struct store_mention_row *rows, uin
 }
 
 void store_mentions_fold(struct db *db, uint32_t most, uint32_t share, uint32_t rows,
-                         store_counted *done, void *owner)
+                         store_folded *done, void *owner)
 {
-    struct finder_op *f = op_new(STMT_CANDIDATES_FOLD, owner, answer_counted, number_row);
+    struct finder_op *f = op_new(STMT_CANDIDATES_FOLD, owner, answer_folded, folded_row);
 
-    f->u.counted = done;
+    f->u.folded = done;
     f->ints[f->ints_n++] = most;
     f->ints[f->ints_n++] = share;
     f->ints[f->ints_n++] = rows;
@@ -169,6 +170,17 @@ void store_candidates_tidy(struct db *db, uint32_t rows, uint32_t most, store_co
 
     f->u.counted = done;
     f->ints[f->ints_n++] = rows;
+    f->ints[f->ints_n++] = most;
+    db_submit(db, DB_MISC, &f->op);
+}
+
+void store_candidates_compact(struct db *db, int32_t before, uint32_t most, store_counted *done,
+                              void *owner)
+{
+    struct finder_op *f = op_new(STMT_CANDIDATES_COMPACT, owner, answer_counted, number_row);
+
+    f->u.counted = done;
+    f->ints[f->ints_n++] = before;
     f->ints[f->ints_n++] = most;
     db_submit(db, DB_MISC, &f->op);
 }
@@ -193,9 +205,7 @@ static void candidate_row(struct finder_op *f, const struct result *res, int row
     f->each(f->owner, &c);
 }
 
-/* NOLINTNEXTLINE(readability-function-size): what to ask for, whom to tell of each and of all */
-void store_candidates_take(struct db *db, const bool networks[NETWORK__COUNT], int64_t now_ms,
-                           int64_t lease_ms, uint32_t most, store_candidate_row *row,
+void store_candidates_take(struct db *db, const struct store_take *t, store_candidate_row *row,
                            store_done *done, void *owner)
 {
     struct finder_op *f = op_new(STMT_CANDIDATES_TAKE, owner, answer_done, candidate_row);
@@ -204,11 +214,13 @@ void store_candidates_take(struct db *db, const bool networks[NETWORK__COUNT], i
     f->u.done = done;
     f->each = row;
     for (int i = 0; i < NETWORK__COUNT; i++)
-        if (networks[i])
+        if (t->networks[i])
             array_text(a, str_z(network_name((enum network)i)));
-    f->ints[f->ints_n++] = now_ms;
-    f->ints[f->ints_n++] = lease_ms;
-    f->ints[f->ints_n++] = most;
+    f->ints[f->ints_n++] = t->now_ms;
+    f->ints[f->ints_n++] = t->lease_ms;
+    f->ints[f->ints_n++] = t->most;
+    f->ints[f->ints_n++] = t->turns;
+    f->ints[f->ints_n++] = t->later_ms;
     db_submit(db, DB_MISC, &f->op);
 }
 
@@ -228,8 +240,9 @@ void store_candidates_forgive(struct db *db, store_done *done, void *owner)
     db_submit(db, DB_MISC, &f->op);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): rows, two bounds, and whom to tell */
 void store_candidates_save(struct db *db, const struct store_probed *rows, uint32_t n,
-                           store_done *done, void *owner)
+                           uint32_t share, int64_t forgive_ms, store_done *done, void *owner)
 {
     static const enum pg_type types[] = {PG_INT4, PG_TEXT, PG_INT4, PG_INT8, PG_INT8,
                                          PG_TEXT, PG_TEXT, PG_TEXT, PG_TEXT};
@@ -237,6 +250,8 @@ void store_candidates_save(struct db *db, const struct store_probed *rows, uint3
     struct array *a = f->columns;
 
     f->u.done = done;
+    f->ints[f->ints_n++] = share;
+    f->ints[f->ints_n++] = forgive_ms;
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
         (void)column(f, types[i]);
     for (uint32_t i = 0; i < n; i++) {
@@ -265,7 +280,7 @@ static void stats_row(struct finder_op *f, const struct result *res, int row)
     if (str_eq(state, STR("probing"))) /* not yet decided */
         f->stats.in[CANDIDATE_STATE_NEW] += result_int(res, row, 1);
     for (int i = 0; i < CANDIDATE_STATE__COUNT; i++)
-        if (str_eq(state, str_z(state_names[i])))
+        if (str_eq(state, str_z(candidate_state_name((enum candidate_state)i))))
             f->stats.in[i] += result_int(res, row, 1);
 }
 

@@ -3,27 +3,19 @@
 #ifndef DB_STORE_FINDER_H
 #define DB_STORE_FINDER_H
 
+#include "core/metrics.h"
 #include "db/store_candidate.h"
 #include "db/store_relay.h"
-
-enum candidate_state {
-    CANDIDATE_STATE_NEW,
-    CANDIDATE_STATE_FAILED,
-    CANDIDATE_STATE_PROMOTED,
-    CANDIDATE_STATE_DROPPED,
-    CANDIDATE_STATE_DENIED,
-    CANDIDATE_STATE__COUNT
-};
 
 /* Adds mentions that stand in no event: of lists, files and documents. */
 void store_mentions_add(struct db *db, const struct store_mention_row *rows, uint32_t n,
                         store_done *done, void *owner); /* rows are copied */
 
-/* Counts at most so many rows of mentions; `counted` is how many there were.  An author and a
- * domain get `share` candidates each, all together `rows`. */
-typedef void store_counted(void *owner, int64_t counted, const struct err *err);
+/* Counts at most so many rows of mentions.  An author and a domain get `share` candidates each, all
+ * together `rows`. */
+typedef void store_folded(void *owner, int64_t rows, int64_t mentions, const struct err *err);
 void store_mentions_fold(struct db *db, uint32_t most, uint32_t share, uint32_t rows,
-                         store_counted *done, void *owner);
+                         store_folded *done, void *owner);
 
 /* One candidate that is to be probed.  Texts are valid in the call only. */
 struct store_candidate {
@@ -37,11 +29,17 @@ struct store_candidate {
 };
 typedef void store_candidate_row(void *owner, const struct store_candidate *row);
 
+struct store_take {
+    bool networks[NETWORK__COUNT];
+    int64_t now_ms, lease_ms;
+    uint32_t most;
+    uint32_t turns;   /* of one author, domain or network; those behind are put off */
+    int64_t later_ms; /* .. until then, UNIX */
+};
+
 /* Hands out those that are due on these networks, at most `most`; each is due again after the
- * lease.
- */
-void store_candidates_take(struct db *db, const bool networks[NETWORK__COUNT], int64_t now_ms,
-                           int64_t lease_ms, uint32_t most, store_candidate_row *row,
+ * lease. */
+void store_candidates_take(struct db *db, const struct store_take *t, store_candidate_row *row,
                            store_done *done, void *owner);
 
 /* Takes all back that was handed out, by a run that has ended, and does as
@@ -52,7 +50,7 @@ void store_candidates_release(struct db *db, store_done *done, void *owner);
 void store_candidates_forgive(struct db *db, store_done *done, void *owner);
 
 /* What came of one.  Who is promoted becomes a relay in the same transaction: under `url` where
- * that is not NULL (it answered under another scheme, and is dropped as what it was). */
+ * that is not NULL (it answered under another scheme, and what was counted is that one's). */
 struct store_probed {
     int32_t id;
     enum candidate_state state;
@@ -63,12 +61,20 @@ struct store_probed {
     const char *url;
     enum network network; /* of url */
 };
+/* A /24 or /48 that names lead to gets `share` candidates: who is one too many is forgotten. wss://
+ * of which ws:// is a relay is looked at again after `forgive_ms` (UNIX), if it was mentioned
+ * since. Rows are copied. */
 void store_candidates_save(struct db *db, const struct store_probed *rows, uint32_t n,
-                           store_done *done, void *owner); /* rows are copied */
+                           uint32_t share, int64_t forgive_ms, store_done *done, void *owner);
 
 /* Forgets some when there is hardly room; `counted` is how many. */
+typedef void store_counted(void *owner, int64_t counted, const struct err *err);
 void store_candidates_tidy(struct db *db, uint32_t rows, uint32_t most, store_counted *done,
                            void *owner);
+
+/* Makes months of days of mentions before `before` (days since 1970-01-01), at most `most` rows. */
+void store_candidates_compact(struct db *db, int32_t before, uint32_t most, store_counted *done,
+                              void *owner);
 
 /* How many there are, for the status. */
 struct store_candidate_stats {
@@ -78,7 +84,5 @@ struct store_candidate_stats {
 typedef void store_candidates_counted(void *owner, const struct store_candidate_stats *stats,
                                       const struct err *err);
 void store_candidates_stats(struct db *db, store_candidates_counted *done, void *owner);
-
-const char *candidate_state_name(enum candidate_state state); /* "failed" */
 
 #endif

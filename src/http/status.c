@@ -180,6 +180,15 @@ static struct js *monitor_json(const struct status_monitor *m)
     return object;
 }
 
+static int64_t candidate_probes(void)
+{
+    int64_t n = 0;
+
+    for (int i = 0; i < CANDIDATE_PROBE__COUNT; i++)
+        n += metrics.candidate_probes_total[i];
+    return n;
+}
+
 static struct js *finder_json(const struct status_finder *f)
 {
     struct js *object = js_new_object();
@@ -193,7 +202,7 @@ static struct js *finder_json(const struct status_finder *f)
     js_set_int(object, "refused", f->refused);
     js_set_int(object, "running", f->running);
     js_set_int(object, "probed_this_hour", f->probed_this_hour);
-    js_set_int(object, "probes", metrics.candidate_probes_total[0]);
+    js_set_int(object, "probes", candidate_probes());
     js_set_int(object, "found", metrics.candidates_promoted_total[0]);
     return object;
 }

@@ -224,7 +224,9 @@ static void begin(struct asker *a, struct relay *r)
     if (url == NULL)
         abort();
     visit_parse_url(r, url);
-    wait = budget_take(a->parts.budget, BUDGET_FINDER, url->host, 1, clock_mono_ms());
+    wait = r->network == NETWORK_CLEARNET ? net_dial_wait(a->parts.net, url->host) : 0;
+    if (wait == 0)
+        wait = budget_take(a->parts.budget, BUDGET_FINDER, url->host, 1, clock_mono_ms());
     if (wait > 0) {
         before->not_before_ms = clock_wall_ms() + wait;
         free(url);

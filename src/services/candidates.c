@@ -161,32 +161,36 @@ static void enter(struct shares *s, uint64_t h)
     a->taken++;
 }
 
-static uint32_t most(const struct shares *s)
+uint32_t shares_each(const struct shares *s)
 {
     uint64_t n = (uint64_t)s->probes * s->permille / 1000;
 
     return n > 0 ? (uint32_t)n : 1;
 }
 
-int64_t shares_take(struct shares *s, const struct str *keys, uint32_t n, int64_t now_ms)
+int64_t shares_wait(struct shares *s, const struct str *keys, uint32_t n, int64_t now_ms)
 {
-    uint64_t h[SHARE_KEYS_MAX];
-    uint32_t h_n = 0;
     int64_t wait;
 
     turn(s, now_ms);
     wait = (s->hour + 1) * HOUR_MS - now_ms;
     if (s->taken >= s->probes)
         return wait;
-    for (uint32_t i = 0; i < n && h_n < SHARE_KEYS_MAX; i++) {
-        if (keys[i].n == 0)
-            continue;
-        h[h_n] = fingerprint(s, keys[i]);
-        if (place_of(s, h[h_n++])->taken >= most(s))
+    for (uint32_t i = 0; i < n && i < SHARE_KEYS_MAX; i++)
+        if (keys[i].n > 0 && place_of(s, fingerprint(s, keys[i]))->taken >= shares_each(s))
             return wait;
-    }
-    for (uint32_t i = 0; i < h_n; i++)
-        enter(s, h[i]);
+    return 0;
+}
+
+int64_t shares_take(struct shares *s, const struct str *keys, uint32_t n, int64_t now_ms)
+{
+    int64_t wait = shares_wait(s, keys, n, now_ms);
+
+    if (wait > 0)
+        return wait;
+    for (uint32_t i = 0; i < n && i < SHARE_KEYS_MAX; i++)
+        if (keys[i].n > 0)
+            enter(s, fingerprint(s, keys[i]));
     s->taken++;
     return 0;
 }

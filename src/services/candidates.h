@@ -64,6 +64,12 @@ void shares_free(struct shares *s);
 
 enum { SHARE_KEYS_MAX = 4 };
 
+/* What one may have of an hour. */
+uint32_t shares_each(const struct shares *s);
+
+/* How long to wait until each of these keys has a probe left: 0, or until the next hour begins. */
+int64_t shares_wait(struct shares *s, const struct str *keys, uint32_t n, int64_t now_ms);
+
 /* Takes one probe on the account of all these keys ("" counts for nobody), if each has one left.
  * 0: taken.  Else how long to wait: until the next hour begins. */
 int64_t shares_take(struct shares *s, const struct str *keys, uint32_t n, int64_t now_ms);

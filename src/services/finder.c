@@ -19,6 +19,10 @@ enum {
     TAKE_EVERY_MS = 1000,
     TIDY_EVERY_MS = 60 * 1000,
     TIDY_AT_ONCE = 2000,
+    COMPACT_EVERY_MS = 60 * 60 * 1000,
+    DAYS_KEPT = 62, /* then mentions are kept by month */
+    DAY_S = 24 * 60 * 60,
+    HOUR_MS = 60 * 60 * 1000,
     STATS_EVERY_MS = 10 * 1000,
     SAVE_EVERY_MS = 300,
     RETRY_MS = 1000,
@@ -129,14 +133,15 @@ void found_free(struct found *c)
 
 /* Counting */
 
-static void on_folded(void *owner, int64_t counted, const struct err *err)
+static void on_folded(void *owner, int64_t rows, int64_t mentions, const struct err *err)
 {
     struct finder *f = owner;
 
     f->folding = false;
     if (err != NULL && err->code != ERR_DB_AWAY && err->code != ERR_CANCELLED)
         log_error("finder", "mentions could not be counted: %s", err->detail);
-    f->fold_at_ms = clock_mono_ms() + (counted >= FOLD_AT_ONCE ? 0 : FOLD_EVERY_MS);
+    metrics.mentions_counted_total[0] += mentions;
+    f->fold_at_ms = clock_mono_ms() + (rows >= FOLD_AT_ONCE ? 0 : FOLD_EVERY_MS);
 }
 
 static void on_tidied(void *owner, int64_t forgotten, const struct err *err)
@@ -148,13 +153,26 @@ static void on_tidied(void *owner, int64_t forgotten, const struct err *err)
     f->tidy_at_ms = clock_mono_ms() + (forgotten > 0 ? FOLD_EVERY_MS : TIDY_EVERY_MS);
 }
 
+static void on_compacted(void *owner, int64_t compacted, const struct err *err)
+{
+    struct finder *f = owner;
+
+    (void)err;
+    f->compacting = false;
+    f->compact_at_ms = clock_mono_ms() + (compacted > 0 ? FOLD_EVERY_MS : COMPACT_EVERY_MS);
+}
+
 static void on_stats(void *owner, const struct store_candidate_stats *stats, const struct err *err)
 {
     struct finder *f = owner;
 
     f->counting = false;
-    if (err == NULL)
+    if (err == NULL) {
         f->stats = *stats;
+        for (int i = 0; i < CANDIDATE_STATE__COUNT; i++)
+            metrics.candidates[i] = stats->in[i];
+        metrics.candidates_refused_total[0] = stats->refused;
+    }
     f->stats_at_ms = clock_mono_ms() + STATS_EVERY_MS;
 }
 
@@ -169,6 +187,11 @@ static void count(struct finder *f, int64_t now)
     if (!f->tidying && now >= f->tidy_at_ms) {
         f->tidying = true;
         store_candidates_tidy(f->parts.db, o->rows, TIDY_AT_ONCE, on_tidied, f);
+    }
+    if (!f->compacting && now >= f->compact_at_ms) {
+        f->compacting = true;
+        store_candidates_compact(f->parts.db, (int32_t)(clock_wall_s() / DAY_S) - DAYS_KEPT,
+                                 TIDY_AT_ONCE, on_compacted, f);
     }
     if (!f->counting && now >= f->stats_at_ms) {
         f->counting = true;
@@ -228,20 +251,24 @@ static void on_taken(void *owner, const struct err *err)
 
 static void take(struct finder *f, int64_t now)
 {
-    bool networks[NETWORK__COUNT];
+    int64_t wall = clock_wall_ms();
+    struct store_take t = {.now_ms = wall,
+                           .lease_ms = LEASE_MS,
+                           .most = POOL_MAX,
+                           .turns = shares_each(f->shares),
+                           .later_ms = (wall / HOUR_MS + 1) * HOUR_MS};
 
     if (f->taking || now < f->take_at_ms || f->pool_n > POOL_MAX / 4)
         return;
     for (int i = 0; i < NETWORK__COUNT; i++)
-        networks[i] =
+        t.networks[i] =
             i == NETWORK_CLEARNET || net_proxy_state(f->parts.net, (enum network)i) == NET_PROXY_UP;
     f->taking = true;
     if (!f->released) { /* what the last run left behind */
         store_candidates_release(f->parts.db, on_released, f);
         return;
     }
-    store_candidates_take(f->parts.db, networks, clock_wall_ms(), LEASE_MS, POOL_MAX, on_taken_row,
-                          on_taken, f);
+    store_candidates_take(f->parts.db, &t, on_taken_row, on_taken, f);
 }
 
 /* Probing */
@@ -313,7 +340,8 @@ static void save(struct finder *f, int64_t now)
     }
     f->saving = true;
     f->save_at_ms = now + SAVE_EVERY_MS;
-    store_candidates_save(f->parts.db, rows, n, on_saved, f);
+    store_candidates_save(f->parts.db, rows, n, f->options.share_rows,
+                          clock_wall_ms() + f->options.limits.forgive_after_ms, on_saved, f);
 }
 
 static void on_tick(uv_timer_t *timer)

@@ -23,9 +23,11 @@ struct found {
     uint32_t author_n;
     char domain[DOMAIN_SIZE], net[DOMAIN_SIZE];
     char *url;
-    bool as_wss;  /* is probed as wss:// though it was mentioned as ws:// */
-    bool wanted;  /* the allow list has it */
-    bool charged; /* on the accounts of this hour */
+    bool as_wss;             /* is probed as wss:// though it was mentioned as ws:// */
+    bool wanted;             /* the allow list has it */
+    bool charged;            /* on the accounts of this hour */
+    bool resolved;           /* where its name leads to has been asked for */
+    struct dns_query *query; /* .. or is just now */
 
     struct probe *probe;
     char host[URL_HOST_MAX + 1];
@@ -43,15 +45,16 @@ struct finder {
     uv_timer_t tick;
     struct list pool, running, outcomes, writing;
     uint32_t pool_n, running_n, outcomes_n;
-    bool started, stopping, released, folding, taking, tidying, counting, saving, found_some,
-        forgiving;
-    int64_t fold_at_ms, take_at_ms, tidy_at_ms, stats_at_ms, save_at_ms, tell_at_ms; /* monotonic */
+    bool started, stopping, released, folding, taking, tidying, compacting, counting, saving,
+        found_some, forgiving;
+    int64_t fold_at_ms, take_at_ms, tidy_at_ms, compact_at_ms, stats_at_ms, save_at_ms,
+        tell_at_ms; /* monotonic */
     struct store_candidate_stats stats;
     uint64_t probed, promoted;
 };
 
 /* finder_probe.c */
-int64_t found_begin(struct found *c); /* 0: it runs; else ask again after so many ms */
+int64_t found_begin(struct found *c); /* 0: it has left the pool; else ask again after so many ms */
 void found_drop(struct found *c);     /* under way: gone without a trace */
 void found_recall(struct found *c);   /* under way: ends when it is denied now */
 

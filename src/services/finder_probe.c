@@ -9,6 +9,12 @@
 #include "net/net.h"
 #include "services/finder_internal.h"
 
+_Static_assert((int)CANDIDATE_PROBE_PROMOTED == (int)CANDIDATE_PROMOTED &&
+                   (int)CANDIDATE_PROBE_FAILED == (int)CANDIDATE_FAILED &&
+                   (int)CANDIDATE_PROBE_DROPPED == (int)CANDIDATE_DROPPED &&
+                   (int)CANDIDATE_PROBE_INNOCENT == (int)CANDIDATE_INNOCENT,
+               "a verdict is its own label");
+
 enum { HOST_PATIENCE_MS = 60 * 1000, HOST_BUSY_MS = 30 * 60 * 1000 };
 
 static void on_done(void *owner, const struct probe_report *report);
@@ -67,12 +73,45 @@ static void put_off(struct found *c, int64_t wait_ms)
     settled(c, c->tries > 0 ? CANDIDATE_STATE_FAILED : CANDIDATE_STATE_NEW, ERR_NONE);
 }
 
+/* 0: it may be probed, and is charged for it when all is known of it. */
 static int64_t take_share(struct found *c)
 {
     const struct str keys[] = {{c->author, c->author_n}, str_z(c->domain), str_z(c->net)};
     uint32_t n = strcmp(c->net, c->domain) == 0 ? 2 : 3;
 
+    if (!c->resolved)
+        return shares_wait(c->finder->shares, keys, n, clock_wall_ms());
     return shares_take(c->finder->shares, keys, n, clock_wall_ms());
+}
+
+/* Where its name leads to, so that it is probed on the account of that network.  It comes back to
+ * the pool with it; a name that leads nowhere is the probe's business. */
+
+static void on_resolved(void *owner, const struct dns_answer *answer, const struct err *err)
+{
+    struct found *c = owner;
+    struct finder *f = c->finder;
+    char text[IP_TEXT_MAX];
+
+    (void)err;
+    c->query = NULL;
+    c->resolved = true;
+    if (answer != NULL)
+        (void)address_net(ip_text(&answer->ips[0], text), c->net);
+    list_remove(&c->link);
+    f->running_n--;
+    list_add_head(&f->pool, &c->link);
+    f->pool_n++;
+}
+
+static void resolve(struct found *c, const char *host)
+{
+    struct finder *f = c->finder;
+
+    leave_pool(c);
+    list_add_tail(&f->running, &c->link);
+    f->running_n++;
+    c->query = dns_lookup(net_dns(f->parts.net), str_z(host), on_resolved, c);
 }
 
 static uint32_t timeout_ms(const struct found *c)
@@ -104,9 +143,16 @@ int64_t found_begin(struct found *c)
         return 0;
     }
     c->wanted = access == ACCESS_ALLOWED;
+    c->resolved =
+        c->resolved || c->net[0] != '\0' || url->ip_literal || url->network != NETWORK_CLEARNET;
     if (!c->charged && (wait = take_share(c)) > 0) {
         free(url);
         put_off(c, wait);
+        return 0;
+    }
+    if (!c->resolved) {
+        resolve(c, url->host);
+        free(url);
         return 0;
     }
     c->charged = true;
@@ -148,13 +194,23 @@ static void end(struct found *c)
 
 void found_drop(struct found *c)
 {
-    end(c);
+    if (c->query != NULL) {
+        dns_cancel(c->query);
+        list_remove(&c->link);
+        c->finder->running_n--;
+    } else {
+        end(c);
+    }
     found_free(c);
 }
 
 void found_recall(struct found *c)
 {
-    struct relay_url *url = malloc(sizeof(*url));
+    struct relay_url *url;
+
+    if (c->probe == NULL)
+        return; /* it is judged when it is known where its name leads to */
+    url = malloc(sizeof(*url));
 
     if (url == NULL)
         abort();
@@ -237,7 +293,6 @@ static void on_done(void *owner, const struct probe_report *report)
         put_back(c, next);
         return;
     }
-    metrics.candidate_probes_total[0]++;
     learn_net(c, report->address);
     end(c);
     if (error == ERR_DENIED) {
@@ -245,9 +300,11 @@ static void on_done(void *owner, const struct probe_report *report)
         return;
     }
     if (c->as_wss && (verdict == CANDIDATE_FAILED || verdict == CANDIDATE_DROPPED)) {
+        metrics.candidate_probes_total[CANDIDATE_PROBE_PLAIN]++;
         try_plain(c);
         return;
     }
+    metrics.candidate_probes_total[verdict]++;
     c->tries = tries;
     c->outcome.next_at_ms = next;
     c->outcome.probed_at_ms = clock_wall_ms();

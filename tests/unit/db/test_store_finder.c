@@ -25,7 +25,7 @@ static int setup(void **state)
 struct ended {
     bool done;
     enum err_code code;
-    int64_t n;
+    int64_t n, mentions;
     char url[TAKEN_MAX][80];
     struct store_candidate taken[TAKEN_MAX];
     struct store_candidate_stats stats;
@@ -45,6 +45,12 @@ static void on_counted(void *owner, int64_t n, const struct err *err)
 {
     ((struct ended *)owner)->n = n;
     on_done(owner, err);
+}
+
+static void on_folded(void *owner, int64_t rows, int64_t mentions, const struct err *err)
+{
+    ((struct ended *)owner)->mentions = mentions;
+    on_counted(owner, rows, err);
 }
 
 static void on_row(void *owner, const struct store_candidate *row)
@@ -83,27 +89,39 @@ static int64_t fold(void)
 {
     struct ended e = {0};
 
-    store_mentions_fold(F->db, 1000, SHARE, ROWS, on_counted, &e);
+    store_mentions_fold(F->db, 1000, SHARE, ROWS, on_folded, &e);
     fixture_run(F, &e.done, "store_mentions_fold");
     assert_int_equal(e.code, ERR_NONE);
     return e.n;
 }
 
-static void take(struct ended *e, int64_t now_ms, uint32_t most)
+static void take_turns(struct ended *e, int64_t now_ms, uint32_t most, uint32_t turns)
 {
-    const bool networks[NETWORK__COUNT] = {[NETWORK_CLEARNET] = true};
+    const struct store_take t = {.networks = {[NETWORK_CLEARNET] = true},
+                                 .now_ms = now_ms,
+                                 .lease_ms = 60000,
+                                 .most = most,
+                                 .turns = turns,
+                                 .later_ms = now_ms + 1000};
 
     *e = (struct ended){0};
-    store_candidates_take(F->db, networks, now_ms, 60000, most, on_row, on_done, e);
+    store_candidates_take(F->db, &t, on_row, on_done, e);
     fixture_run(F, &e->done, "store_candidates_take");
     assert_int_equal(e->code, ERR_NONE);
 }
+
+static void take(struct ended *e, int64_t now_ms, uint32_t most)
+{
+    take_turns(e, now_ms, most, 1000);
+}
+
+enum { FORGIVE_MS = 777 };
 
 static void save(const struct store_probed *rows, uint32_t n)
 {
     struct ended e = {0};
 
-    store_candidates_save(F->db, rows, n, on_done, &e);
+    store_candidates_save(F->db, rows, n, SHARE, FORGIVE_MS, on_done, &e);
     fixture_run(F, &e.done, "store_candidates_save");
     assert_int_equal(e.code, ERR_NONE);
 }
@@ -277,8 +295,8 @@ static void test_saved(void **state)
         2);
     assert_int_equal(fixture_number(F, "SELECT count(*) FROM relays"), 5);
     assert_string_equal(
-        fixture_sql(F, "SELECT state || error FROM candidate WHERE url = 'ws://plain.net'"),
-        "droppedmerged");
+        fixture_sql(F, "SELECT url || state FROM candidate WHERE url LIKE '%%://plain.net'"),
+        "wss://plain.netpromoted");
     assert_int_equal(fixture_number(F, "SELECT rows FROM candidate_share WHERE what = 'all'"),
                      fixture_number(F, "SELECT count(*) FROM candidate WHERE state <> 'promoted'"));
 
@@ -300,6 +318,9 @@ static void test_saved(void **state)
     assert_false(has(&e, "wss://r.s24.com"));
     assert_false(has(&e, "ws://plain.net"));
     assert_false(has(&e, "ws://other.net")); /* it is known under wss */
+    assert_string_equal(
+        fixture_sql(F, "SELECT url || state FROM candidate WHERE url LIKE '%%://other.net'"),
+        "wss://other.netpromoted");
     fixture_sql(
         F,
         "UPDATE candidate SET last_seen = probed_at_ms / 1000 + 1 WHERE url = 'wss://lonely.net'");
@@ -316,9 +337,179 @@ static void test_saved(void **state)
     store_candidates_stats(F->db, on_stats, &s);
     fixture_run(F, &s.done, "store_candidates_stats");
     assert_int_equal(s.stats.in[CANDIDATE_STATE_DENIED], 1);
-    assert_int_equal(s.stats.in[CANDIDATE_STATE_DROPPED], 3);
+    assert_int_equal(s.stats.in[CANDIDATE_STATE_DROPPED], 1);
     assert_int_equal(s.stats.refused,
                      fixture_number(F, "SELECT refused FROM candidate_share WHERE what = 'all'"));
+}
+
+static void assert_accounts(void)
+{
+    /* Accounts are what the rows say. */
+    assert_int_equal(
+        fixture_number(F, "WITH c AS (SELECT * FROM candidate WHERE state <> 'promoted'),"
+                          " k AS (SELECT 'all' AS what, ''::bytea AS key, count(*) AS n FROM c"
+                          "  UNION ALL SELECT 'author', author, count(*) FROM c WHERE author <> "
+                          "'' GROUP BY author"
+                          "  UNION ALL SELECT 'domain', convert_to(domain, 'UTF8'), count(*) "
+                          "FROM c GROUP BY domain"
+                          "  UNION ALL SELECT 'net', convert_to(net, 'UTF8'), count(*) FROM c "
+                          "WHERE net <> '' GROUP BY net)"
+                          " SELECT count(*) FROM k FULL JOIN candidate_share s USING (what, key)"
+                          " WHERE coalesce(k.n, 0) <> coalesce(s.rows, 0)"),
+        0);
+}
+
+/* One relay under two schemes: what was counted of both is wss's, where that answers. */
+static void test_variants(void **state)
+{
+    (void)state;
+    fixture_sql(F, "DELETE FROM candidate WHERE url LIKE 'wss://full%%'");
+    mention("ws://two.net", HINT_TEXT, 2, 601, 1);
+    (void)fold();
+    mention("wss://two.net", HINT_TEXT, 3, 602, 2);
+    mention("wss://two.net", HINT_RELAY_LIST, 4, 602, 2);
+    mention("ws://only.net", HINT_TEXT, 1, 603, 0);
+    mention("wss://only.net", HINT_TEXT, 1, 603, 0);
+    (void)fold();
+    fixture_sql(
+        F, "UPDATE candidate SET first_seen = 5, first_source = 'file' WHERE url = 'ws://two.net'");
+    const struct store_probed rows[] = {{.id = id_of("ws://two.net"),
+                                         .state = CANDIDATE_STATE_PROMOTED,
+                                         .probed_at_ms = 9,
+                                         .error = "",
+                                         .net = "192.0.2.0/24",
+                                         .url = "wss://two.net"},
+                                        {.id = id_of("ws://only.net"),
+                                         .state = CANDIDATE_STATE_PROMOTED,
+                                         .probed_at_ms = 9,
+                                         .error = "",
+                                         .net = ""}};
+    save(rows, 2);
+    save(rows, 2);
+    assert_string_equal(
+        fixture_sql(
+            F, "SELECT string_agg(concat_ws(' ', url, state, mentions, first_seen, first_source,"
+               " octet_length(authors), relays::text), ', ') FROM candidate WHERE url LIKE "
+               "'%%://two.net'"),
+        "wss://two.net promoted 9 5 file 16 {1,2}");
+    assert_string_equal(
+        fixture_sql(F, "SELECT string_agg(source || mentions, ' ' ORDER BY source) FROM "
+                       "relay_provenance WHERE url = 'wss://two.net'"),
+        "relay_list4 text5");
+    mention("ws://two.net", HINT_TEXT, 1, 604, 0); /* from now on at once */
+    (void)fold();
+    assert_int_equal(
+        fixture_number(F, "SELECT mentions FROM candidate WHERE url = 'wss://two.net'"), 10);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM candidate WHERE url = 'ws://two.net'"),
+                     0);
+
+    /* It answers as ws only: wss waits until somebody mentions it later. */
+    assert_string_equal(
+        fixture_sql(F, "SELECT concat_ws(' ', state, error, next_at_ms, probed_at_ms) FROM "
+                       "candidate WHERE url = 'wss://only.net'"),
+        "dropped merged 777 9");
+    mention("ws://first.net", HINT_TEXT, 1, 605, 0);
+    mention("wss://first.net", HINT_TEXT, 1, 605, 0);
+    (void)fold();
+    fixture_sql(F, "INSERT INTO relays (url, network) VALUES ('ws://first.net', 'clearnet')");
+    const struct store_probed fails = {.id = id_of("wss://first.net"),
+                                       .state = CANDIDATE_STATE_FAILED,
+                                       .tries = 1,
+                                       .next_at_ms = 5,
+                                       .probed_at_ms = 9,
+                                       .error = "timeout",
+                                       .net = ""};
+    save(&fails, 1);
+    assert_string_equal(
+        fixture_sql(F, "SELECT state || error FROM candidate WHERE url = 'wss://first.net'"),
+        "droppedmerged");
+    assert_accounts();
+}
+
+/* Names of many domains that lead to one network: so many rows, so many turns. */
+static void test_networks(void **state)
+{
+    struct store_probed rows[SHARE + 5];
+    int64_t now = 3000 * (int64_t)DAY_MS, refused;
+    struct ended e;
+    char url[64];
+
+    (void)state;
+    fixture_sql(F, "DELETE FROM candidate WHERE state <> 'promoted'");
+    for (int i = 0; i < SHARE + 5; i++) {
+        (void)snprintf(url, sizeof(url), "wss://n%02d.com", i);
+        mention(url, HINT_TEXT, 1, 7000 + i, 0);
+    }
+    (void)fold();
+    for (int i = 0; i < SHARE + 5; i++) {
+        (void)snprintf(url, sizeof(url), "wss://n%02d.com", i);
+        rows[i] = (struct store_probed){.id = id_of(url),
+                                        .state = i == 0 ? CANDIDATE_STATE_PROMOTED
+                                                        : CANDIDATE_STATE_FAILED,
+                                        .tries = 1,
+                                        .next_at_ms = now,
+                                        .probed_at_ms = 9,
+                                        .error = "",
+                                        .net = "198.51.100.0/24"};
+    }
+    refused = fixture_number(F, "SELECT refused FROM candidate_share WHERE what = 'all'");
+    save(rows, SHARE - 2);
+    assert_int_equal(
+        fixture_number(
+            F, "SELECT rows FROM candidate_share WHERE what = 'net' AND key = '198.51.100.0/24'"),
+        SHARE - 3);
+    save(rows + SHARE - 2, 7);
+    assert_int_equal(
+        fixture_number(
+            F, "SELECT rows FROM candidate_share WHERE what = 'net' AND key = '198.51.100.0/24'"),
+        SHARE);
+    assert_int_equal(
+        fixture_number(
+            F, "SELECT count(*) FROM candidate WHERE net = '198.51.100.0/24' AND state = 'failed'"),
+        SHARE);
+    assert_int_equal(
+        fixture_number(F, "SELECT refused FROM candidate_share WHERE what = 'all'") - refused, 4);
+    assert_accounts();
+    take_turns(&e, now + 1, TAKEN_MAX, 3);
+    assert_int_equal(e.n, 3);
+    take_turns(&e, now + 2, TAKEN_MAX, 3); /* the others are put off for a second */
+    assert_int_equal(e.n, 0);
+    take_turns(&e, now + 1002, TAKEN_MAX, 3);
+    assert_int_equal(e.n, 3);
+}
+
+static void compact(int32_t before, int64_t want)
+{
+    struct ended e = {0};
+
+    store_candidates_compact(F->db, before, 1000, on_counted, &e);
+    fixture_run(F, &e.done, "store_candidates_compact");
+    assert_int_equal(e.code, ERR_NONE);
+    assert_int_equal(e.n, want);
+}
+
+/* Days become months, sums stay. */
+static void test_months(void **state)
+{
+    (void)state;
+    fixture_sql(F, "DELETE FROM candidate_mention");
+    fixture_sql(F,
+                "INSERT INTO candidate_mention SELECT (SELECT min(candidate_id) FROM candidate), "
+                "'text', d, 1,"
+                " int8send(d / 10) FROM generate_series(19997, 20100) d"); /* 2024-10-01 is 19997 */
+    assert_int_equal(fixture_number(F, "SELECT month_of(19997)"), 19997);
+    assert_int_equal(fixture_number(F, "SELECT month_of(20027)"), 19997);
+    compact(20040, 30 + 11); /* October, and the first days of November */
+    compact(20040, 0);
+    assert_string_equal(fixture_sql(F, "SELECT string_agg(day || ':' || mentions || ':' || "
+                                       "octet_length(authors), ' ' ORDER BY day) FROM"
+                                       " candidate_mention WHERE day < 20042"),
+                        "19997:31:32 20028:12:16 20040:1:8 20041:1:8");
+    compact(20059, 18); /* the last of these is the first of December */
+    assert_string_equal(fixture_sql(F, "SELECT string_agg(day || ':' || mentions, ' ' ORDER BY "
+                                       "day) FROM candidate_mention WHERE day < 20059"),
+                        "19997:31 20028:30 20058:1");
+    assert_int_equal(fixture_number(F, "SELECT sum(mentions) FROM candidate_mention"), 104);
 }
 
 /* When it is full nothing new is taken, and what was given up makes room. */
@@ -434,6 +625,9 @@ int main(void)
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_asked),
         cmocka_unit_test(test_what_was_denied_is_looked_at_again),
+        cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_networks),
+        cmocka_unit_test(test_months),
     };
 
     if (!fixture_drop_root())
