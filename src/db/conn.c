@@ -10,6 +10,7 @@
 #include <libpq-fe.h>
 
 #include "core/buf.h"
+#include "db/pg_error.h"
 
 enum { HOSTS_MAX = 4, ADDRESSES_MAX = 8, PARAMS_CONN_MAX = 64 };
 
@@ -57,53 +58,6 @@ static void lose(struct conn *c, const struct err *err);
 
 /* ---- errors ---- */
 
-static bool sqlstate_is(const char *state, const char *const *list)
-{
-    for (; *list; list++) {
-        if (strncmp(state, *list, strlen(*list)) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* What to do about it, by the classes of PostgreSQL's appendix A. */
-static enum err_code code_of(const char *state)
-{
-    static const char *const away[] = {"08", "57P", "53300", "25006", "28", "3D000", NULL};
-    static const char *const retry[] = {"40001", "40P01", "55P03", "57014", "53200", NULL};
-    static const char *const data[] = {"22", "54", "23", NULL};
-    static const char *const full[] = {"53100", NULL};
-
-    if (sqlstate_is(state, retry))
-        return ERR_DB_RETRY;
-    if (sqlstate_is(state, away))
-        return ERR_DB_AWAY;
-    if (sqlstate_is(state, full))
-        return ERR_DISK_FULL;
-    if (sqlstate_is(state, data))
-        return ERR_DB_DATA;
-    return ERR_DB_SQL;
-}
-
-/* Where a name has several addresses libpq tells of each attempt; the last one got furthest. */
-static struct str last_attempt(struct str message)
-{
-    size_t at;
-
-    while (str_find(message, STR("\nconnection to server"), &at))
-        message = (struct str){message.p + at + 1, message.n - at - 1};
-    return message;
-}
-
-/* A message as one line.  Never holds the password: libpq does not print it. */
-static void set_err(struct err *err, enum err_code code, const char *message)
-{
-    char line[ERR_DETAIL_MAX];
-
-    err_set(err, code, "%s",
-            str_escape_text(line, sizeof(line), last_attempt(str_trim(str_z(message)))));
-}
-
 static void note_result_error(struct conn *c, const PGresult *res)
 {
     const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
@@ -113,8 +67,8 @@ static void note_result_error(struct conn *c, const PGresult *res)
         return;
     c->has_err = true;
     str_copy(c->sqlstate, sizeof(c->sqlstate), str_z(state));
-    set_err(&c->err, state ? code_of(state) : ERR_DB_AWAY,
-            message ? message : PQresultErrorMessage(res));
+    pg_error_set(&c->err, state ? pg_error_code(state) : ERR_DB_AWAY,
+                 message ? message : PQresultErrorMessage(res));
 }
 
 /* ---- open ---- */
@@ -131,7 +85,7 @@ static void on_timer(uv_timer_t *timer)
     else if (c->state == CONN_RESOLVING || c->state == CONN_CONNECTING)
         err_set(&err, ERR_DB_AWAY, "no connection to the database in time");
     else
-        set_err(&err, ERR_DB_AWAY, PQerrorMessage(c->pg));
+        pg_error_set(&err, ERR_DB_AWAY, PQerrorMessage(c->pg));
     lose(c, &err);
 }
 
@@ -140,7 +94,7 @@ static void lose_soon(struct conn *c, enum err_code code, const char *message)
 {
     if (!c->has_err) {
         c->has_err = true;
-        set_err(&c->err, code, message);
+        pg_error_set(&c->err, code, message);
     }
     uv_timer_start(&c->timer, on_timer, 0, 0);
 }
@@ -387,7 +341,7 @@ static void run_connecting(struct conn *c)
 
     struct err err;
 
-    set_err(&err, ERR_DB_AWAY, PQerrorMessage(c->pg));
+    pg_error_set(&err, ERR_DB_AWAY, PQerrorMessage(c->pg));
     lose(c, &err);
 }
 
@@ -547,7 +501,7 @@ static void on_input(struct conn *c)
     if (c->has_err && c->err.code == ERR_DB_AWAY)
         err = c->err;
     else
-        set_err(&err, ERR_DB_AWAY, PQerrorMessage(c->pg));
+        pg_error_set(&err, ERR_DB_AWAY, PQerrorMessage(c->pg));
     lose(c, &err);
 }
 
