@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "core/clock.h"
-#include "core/config.h"
 #include "core/log.h"
 #include "core/trace.h"
 #include "relay/refusal.h"
@@ -16,23 +15,12 @@
 enum {
     FILTER_JSON_MAX = 256 * 1024,
     TRACE_JSON_MAX = 600, /* of a request, in a trace */
-    PAUSED_LOOKBACK_S = 3600,
-    BACKDATED_EVERY_MS = 24 * 3600 * 1000
 };
-
-/* Kinds that are backdated by design (NIP-59 and kin): new ones keep appearing with old dates
- * (PROTOCOL 1.14). */
-static const int32_t backdated[] = {13, 1059, 1060, 21059};
 
 /* In the order in which they run. */
 static void on_ready(void *owner, const struct wsconn_report *report);
 static void on_late_event(void *owner, struct str raw);
 static void on_session_closed(void *owner, const struct err *err);
-static void on_coverage(void *owner, const struct store_span *spans, uint32_t n,
-                        const struct err *err);
-static void next_span(struct visit *v);
-static bool next_backdated(struct visit *v);
-static void next_question(struct visit *v);
 static void ask(struct visit *v);
 static void on_event(void *owner, struct str raw);
 static void on_settled(void *owner, const struct settlement *s);
@@ -97,17 +85,6 @@ struct visit *visit_open(struct visit_env *env, struct relay *relay, const struc
     return v;
 }
 
-/* Everything that belongs to the walk of one filter. */
-static void leave_filter(struct visit *v)
-{
-    if (v->walk != NULL)
-        walk_free(v->walk);
-    v->walk = NULL;
-    if (v->coverage != NULL)
-        coverage_free(v->coverage);
-    v->coverage = NULL;
-}
-
 void visit_close(struct visit *v)
 {
     live_end(v);
@@ -116,7 +93,7 @@ void visit_close(struct visit *v)
         if (!v->page->sealed)
             page_seal(v->page); /* what came is stored; it proves nothing */
     }
-    leave_filter(v);
+    visit_leave_filter(v);
     visit_account(v);
     session_close(v->session);
     if (v->loading != NULL)
@@ -200,176 +177,6 @@ static void on_session_closed(void *owner, const struct err *err)
     v->session_err = *err;
 }
 
-/* The answer of the database may come after the visit: it has an owner of its own. */
-void visit_load_coverage(struct visit *v)
-{
-    struct visit_loading *loading = malloc(sizeof(*loading));
-
-    if (loading == NULL)
-        abort();
-    v->state = VISIT_LOADING;
-    loading->visit = v;
-    v->loading = loading;
-    store_coverage_load(v->env->db, v->relay->id, v->env->filter_ids[v->filter], on_coverage,
-                        loading);
-}
-
-static void on_coverage(void *owner, const struct store_span *spans, uint32_t n,
-                        const struct err *err)
-{
-    struct visit_loading *loading = owner;
-    struct visit *v = loading->visit;
-
-    free(loading);
-    if (v == NULL)
-        return;
-    v->loading = NULL;
-    if (err != NULL) {
-        visit_end(v, err);
-        return;
-    }
-    v->coverage = coverage_new();
-    for (uint32_t i = 0; i < n; i++)
-        coverage_add(v->coverage, &spans[i]);
-    v->top = coverage_top(v->coverage);
-    v->hi = filter_spec_until(v->env->filters[v->filter]);
-    v->topped = false;
-    v->news_asked_at = 0;
-    next_span(v);
-}
-
-/* What to walk */
-
-/* What the person says of this relay goes before what is said of all. */
-static int32_t page_size(const struct visit *v)
-{
-    const struct config_relay *own = v->relay->settings;
-
-    return (int32_t)(own != NULL && own->page > 0 ? own->page : v->env->page);
-}
-
-/* .. and what the relay says of itself before what we could hold. */
-static int32_t page_max(const struct visit *v)
-{
-    const struct config_relay *own = v->relay->settings;
-    int32_t most = (int32_t)v->env->page_max, says = v->relay->health.max_limit;
-
-    if (own != NULL && own->page > 0)
-        return (int32_t)own->page;
-    return says > 0 && says < most ? says : most;
-}
-
-uint32_t visit_idle_ms(const struct visit *v)
-{
-    const struct config_relay *own = v->relay->settings;
-
-    if (own != NULL && own->idle_timeout > 0)
-        return (uint32_t)own->idle_timeout;
-    return v->relay->network != NETWORK_CLEARNET ? v->env->idle_overlay_ms : v->env->idle_ms;
-}
-
-void visit_start_walk(struct visit *v, int64_t lo, int64_t hi)
-{
-    struct relay *relay = v->relay;
-    size_t only_n;
-    const int32_t *only = filter_spec_kinds(v->env->filters[v->filter], &only_n);
-    struct walk_kinds kinds = {
-        .known = v->env->kinds, .known_n = v->env->kinds_n, .only = only, .only_n = only_n};
-
-    if (session_asked_auth(v->session))
-        relay->traits.restricts = true;
-    if (v->top >= 0)
-        relay->traits.shown = true;
-    relay->traits.page_max = page_max(v);
-    if (v->state == VISIT_ASKING && relay->unfinished != NULL &&
-        relay->unfinished_filter == v->env->filter_ids[v->filter] &&
-        relay->unfinished_news == v->walking_news) {
-        v->walk = relay->unfinished;
-        relay->unfinished = NULL;
-    } else {
-        v->walk = walk_start(lo, hi, page_size(v), &relay->traits, &kinds);
-    }
-    v->proves = true;
-    next_question(v);
-}
-
-/* Is everything proven up to the first question of this visit?  Not so with declared gaps, or while
- * history waits. */
-static bool is_complete(const struct visit *v, int64_t lo)
-{
-    int64_t until = filter_spec_until(v->env->filters[v->filter]);
-    int64_t asked = v->news_asked_at > 0 ? v->news_asked_at : clock_wall_s();
-    int64_t hi = asked - 1 < until ? asked - 1 : until;
-
-    return coverage_share(v->coverage, lo, hi) >= 1;
-}
-
-/* The news first, with their overlap; then what is older, newest first. */
-static void next_span(struct visit *v)
-{
-    const struct filter_spec *filter = v->env->filters[v->filter];
-    int64_t now = clock_wall_s(), lo, hi;
-    struct coverage_query query = {.lo = filter_spec_since(filter),
-                                   .hi = v->hi,
-                                   .now = now,
-                                   .gap_retry_s = v->env->gap_retry_s};
-
-    v->state = VISIT_ASKING;
-    while (coverage_next(v->coverage, &query, &lo, &hi)) {
-        bool news = !v->topped && hi == v->hi;
-        if (v->env->paused && !news)
-            break;
-        if (news && v->top >= 0 && v->top - v->env->overlap_s < lo)
-            lo = v->top - v->env->overlap_s;
-        if (v->env->paused && lo < now - PAUSED_LOOKBACK_S)
-            lo = now - PAUSED_LOOKBACK_S;
-        if (lo < query.lo)
-            lo = query.lo;
-        v->walking_news = news;
-        visit_start_walk(v, lo, hi);
-        return;
-    }
-    if (next_backdated(v))
-        return;
-    if (!is_complete(v, query.lo))
-        v->relay->incomplete = true;
-    v->tops[v->filter] = coverage_top(v->coverage);
-    if (++v->filter < v->env->filters_n) {
-        leave_filter(v);
-        visit_load_coverage(v);
-        return;
-    }
-    leave_filter(v);
-    if (!v->answered && v->refused.code != ERR_NONE) {
-        struct err err = v->refused; /* all that was asked was refused: that is no relay in sync */
-        visit_end(v, &err);
-        return;
-    }
-    v->state = VISIT_SYNCED;
-    v->ops->on_synced(v->env->owner, v->relay);
-}
-
-/* Once a day, kinds that are backdated by design, for the last days: proves nothing, only finds. */
-static bool next_backdated(struct visit *v)
-{
-    int64_t now_ms = clock_wall_ms(), now = now_ms / 1000;
-    size_t only_n;
-
-    (void)filter_spec_kinds(v->env->filters[v->filter], &only_n);
-    if (v->top < 0 || only_n > 0 || v->env->paused || v->filter != 0 ||
-        now_ms - v->relay->backdated_at_ms < BACKDATED_EVERY_MS || v->env->overlap_backdated_s == 0)
-        return false;
-    struct walk_kinds kinds = {.only = backdated,
-                               .only_n = sizeof(backdated) / sizeof(backdated[0])};
-    v->relay->backdated_at_ms = now_ms;
-    v->walk =
-        walk_start(now - v->env->overlap_backdated_s, now, page_size(v), &v->relay->traits, &kinds);
-    v->proves = false;
-    v->walking_news = false;
-    next_question(v);
-    return true;
-}
-
 /* Asking */
 
 /* The disk is nearly full and the walk has come to what is not new any more. */
@@ -385,7 +192,7 @@ static bool is_wanted(const struct visit *v)
     return v->env->crowded || net_address_crowded(v->env->net, visit_report(v)->address);
 }
 
-static void next_question(struct visit *v)
+void visit_next_question(struct visit *v)
 {
     switch (walk_next(v->walk, &v->ask)) {
     case WALK_ASK:
@@ -452,14 +259,14 @@ static void on_walk_done(struct visit *v)
         live_topped(v);
         return;
     }
-    next_span(v);
+    visit_next_span(v);
 }
 
 static uint32_t expected_events(const struct visit *v, int32_t limit)
 {
     int32_t cap = v->relay->traits.cap;
 
-    if (limit > page_size(v))
+    if (limit > visit_page_size(v))
         return (uint32_t)limit; /* asked because its usual page was full */
     return (uint32_t)(cap > 0 && cap < limit ? cap : limit);
 }
@@ -557,7 +364,7 @@ static void begin_again(struct visit *v, struct page *page)
     } else if (v->state == VISIT_TOPPING) {
         live_top(v);
     } else {
-        next_span(v);
+        visit_next_span(v);
     }
 }
 
@@ -616,7 +423,7 @@ void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_
         visit_end(v, &err);
         return;
     }
-    next_question(v);
+    visit_next_question(v);
 }
 
 bool visit_answered(const struct visit *v)

@@ -1,5 +1,5 @@
-/* visit_internal: what visit.c, visit_live.c and visit_page.c know of each other.  Nobody else
- * includes it. */
+/* visit_internal: what visit.c, visit_spans.c, visit_live.c and visit_page.c know of each other.
+ * Nobody else includes it. */
 #ifndef SERVICES_VISIT_INTERNAL_H
 #define SERVICES_VISIT_INTERNAL_H
 
@@ -92,8 +92,15 @@ struct visit {
 void visit_end(struct visit *v, const struct err *err);
 void visit_count_event(struct visit *v, struct str raw);
 uint32_t visit_idle_ms(const struct visit *v);
+void visit_next_question(struct visit *v); /* of its walk; goes on from there */
+
+/* visit_spans.c */
+enum { PAUSED_LOOKBACK_S = 3600 };         /* what is still new while history waits */
+void visit_load_coverage(struct visit *v); /* of the filter that is next; then its spans */
+void visit_next_span(struct visit *v);     /* or the next filter, or the end: in sync */
 void visit_start_walk(struct visit *v, int64_t lo, int64_t hi);
-void visit_load_coverage(struct visit *v);
+void visit_leave_filter(struct visit *v); /* frees all that belongs to the walk of one filter */
+int32_t visit_page_size(const struct visit *v);
 
 /* visit_page.c */
 struct page *page_open(struct visit *v, const struct filter_ask *ask, bool live, uint32_t expected);
