@@ -260,6 +260,18 @@ static void print_place(const struct probe_report *r)
     (void)putchar('\n');
 }
 
+static void print_names(const struct probe_report *r)
+{
+    if (r->dns_aliases[0] == '\0' && r->dns_servers[0] == '\0')
+        return;
+    label("names");
+    if (r->dns_aliases[0] != '\0')
+        (void)printf("by way of %s%s", r->dns_aliases, r->dns_servers[0] != '\0' ? "; " : "");
+    if (r->dns_servers[0] != '\0')
+        (void)printf("domain served by %s", r->dns_servers);
+    (void)putchar('\n');
+}
+
 static void print_report(const struct check *k, const struct probe_report *r)
 {
     label("relay");
@@ -272,6 +284,7 @@ static void print_report(const struct check *k, const struct probe_report *r)
     (void)putchar('\n');
     print_write(k, r);
     print_error(r);
+    print_names(r);
     print_tls(r);
     print_document(r);
     print_caps(r);

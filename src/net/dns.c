@@ -1,114 +1,15 @@
 /* Dns: lookups over c-ares. */
-#include "net/dns.h"
-
-/* 1.34 marks half of what 1.18 has as deprecated; this file is written for both. */
-#define CARES_NO_DEPRECATED
 #include <arpa/nameser.h>
 #include <assert.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include <ares.h>
-
-#include "core/list.h"
-#include "core/siphash.h"
+#include "net/dns_internal.h"
 #include "net/dns_servers.h"
-#include "net/lru.h"
 
-enum { TICK_MS = 20, LOOK_AGAIN_MS = 1000, NAME_BUCKETS = 1024 };
+enum { TICK_MS = 20 };
 
-/* One c-ares channel with its sockets.  When resolv.conf changes a new one is made, and this one
- * goes with its last question. */
-struct channel {
-    struct dns *dns;
-    struct list link; /* dns->channels; the first is the one in use */
-    ares_channel ares;
-    struct list sockets;
-    unsigned questions;
-};
-
-struct dns_socket {
-    struct list link;
-    uv_poll_t poll;
-    struct channel *channel;
-    ares_socket_t fd;
-};
-
-/* One list each, ordered by when the state ends: every lookup stays in a state for the same time.
- * A DONE lookup only waits for questions that are still out. */
-enum lookup_state {
-    LOOKUP_QUEUED,
-    LOOKUP_YOUNG,
-    LOOKUP_OLD,
-    LOOKUP_SECOND,
-    LOOKUP_DONE,
-    LOOKUP_STATE__COUNT
-};
-
-struct question {
-    struct lookup *lookup;
-    int family;
-};
-
-struct lookup {
-    struct dns *dns;
-    struct channel *channel;
-    struct list link;    /* dns->states[] */
-    struct list by_name; /* until DONE */
-    struct list waiters; /* struct dns_query */
-    enum lookup_state state;
-    int64_t state_ends_ms, give_up_ms;
-    struct question questions[2];
-    int out, failed; /* questions without an answer yet; those that ended without a verdict */
-    struct dns_answer answer;
-    size_t name_n;
-    char name[256];
-};
-
-struct dns_query {
-    struct list link;              /* lookup->waiters or dns->from_cache */
-    struct dns_answer *from_cache; /* NULL: the lookup will say */
-    dns_done *done;
-    void *owner;
-};
-
-/* What the cache holds: no address means that there is none. */
-struct known {
-    int64_t expires_ms;
-    int count;
-    struct ip ips[];
-};
-
-struct dns {
-    uv_loop_t *loop;
-    uv_timer_t tick;       /* time-outs, c-ares' and ours, while anything is going on */
-    uv_timer_t next_turn;  /* begins lookups, and hands out what the cache knew */
-    unsigned open_handles; /* these two and the polls; closed and 0: free */
-    bool closed;
-
-    struct list channels;
-    struct list states[LOOKUP_STATE__COUNT];
-    unsigned counts[LOOKUP_STATE__COUNT];
-    unsigned flying;
-    struct siphash_key hash_key;
-    struct list by_name[NAME_BUCKETS];
-    struct list from_cache;
-    struct lru *cache;
-    uint64_t asked;
-
-    char servers[1024], resolv_conf[256];
-    uint32_t timeout_ms;
-    struct stat conf_seen; /* when the channel was made */
-    int64_t conf_looked_ms;
-};
-
-static int channel_make(struct dns *d, struct err *err);
-static void channel_free(struct channel *c);
-static void on_socket_state(void *data, ares_socket_t fd, int readable, int writable);
-static void on_poll(uv_poll_t *h, int status, int events);
-static void follow_resolv_conf(struct dns *d);
 static void lookup_begin(struct lookup *l);
 static void lookup_enter(struct lookup *l, enum lookup_state state);
 static void lookup_conclude(struct lookup *l);
@@ -117,13 +18,6 @@ static void on_answer(void *arg, int status, int timeouts, unsigned char *abuf, 
 static void on_tick(uv_timer_t *h);
 static void on_next_turn(uv_timer_t *h);
 static void on_timer_closed(uv_handle_t *h);
-static void on_poll_closed(uv_handle_t *h);
-static void dns_release(struct dns *d);
-
-static int64_t now_ms(const struct dns *d)
-{
-    return (int64_t)uv_now(d->loop);
-}
 
 static int take_options(struct dns *d, const struct dns_options *options, struct err *err)
 {
@@ -143,16 +37,17 @@ struct dns *dns_open(uv_loop_t *loop, const struct dns_options *options, struct 
         abort();
     list_init(&d->channels);
     d->loop = loop;
-    if (take_options(d, options, err) != 0 || channel_make(d, err) != 0) {
+    if (take_options(d, options, err) != 0 || dns_channel_make(d, err) != 0) {
         ares_library_cleanup();
         free(d);
         return NULL;
     }
     for (int i = 0; i < LOOKUP_STATE__COUNT; i++)
         list_init(&d->states[i]);
-    for (int i = 0; i < NAME_BUCKETS; i++)
+    for (int i = 0; i < DNS_NAME_BUCKETS; i++)
         list_init(&d->by_name[i]);
     list_init(&d->from_cache);
+    dns_ns_open(d);
     siphash_key_random(&d->hash_key);
     d->cache = lru_new(DNS_CACHE_MAX, DNS_CACHE_BYTES_MAX, free);
     (void)uv_timer_init(loop, &d->tick);
@@ -168,7 +63,7 @@ int dns_reconfigure(struct dns *d, const struct dns_options *options, struct err
     uint32_t timeout_ms = d->timeout_ms;
 
     memcpy(servers, d->servers, sizeof(servers));
-    if (take_options(d, options, err) == 0 && channel_make(d, err) == 0)
+    if (take_options(d, options, err) == 0 && dns_channel_make(d, err) == 0)
         return 0;
     memcpy(d->servers, servers, sizeof(servers));
     d->timeout_ms = timeout_ms;
@@ -182,6 +77,7 @@ void dns_close(struct dns *d)
 
     assert(!d->closed);
     d->closed = true;
+    dns_ns_drop(d);
     while ((l = list_take_first(&d->from_cache)) != NULL) {
         struct dns_query *q = CONTAINER_OF(l, struct dns_query, link);
 
@@ -204,7 +100,7 @@ void dns_close(struct dns *d)
 
 static struct list *bucket_of(struct dns *d, struct str name)
 {
-    return &d->by_name[siphash(&d->hash_key, name.p, name.n) % NAME_BUCKETS];
+    return &d->by_name[siphash(&d->hash_key, name.p, name.n) % DNS_NAME_BUCKETS];
 }
 
 static struct lookup *find_lookup(struct dns *d, struct str name)
@@ -223,7 +119,7 @@ static struct dns_answer *ask_cache(struct dns *d, struct str name)
 {
     const struct known *k = lru_get(d->cache, name);
 
-    if (k == NULL || k->expires_ms <= now_ms(d))
+    if (k == NULL || k->expires_ms <= dns_now_ms(d))
         return NULL;
 
     struct dns_answer *a = calloc(1, sizeof(*a));
@@ -231,8 +127,9 @@ static struct dns_answer *ask_cache(struct dns *d, struct str name)
     if (a == NULL)
         abort();
     a->count = k->count;
-    a->ttl_s = (uint32_t)((k->expires_ms - now_ms(d) + 999) / 1000);
+    a->ttl_s = (uint32_t)((k->expires_ms - dns_now_ms(d) + 999) / 1000);
     memcpy(a->ips, k->ips, (size_t)k->count * sizeof(a->ips[0]));
+    (void)str_copy(a->aliases, sizeof(a->aliases), str_z((const char *)&k->ips[k->count]));
     return a;
 }
 
@@ -240,7 +137,7 @@ int dns_known(struct dns *d, struct str name, struct ip ips[2 * DNS_ADDRESSES_MA
 {
     const struct known *k = lru_get(d->cache, name);
 
-    if (k == NULL || k->expires_ms <= now_ms(d))
+    if (k == NULL || k->expires_ms <= dns_now_ms(d))
         return 0;
     memcpy(ips, k->ips, (size_t)k->count * sizeof(k->ips[0]));
     return k->count;
@@ -258,7 +155,7 @@ struct dns_query *dns_lookup(struct dns *d, struct str name, dns_done *done, voi
            !str_ends(name, STR(".loki")));
     q->done = done;
     q->owner = owner;
-    (void)uv_timer_start(&d->next_turn, on_next_turn, 0, 0);
+    dns_wake(d);
     q->from_cache = ask_cache(d, name);
     if (q->from_cache != NULL) {
         list_add_tail(&d->from_cache, &q->link);
@@ -277,11 +174,10 @@ struct dns_query *dns_lookup(struct dns *d, struct str name, dns_done *done, voi
         list_init(&l->link);
         list_init(&l->waiters);
         list_add_tail(bucket_of(d, name), &l->by_name);
-        l->give_up_ms = now_ms(d) + d->timeout_ms;
+        l->give_up_ms = dns_now_ms(d) + d->timeout_ms;
         d->counts[LOOKUP_QUEUED]++; /* lookup_enter takes it off the count of the state it was in */
         lookup_enter(l, LOOKUP_QUEUED);
-        if (!uv_is_active((uv_handle_t *)&d->tick))
-            (void)uv_timer_start(&d->tick, on_tick, TICK_MS, TICK_MS);
+        dns_wake(d);
     }
     list_add_tail(&l->waiters, &q->link);
     return q;
@@ -310,6 +206,13 @@ uint64_t dns_asked(const struct dns *d)
     return d->asked;
 }
 
+void dns_wake(struct dns *d)
+{
+    (void)uv_timer_start(&d->next_turn, on_next_turn, 0, 0);
+    if (!uv_is_active((uv_handle_t *)&d->tick))
+        (void)uv_timer_start(&d->tick, on_tick, TICK_MS, TICK_MS);
+}
+
 /* -- one lookup -- */
 
 static void lookup_enter(struct lookup *l, enum lookup_state state)
@@ -318,9 +221,9 @@ static void lookup_enter(struct lookup *l, enum lookup_state state)
     int64_t ends = l->give_up_ms;
 
     if (state == LOOKUP_YOUNG)
-        ends = now_ms(d) + DNS_YOUNG_MS;
+        ends = dns_now_ms(d) + DNS_YOUNG_MS;
     else if (state == LOOKUP_SECOND)
-        ends = now_ms(d) + DNS_SECOND_MS;
+        ends = dns_now_ms(d) + DNS_SECOND_MS;
     l->state_ends_ms = ends;
     d->counts[l->state]--;
     d->counts[state]++;
@@ -357,14 +260,16 @@ static void remember(struct lookup *l)
     if (a->ttl_s == 0)
         return; /* asked not to be */
 
-    size_t bytes = sizeof(struct known) + (size_t)a->count * sizeof(a->ips[0]);
+    size_t text = strlen(a->aliases) + 1;
+    size_t bytes = sizeof(struct known) + (size_t)a->count * sizeof(a->ips[0]) + text;
     struct known *k = malloc(bytes);
 
     if (k == NULL)
         abort();
-    k->expires_ms = now_ms(d) + (int64_t)a->ttl_s * 1000;
+    k->expires_ms = dns_now_ms(d) + (int64_t)a->ttl_s * 1000;
     k->count = a->count;
     memcpy(k->ips, a->ips, (size_t)a->count * sizeof(a->ips[0]));
+    memcpy(&k->ips[a->count], a->aliases, text);
     lru_put(d->cache, (struct str){l->name, l->name_n}, k, bytes);
 }
 
@@ -460,6 +365,8 @@ static void on_answer(void *arg, int status, int timeouts, unsigned char *abuf, 
     }
     if (status == ARES_SUCCESS)
         status = add_answer(&l->answer, q->family, abuf, alen);
+    if (status == ARES_SUCCESS && l->answer.aliases[0] == '\0')
+        dns_read_aliases(abuf, (size_t)alen, l->name, l->answer.aliases);
     if (status != ARES_SUCCESS && status != ARES_ENOTFOUND && status != ARES_ENODATA)
         l->failed++;
     if (l->out == 0)
@@ -477,14 +384,14 @@ static struct lookup *first_due(struct dns *d, enum lookup_state state)
 
     struct lookup *l = CONTAINER_OF(d->states[state].next, struct lookup, link);
 
-    return l->state_ends_ms <= now_ms(d) ? l : NULL;
+    return l->state_ends_ms <= dns_now_ms(d) ? l : NULL;
 }
 
-static void begin_lookups(struct dns *d)
+void dns_begin_lookups(struct dns *d)
 {
     if (list_empty(&d->states[LOOKUP_QUEUED]))
         return;
-    follow_resolv_conf(d);
+    dns_follow_resolv_conf(d);
     while (!d->closed && !list_empty(&d->states[LOOKUP_QUEUED]) &&
            d->counts[LOOKUP_YOUNG] < DNS_YOUNG_MAX && d->flying < DNS_FLYING_MAX)
         lookup_begin(CONTAINER_OF(d->states[LOOKUP_QUEUED].next, struct lookup, link));
@@ -502,7 +409,7 @@ static void on_tick(uv_timer_t *h)
         if (c->questions > 0)
             ares_process_fd(c->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
         else if (at != d->channels.next)
-            channel_free(c);
+            dns_channel_free(c);
         if (d->closed)
             return;
     }
@@ -515,8 +422,8 @@ static void on_tick(uv_timer_t *h)
     while (!d->closed && (l = first_due(d, LOOKUP_QUEUED)) != NULL)
         lookup_conclude(l);
     if (!d->closed)
-        begin_lookups(d);
-    if (!d->closed && d->flying == 0 && d->counts[LOOKUP_QUEUED] == 0 &&
+        dns_begin_lookups(d);
+    if (!d->closed && d->flying == 0 && d->servers_asked == 0 && d->counts[LOOKUP_QUEUED] == 0 &&
         d->channels.next == d->channels.prev)
         (void)uv_timer_stop(&d->tick);
 }
@@ -526,7 +433,8 @@ static void on_next_turn(uv_timer_t *h)
     struct dns *d = h->data;
     struct list *at;
 
-    begin_lookups(d);
+    dns_begin_lookups(d);
+    dns_ns_tell(d);
     while (!d->closed && (at = list_take_first(&d->from_cache)) != NULL) {
         struct dns_query *q = CONTAINER_OF(at, struct dns_query, link);
         struct dns_answer *answer = q->from_cache;
@@ -538,113 +446,6 @@ static void on_next_turn(uv_timer_t *h)
     }
 }
 
-/* -- channels -- */
-
-static int channel_make(struct dns *d, struct err *err)
-{
-    struct channel *c = calloc(1, sizeof(*c));
-    uint32_t try_ms = d->timeout_ms / 4;
-    struct ares_options options = {.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
-                                   .timeout = (int)(try_ms < 50 ? 50 : try_ms),
-                                   .tries = 2,
-                                   .lookups = (char[]){"b"},
-                                   .resolvconf_path = d->resolv_conf,
-                                   .sock_state_cb = on_socket_state,
-                                   .sock_state_cb_data = c};
-
-    if (c == NULL)
-        abort();
-    c->dns = d;
-    list_init(&c->sockets);
-    if (ares_init_options(&c->ares, &options,
-                          ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
-                              ARES_OPT_RESOLVCONF | ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS) {
-        free(c);
-        return err_set(err, ERR_CONFIG, "the resolver cannot be set up");
-    }
-    if (d->servers[0] != '\0' && ares_set_servers_ports_csv(c->ares, d->servers) != ARES_SUCCESS) {
-        ares_destroy(c->ares);
-        free(c);
-        return err_set(err, ERR_CONFIG, "\"%.100s\" is not a list of resolvers", d->servers);
-    }
-    if (stat(d->resolv_conf, &d->conf_seen) != 0)
-        memset(&d->conf_seen, 0, sizeof(d->conf_seen));
-    list_add_head(&d->channels, &c->link);
-    return 0;
-}
-
-/* Never while c-ares is on the stack. */
-static void channel_free(struct channel *c)
-{
-    ares_destroy(c->ares); /* answers what is out, closes the sockets */
-    assert(c->questions == 0 && list_empty(&c->sockets));
-    list_remove(&c->link);
-    free(c);
-}
-
-/* c-ares 1.18 reads the file once.  A laptop changes networks; a stat() a second is nothing. */
-static void follow_resolv_conf(struct dns *d)
-{
-    struct stat st;
-    struct err ignored;
-
-    if (d->servers[0] != '\0' ||
-        (d->conf_looked_ms != 0 && now_ms(d) < d->conf_looked_ms + LOOK_AGAIN_MS))
-        return;
-    d->conf_looked_ms = now_ms(d);
-    if (stat(d->resolv_conf, &st) != 0)
-        return; /* being replaced; the old servers may still answer */
-    if (st.st_ino == d->conf_seen.st_ino && st.st_size == d->conf_seen.st_size &&
-        st.st_mtim.tv_sec == d->conf_seen.st_mtim.tv_sec &&
-        st.st_mtim.tv_nsec == d->conf_seen.st_mtim.tv_nsec)
-        return;
-    (void)channel_make(d, &ignored); /* fails: keep what we have */
-}
-
-static void on_socket_state(void *data, ares_socket_t fd, int readable, int writable)
-{
-    struct channel *c = data;
-    struct dns_socket *s = NULL;
-
-    LIST_FOR_EACH(at, &c->sockets)
-    if (CONTAINER_OF(at, struct dns_socket, link)->fd == fd)
-        s = CONTAINER_OF(at, struct dns_socket, link);
-    if (s == NULL) {
-        if (!readable && !writable)
-            return;
-        s = calloc(1, sizeof(*s));
-        if (s == NULL || uv_poll_init(c->dns->loop, &s->poll, (int)fd) != 0)
-            abort();
-        s->poll.data = s;
-        s->channel = c;
-        s->fd = fd;
-        list_add_tail(&c->sockets, &s->link);
-        c->dns->open_handles++;
-    }
-    if (!readable && !writable) { /* c-ares closes it when this returns */
-        list_remove(&s->link);
-        s->channel = NULL;
-        (void)uv_poll_stop(&s->poll);
-        s->poll.data = c->dns;
-        uv_close((uv_handle_t *)&s->poll, on_poll_closed);
-        return;
-    }
-    (void)uv_poll_start(&s->poll, (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0),
-                        on_poll);
-}
-
-static void on_poll(uv_poll_t *h, int status, int events)
-{
-    struct dns_socket *s = h->data;
-    ares_socket_t readable = status < 0 || (events & UV_READABLE) ? s->fd : ARES_SOCKET_BAD;
-    ares_socket_t writable = status < 0 || (events & UV_WRITABLE) ? s->fd : ARES_SOCKET_BAD;
-    struct dns *d = s->channel->dns;
-
-    ares_process_fd(s->channel->ares, readable, writable);
-    if (!d->closed)
-        begin_lookups(d); /* a place may have become free */
-}
-
 /* -- the end -- */
 
 static void on_timer_closed(uv_handle_t *h)
@@ -654,7 +455,7 @@ static void on_timer_closed(uv_handle_t *h)
     d->open_handles--;
     if (h == (uv_handle_t *)&d->tick) {
         LIST_FOR_EACH(at, &d->channels)
-        channel_free(CONTAINER_OF(at, struct channel, link));
+        dns_channel_free(CONTAINER_OF(at, struct channel, link));
         for (int state = 0; state < LOOKUP_STATE__COUNT; state++)
             LIST_FOR_EACH(at, &d->states[state])
         free(CONTAINER_OF(at, struct lookup, link));
@@ -662,20 +463,12 @@ static void on_timer_closed(uv_handle_t *h)
     dns_release(d);
 }
 
-static void on_poll_closed(uv_handle_t *h)
-{
-    struct dns *d = h->data;
-
-    d->open_handles--;
-    free(CONTAINER_OF((uv_poll_t *)h, struct dns_socket, poll));
-    dns_release(d);
-}
-
-static void dns_release(struct dns *d)
+void dns_release(struct dns *d)
 {
     if (!d->closed || d->open_handles > 0)
         return;
     lru_free(d->cache);
+    dns_ns_close(d);
     ares_library_cleanup();
     free(d);
 }

@@ -1,4 +1,4 @@
-/* Dns: from a name to addresses, without ever blocking.  The one doorway to c-ares.
+/* Dns: from a name to addresses, without ever blocking.  With dns_*.c the doorway to c-ares.
  *
  *     dns_lookup -> in the cache: answer on the next turn
  *                -> QUEUED -> YOUNG (at most DNS_YOUNG_MAX) -> OLD (with the young at most
@@ -10,6 +10,9 @@
  * the question.  Answers live for their TTL in a bounded cache; /etc/hosts is not read; the servers
  * are remade when /etc/resolv.conf changes.
  *
+ * Files.  dns.c: lookups of addresses.  dns_ns.c: name servers.  dns_answer.c: names in a message.
+ * dns_channel.c: c-ares on our loop.  dns_servers.c: which resolvers.
+ *
  * Ownership.  The query belongs to the resolver; the handle ends with its callback or with
  * dns_cancel().  Callbacks run on the loop, never from inside dns_lookup(). */
 #ifndef NET_DNS_H
@@ -20,6 +23,7 @@
 #include "core/err.h"
 #include "core/str.h"
 #include "net/addr_policy.h"
+#include "net/dns_answer.h"
 
 enum {
     DNS_ADDRESSES_MAX = 16, /* of each family; more are left out */
@@ -40,8 +44,10 @@ struct dns_options {
 };
 
 struct dns_answer {
-    uint32_t ttl_s;
+    uint32_t ttl_s; /* the shortest, aliases included */
     int count;
+    char aliases[DNS_NAMES_BYTES];        /* the names between the one that was asked for and the
+                                             addresses (dns_answer.h), a space between; "": none */
     struct ip ips[2 * DNS_ADDRESSES_MAX]; /* in the order in which the server gave them, A and AAAA
                                              as they came */
 };
@@ -66,6 +72,14 @@ void dns_cancel(struct dns_query *q);
 
 /* The addresses of a name whose answer is still good; 0: not known here, or there are none. */
 int dns_known(struct dns *d, struct str name, struct ip ips[2 * DNS_ADDRESSES_MAX]);
+
+/* The name servers of a domain, as text (dns_answer.h), "": it has none; NULL: it is not known.
+ * Asked for once a day.  The callback runs on the loop, never from inside dns_lookup_servers(). */
+struct dns_servers_query;
+typedef void dns_servers_done(void *owner, const char *names);
+struct dns_servers_query *dns_lookup_servers(struct dns *d, struct str domain,
+                                             dns_servers_done *done, void *owner);
+void dns_cancel_servers(struct dns_servers_query *q);
 
 unsigned dns_queued(const struct dns *d);
 unsigned dns_flying(const struct dns *d); /* lookups whose questions are out */

@@ -1,4 +1,4 @@
-/* probe: see probe.h.  Reading order: opening, what the connections tell, the document, names, the
+/* probe: see probe.h.  Reading order: opening, what the connections tell, the document, the
  * deadline, the end. */
 #include "services/probe.h"
 
@@ -30,7 +30,6 @@ static void on_http_done(void *owner, const struct http_get_result *result);
 static void on_http_failed(void *owner, const struct err *err);
 static void parse_run(struct worker_job *job);
 static void parse_done(struct worker_job *job);
-static void on_dns(void *owner, const struct dns_answer *answer, const struct err *err);
 static void on_deadline(uv_timer_t *timer);
 static void on_turn(uv_timer_t *timer);
 static void on_timer_closed(uv_handle_t *handle);
@@ -56,10 +55,8 @@ static void begin(struct probe *p)
 {
     unsigned parts = p->options.parts;
 
-    if ((parts & PROBE_DNS) != 0 && p->url.network == NETWORK_CLEARNET && !p->url.ip_literal) {
-        p->waiting |= WAIT_DNS;
-        p->query = dns_lookup(net_dns(p->net), str_z(p->url.host), on_dns, p);
-    }
+    if ((parts & PROBE_DNS) != 0 && p->url.network == NETWORK_CLEARNET && !p->url.ip_literal)
+        names_begin(p);
     bool fetches = (parts & (PROBE_NIP11 | PROBE_HTTP)) != 0,
          talks = p->own &&
                  (parts & (PROBE_OPEN | PROBE_READ | PROBE_WRITE | PROBE_CAPS | PROBE_TLS)) != 0;
@@ -391,38 +388,6 @@ static void parse_done(struct worker_job *job)
     }
 }
 
-/* -- names -- */
-
-static int by_address(const void *a, const void *b)
-{
-    return memcmp(a, b, sizeof(struct ip));
-}
-
-/* Sorted: servers turn the order to spread the load. */
-static void on_dns(void *owner, const struct dns_answer *answer, const struct err *err)
-{
-    struct probe *p = owner;
-    struct ip ips[2 * DNS_ADDRESSES_MAX];
-    char text[IP_TEXT_MAX];
-    struct js *root, *a, *aaaa;
-
-    (void)err; /* the dial says what is wrong */
-    p->query = NULL;
-    if (answer != NULL) {
-        memcpy(ips, answer->ips, (size_t)answer->count * sizeof(ips[0]));
-        qsort(ips, (size_t)answer->count, sizeof(ips[0]), by_address);
-        root = js_new_object();
-        js_set(root, "a", a = js_new_array());
-        js_set(root, "aaaa", aaaa = js_new_array());
-        for (int i = 0; i < answer->count; i++)
-            js_add(ips[i].family == AF_INET ? a : aaaa, js_new_str(str_z(ip_text(&ips[i], text))));
-        p->report.dns_json = js_text(root, JS_SORTED);
-        p->report.dns_ttl_s = answer->ttl_s;
-        js_free(root);
-    }
-    probe_settle(p, WAIT_DNS);
-}
-
 /* -- the deadline -- */
 
 static void deadline_open(struct probe *p)
@@ -444,6 +409,8 @@ static void on_deadline(uv_timer_t *timer)
             p->report.nip11_error = ERR_TIMEOUT;
         p->waiting &= ~(unsigned)WAIT_HTTP;
     }
+    if ((p->waiting & WAIT_DNS) != 0)
+        names_end(p);
     p->waiting &= ~(unsigned)WAIT_DNS;
     if ((p->waiting & WAIT_TALK) == 0)
         (void)uv_timer_start(&p->turn, on_turn, 0, 0);
@@ -477,9 +444,7 @@ static void drop_all(struct probe *p)
     if (p->get != NULL)
         http_get_close(p->get);
     p->get = NULL;
-    if (p->query != NULL)
-        dns_cancel(p->query);
-    p->query = NULL;
+    names_drop(p);
     if (p->session == NULL)
         return;
     talk_drop(p);

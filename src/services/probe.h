@@ -13,8 +13,8 @@
  * is untested.
  *
  * Files.  probe.c: connections, the deadline, the end.  probe_talk.c: READ and WRITE. probe_caps.c:
- * CAPS.  probe_pow.c: a proof of work, where a relay wants one.  probe_judge.c (pure): what
- * refusals and answers mean.  probe_json.c: the report as JSON.
+ * CAPS.  probe_pow.c: a proof of work, where a relay wants one.  probe_dns.c: names.  probe_judge.c
+ * (pure): what refusals and answers mean.  probe_json.c: the report as JSON.
  *
  * Ownership.  probe_close() once, from anywhere, also from inside on_done; after it returns nothing
  * is called.  on_done at most once, on the loop, never from inside probe_open(). */
@@ -101,7 +101,9 @@ struct probe_report {
     struct tls_peer *tls; /* NULL: no TLS; the report's */
     char *dns_json;       /* records as JSON, sorted, so that the same ones are the same text; or
                              NULL; the report's */
-    uint32_t dns_ttl_s;   /* the shortest of them; changes all the time, so it stands apart */
+    char dns_aliases[DNS_NAMES_BYTES]; /* dns_answer.h: CNAMEs on the way */
+    char dns_servers[DNS_NAMES_BYTES]; /* NS of the registrable domain; "": none, or not known */
+    uint32_t dns_ttl_s; /* the shortest of them; changes all the time, so it stands apart */
     struct geo_place place;
 
     unsigned caps_known, caps; /* of enum probe_cap */

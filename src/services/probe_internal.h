@@ -3,6 +3,7 @@
 #define SERVICES_PROBE_INTERNAL_H
 
 #include "core/arena.h"
+#include "core/json.h"
 #include "loop/workers.h"
 #include "services/probe.h"
 
@@ -95,6 +96,8 @@ struct probe {
     struct nip11 *parsed;
     struct err parse_err;
     struct dns_query *query;
+    struct dns_servers_query *servers_query;
+    struct js *dns; /* the records, until all are there */
 
     enum probe_step step;
     struct probe_ask asks[ASK__COUNT];
@@ -111,6 +114,11 @@ uint32_t probe_left_ms(const struct probe *p); /* until the deadline, at least 1
 void probe_settle(struct probe *p, unsigned what);
 void probe_fail(struct probe *p, enum err_code code, const char *text); /* report.error, once */
 void probe_release(struct probe *p); /* frees when nothing is out */
+
+/* probe_dns.c: names.  WAIT_DNS until both questions are answered. */
+void names_begin(struct probe *p);
+void names_end(struct probe *p); /* what is there by now is the finding */
+void names_drop(struct probe *p);
 
 /* probe_talk.c: the session is ready, or was lost (`err` NULL: it was taken from us). */
 void talk_begin(struct probe *p);

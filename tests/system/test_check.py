@@ -386,8 +386,25 @@ def test_names_and_addresses(world: World) -> None:
     found = {url: report["error"] for url, report in zip(cases, reports)}
     assert found == cases
     alias = next(r for url, r in zip(cases, reports) if "alias" in url)
-    assert alias["dns"] == {"a": [good.address], "aaaa": []} and 0 < alias["dns_ttl"] <= 30
+    assert alias["dns"] == {"a": [good.address], "aaaa": [], "cname": [good.host]} and 0 < alias["dns_ttl"] <= 30
     assert alias["us"]["open"] == sum(alias["us"][k] or 0 for k in ("dns", "tcp", "proxy", "tls", "upgrade"))
+
+
+def test_names_behind_a_name(world: World) -> None:
+    """The way of CNAMEs, in its order, and who serves the domain, sorted; without them nothing is said.  Asked for once in a day."""
+    good, = world.farm.add(DATA)
+    port = world.farm.ready["ws"]
+    world.farm.dns({"a.one-relay.com": {"cname": "b.two-relay.com"}, "b.two-relay.com": {"cname": "c.three-relay.com"},
+                    "c.three-relay.com": {"a": [good.address]}, "one-relay.com": {"ns": ["NS2.name-host.com", "ns1.name-host.com"]},
+                    "silent.four-relay.com": {"a": [good.address]}, "four-relay.com": {"fault": "timeout"}})
+    checker = Checker(world)
+    long, short, silent = checker.reports([f"ws://{name}:{port}" for name in ("a.one-relay.com", "c.three-relay.com", "silent.four-relay.com")])
+    assert long["dns"] == {"a": [good.address], "aaaa": [], "cname": ["b.two-relay.com", "c.three-relay.com"],
+                           "ns": ["ns1.name-host.com", "ns2.name-host.com"]} and long["dns_ttl"] > 0, long["dns"]
+    assert short["dns"] == silent["dns"] == {"a": [good.address], "aaaa": []}, (short["dns"], silent["dns"])
+    assert long["readable"] and silent["readable"]
+    shown = checker.run(f"ws://a.one-relay.com:{port}").stdout
+    assert "by way of b.two-relay.com c.three-relay.com; domain served by ns1.name-host.com ns2.name-host.com" in shown, shown
 
 
 def test_the_deadline_says_where_it_stood(world: World) -> None:

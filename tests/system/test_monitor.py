@@ -49,13 +49,14 @@ def secret_file(world: World, daemon: Daemon) -> None:
 
 def test_what_a_check_leaves_behind(world: World) -> None:
     relay, = world.farm.add({**TO_BE_FOUND, "nip11": {"name": "kept", "supported_nips": [1, 11]}})
+    world.farm.dns({"farm-relay.com": {"ns": ["ns1.name-host.com"]}})
     daemon = monitored(world, relay.wss)
     daemon.set("network", tls_ca_file=world.farm.ca)
     daemon.start()
     archive = daemon.archive()
     until(lambda: archive.value("SELECT count(*) FROM relay_checks WHERE readable") > 0, 20, "it is checked", daemon.alive)
-    row, = archive.query("SELECT dns_ttl, tls_ms, nip11_name FROM relay_checks c JOIN relay_metadata_latest m USING (relay_url) LIMIT 1")
-    assert row[0] is not None and row[0] > 0 and row[1] is not None and row[2] == "kept", row
+    row, = archive.query("SELECT dns_ttl, tls_ms, nip11_name, dns->'ns' FROM relay_checks c JOIN relay_metadata_latest m USING (relay_url) LIMIT 1")
+    assert row[0] is not None and row[0] > 0 and row[1] is not None and row[2] == "kept" and row[3] == ["ns1.name-host.com"], row
     daemon.stop()
 
 

@@ -33,7 +33,7 @@ DOORWAY = {  # third-party header: the only files that may include it
     r"secp256k1": r"nostr/(verify|sign|keys)\.[ch]",
     r"jansson\.h": r"core/json\w*\.[ch]",
     r"ini\.h": r"core/config\w*\.c",
-    r"ares\w*\.h": r"net/dns\.c",
+    r"ares\w*\.h": r"net/dns\w*\.[ch]",
     r"http_parser\.h": r"net/http1\.c",
     r"idn2\.h": r"nostr/url\w*\.c",
     r"microhttpd\.h": r"http/server\.c",

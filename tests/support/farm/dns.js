@@ -3,7 +3,7 @@
  *
  *     rN.farm-relay.com  A  127.x.y.z        anything else: NXDOMAIN, unless a fault or record was set for it
  *
- * A name may be given { a: [..], aaaa: [..], cname, fault }, fault being timeout | servfail | nxdomain | refused | loop (CNAMEs that
+ * A name may be given { a: [..], aaaa: [..], ns: [..], cname, fault }, fault being timeout | servfail | nxdomain | refused | loop (CNAMEs that
  * lead to each other) | truncate (UDP says TC, TCP answers) | garbage.  Every question is recorded. */
 const dgram = require('node:dgram');
 const net = require('node:net');
@@ -104,6 +104,8 @@ class Dns {
         }
         if (type === TYPE.A)
             out.push(...(last.a || []).map((a) => record(owner, TYPE.A, Buffer.from(a.split('.').map(Number)))));
+        if (type === TYPE.NS)
+            out.push(...(last.ns || []).map((n) => record(owner, TYPE.NS, encodeName(n))));
         if (type === TYPE.AAAA)
             out.push(...(last.aaaa || []).map((a) => record(owner, TYPE.AAAA, address6(a))));
         return out;

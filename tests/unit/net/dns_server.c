@@ -97,9 +97,14 @@ static size_t answer(struct dns_server *s, unsigned char *packet, size_t n)
         at += put_record(packet + at, NULL, 5, reply.ttl, target, target_n);
     }
     for (int i = 0; i < reply.count; i++) {
-        unsigned char ip[16];
+        unsigned char ip[256];
         int family = type == DNS_TYPE_A ? AF_INET : AF_INET6;
 
+        if (type == DNS_TYPE_NS) {
+            at += put_record(packet + at, NULL, type, reply.ttl, ip,
+                             put_name(ip, reply.addresses[i]));
+            continue;
+        }
         inet_pton(family, reply.addresses[i], ip);
         at += put_record(packet + at, reply.cname, type, reply.ttl, ip, family == AF_INET ? 4 : 16);
     }

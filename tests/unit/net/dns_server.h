@@ -6,13 +6,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { DNS_TYPE_A = 1, DNS_TYPE_AAAA = 28, DNS_REPLY_MAX = 24 };
+enum { DNS_TYPE_A = 1, DNS_TYPE_NS = 2, DNS_TYPE_AAAA = 28, DNS_REPLY_MAX = 24 };
 
 struct dns_reply {
     bool silent; /* no answer at all */
     int rcode;   /* 0 fine, 2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED */
     int count;
-    const char *addresses[DNS_REPLY_MAX]; /* literals of the family that was asked for */
+    const char *addresses[DNS_REPLY_MAX]; /* literals of the family that was asked for, or names */
     uint32_t ttl;
     const char *cname; /* NULL, or the addresses are this name's */
 };

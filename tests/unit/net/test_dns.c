@@ -22,7 +22,11 @@ static bool has(const char *name, const char *what)
 static void script(const char *name, int type, struct dns_reply *r, void *arg)
 {
     (void)arg;
-    if (has(name, "dead") || (has(name, "no-aaaa-answer") && type == DNS_TYPE_AAAA)) {
+    if (type == DNS_TYPE_NS && has(name, "served")) {
+        r->count = 2;
+        r->addresses[0] = "NS2.example.org";
+        r->addresses[1] = "ns1.example.org";
+    } else if (has(name, "dead") || (has(name, "no-aaaa-answer") && type == DNS_TYPE_AAAA)) {
         r->silent = true;
     } else if (has(name, "nxdomain")) {
         r->rcode = 3;
@@ -109,6 +113,40 @@ static void ask(struct place *p, struct asked *a, const char *name)
     a->dns = p->dns;
     a->query = dns_lookup(p->dns, str_z(name), on_done, a);
     assert_int_equal(a->done, 0);
+}
+
+struct servers_asked {
+    struct dns_servers_query *query;
+    struct dns *dns;
+    int done;
+    bool known, close_in_done;
+    char names[DNS_NAMES_BYTES];
+};
+
+static void on_servers(void *owner, const char *names)
+{
+    struct servers_asked *a = owner;
+
+    a->done++;
+    a->known = names != NULL;
+    (void)snprintf(a->names, sizeof(a->names), "%s", names != NULL ? names : "");
+    if (a->close_in_done)
+        dns_close(a->dns);
+}
+
+static void ask_servers(struct place *p, struct servers_asked *a, const char *domain)
+{
+    memset(a, 0, sizeof(*a));
+    a->dns = p->dns;
+    a->query = dns_lookup_servers(p->dns, str_z(domain), on_servers, a);
+    assert_int_equal(a->done, 0);
+}
+
+static void resolve_servers(struct place *p, struct servers_asked *a, const char *domain)
+{
+    ask_servers(p, a, domain);
+    while (!a->done)
+        assert_true(uv_run(&p->loop, UV_RUN_ONCE) != 0 || a->done);
 }
 
 static void wait_for(struct place *p, const struct asked *a)
@@ -199,7 +237,55 @@ static void test_half_answers(void **state)
     resolve(&p, &a, "alias.org");
     assert_int_equal(a.answer.count, 1);
     assert_int_equal(a.answer.ips[0].bytes[1], 2);
+    assert_string_equal(a.answer.aliases, "real.host.org");
+    resolve(&p, &a, "alias.org"); /* from the cache */
+    assert_string_equal(a.answer.aliases, "real.host.org");
+    resolve(&p, &a, "relay.example.org");
+    assert_string_equal(a.answer.aliases, "");
     place_close(&p, true);
+}
+
+static void test_name_servers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *domain, *names;
+        bool known, cached;
+    } cases[] = {{"served.org", "ns1.example.org ns2.example.org", true, true},
+                 {"nxdomain.org", "", true, true},
+                 {"empty.org", "", true, true},
+                 {"servfail.org", "", false, false},
+                 {"dead.org", "", false, false}};
+    struct place p;
+    struct servers_asked a, b;
+
+    place_open(&p, 400);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int before = dns_server_questions(p.server), asked;
+
+        resolve_servers(&p, &a, cases[i].domain);
+        assert_int_equal(a.known, cases[i].known);
+        assert_string_equal(a.names, cases[i].names);
+        asked = dns_server_questions(p.server);
+        assert_true(asked > before);
+        resolve_servers(&p, &a, cases[i].domain);
+        assert_string_equal(a.names, cases[i].names);
+        assert_int_equal(dns_server_questions(p.server) > asked, !cases[i].cached);
+    }
+    /* Cancelled: while it is out, and when the answer is there and not told yet. */
+    ask_servers(&p, &a, "served-again.org");
+    ask_servers(&p, &b, "served.org");
+    dns_cancel_servers(a.query);
+    dns_cancel_servers(b.query);
+    resolve_servers(&p, &b, "served-also.org");
+    assert_int_equal(a.done, 0);
+    ask_servers(&p, &a, "dead-at-the-end.org"); /* closed while it is out */
+    b.close_in_done = true;
+    b.query = dns_lookup_servers(p.dns, STR("served.org"), on_servers, &b);
+    while (b.done < 2)
+        (void)uv_run(&p.loop, UV_RUN_ONCE);
+    place_close(&p, false);
+    assert_int_equal(a.done, 0);
 }
 
 static void test_many_addresses_are_cut(void **state)
@@ -399,6 +485,7 @@ int main(void)
         cmocka_unit_test(test_ttl_zero_is_asked_again),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_half_answers),
+        cmocka_unit_test(test_name_servers),
         cmocka_unit_test(test_many_addresses_are_cut),
         cmocka_unit_test(test_one_question_for_many_askers),
         cmocka_unit_test(test_dead_names_stall_nobody),
