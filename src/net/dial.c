@@ -394,17 +394,24 @@ static enum dial_state attempt_ended(struct dial *d)
  * route" from a machine without IPv6 says nothing about the relay. */
 static void note_connect_error(struct dial *d, const struct ip *ip, int error, bool at_once)
 {
-    static const enum err_code order[] = {
-        ERR_NONE,           ERR_NETWORK_DOWN, ERR_IO, ERR_CONNECT_UNREACHABLE, ERR_CONNECT_TIMEOUT,
-        ERR_CONNECT_REFUSED};
+    static const enum err_code order[] = {ERR_NONE,
+                                          ERR_NETWORK_DOWN,
+                                          ERR_IO,
+                                          ERR_CONNECT_UNREACHABLE,
+                                          ERR_CONNECT_TIMEOUT,
+                                          ERR_CONNECT_REFUSED,
+                                          ERR_DISCONNECTED};
     enum err_code code;
     size_t old = 0, new = 0;
     char text[IP_TEXT_MAX];
 
     switch (error) {
     case ECONNREFUSED:
-    case ECONNRESET:
         code = ERR_CONNECT_REFUSED;
+        break;
+    case ECONNRESET: /* accepted, and thrown out before we looked: as if it were a moment later */
+    case ENOTCONN:
+        code = ERR_DISCONNECTED;
         break;
     case ETIMEDOUT:
         code = ERR_CONNECT_TIMEOUT;

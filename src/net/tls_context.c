@@ -13,6 +13,9 @@
 #include "net/tls_signatures.h"
 #endif
 
+/* Some old servers have nothing better, and what is read from relays is public, and signed. */
+enum { DHM_BITS_MIN = 1024 };
+
 static const char system_ca_file[] = "/etc/ssl/certs/ca-certificates.crt";
 
 /* The kernel's generator: no state of ours to share between threads. */
@@ -46,6 +49,7 @@ static int set_up_config(struct tls_context *c, mbedtls_ssl_config *config, stru
     mbedtls_ssl_conf_ca_chain(config, &c->ca, NULL);
     mbedtls_ssl_conf_authmode(config, c->record_only ? MBEDTLS_SSL_VERIFY_OPTIONAL
                                                      : MBEDTLS_SSL_VERIFY_REQUIRED);
+    mbedtls_ssl_conf_dhm_min_bitlen(config, DHM_BITS_MIN);
     mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
     mbedtls_ssl_conf_min_tls_version(config, MBEDTLS_SSL_VERSION_TLS1_2);

@@ -349,7 +349,7 @@ static bool list_has(struct str list, struct str token)
     return false;
 }
 
-/* RFC 6455 4.1, the client's checks 1 to 6. */
+/* RFC 6455 4.1, the client's checks 1 to 6.  Who answers 101 has agreed, and must do it rightly. */
 static int check_upgrade(struct ws *ws)
 {
     const struct http1 *h = ws->http;
@@ -359,15 +359,15 @@ static int check_upgrade(struct ws *ws)
         return fail(ws, ERR_WS_REFUSED, 0, "");
     }
     if (!list_has(http1_header(h, "upgrade"), STR("websocket")))
-        return fail(ws, ERR_WS_REFUSED, 0, "status 101 without Upgrade: websocket");
+        return fail(ws, ERR_WS_PROTOCOL, 0, "status 101 without Upgrade: websocket");
     if (!list_has(http1_header(h, "connection"), STR("upgrade")))
-        return fail(ws, ERR_WS_REFUSED, 0, "status 101 without Connection: Upgrade");
+        return fail(ws, ERR_WS_PROTOCOL, 0, "status 101 without Connection: Upgrade");
     if (!str_eq(http1_header(h, "sec-websocket-accept"), str_z(ws->accept)))
-        return fail(ws, ERR_WS_REFUSED, 0, "Sec-WebSocket-Accept is missing, wrong or repeated");
+        return fail(ws, ERR_WS_PROTOCOL, 0, "Sec-WebSocket-Accept is missing, wrong or repeated");
     if (http1_header(h, "sec-websocket-extensions").n > 0)
-        return fail(ws, ERR_WS_REFUSED, 0, "an extension that was not offered");
+        return fail(ws, ERR_WS_PROTOCOL, 0, "an extension that was not offered");
     if (http1_header(h, "sec-websocket-protocol").n > 0)
-        return fail(ws, ERR_WS_REFUSED, 0, "a subprotocol that was not offered");
+        return fail(ws, ERR_WS_PROTOCOL, 0, "a subprotocol that was not offered");
     return 0;
 }
 

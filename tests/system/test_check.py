@@ -2,6 +2,7 @@
 measured, and relays that are not ours are understood, over ws, wss and a proxy.  No daemon and no database run here."""
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -76,7 +77,7 @@ def table(world: World, cases: dict[str, tuple[dict[str, Any], Any]], found: Any
             reports[i] = checker.report(urls[i], timeout)
     wrong = {name: (found(report), want, report["error_text"])
              for (name, (_, want)), report in zip(cases.items(), reports)
-             if (found(report) not in want if isinstance(want, set) else found(report) != want)}
+             if found(report) != want}
     assert not wrong, "\n".join(f"{name}: found {got}, wanted {want} ({text})" for name, (got, want, text) in wrong.items())
 
 
@@ -204,6 +205,29 @@ def test_an_rsa_certificate_over_tls_1_2(world: World) -> None:
     assert report["tls"]["verdict"] == "trusted" and report["tls"]["version"] == "TLSv1.2"
 
 
+def dh_group(bits: int) -> str:
+    """The parameters of a Diffie-Hellman group of IKE (RFC 2409, 6.1 and 6.2) as openssl reads them."""
+    tail = {768: "a63a3620", 1024: "a637ed6b0bff5cb6f406b7edee386bfb5a899fa5ae9f24117c4b1fe649286651ece65381"}[bits]
+    prime = ("f" * 16 + "c90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74020bbea63b139b22514a08798e3404ddef9519b3cd3a431b302b0a6df25f1437"
+             "4fe1356d6d51c245e485b576625e7ec6f44c42e9" + tail + "f" * 16)
+    number = bytes.fromhex("00" + prime)
+    assert len(number) == bits // 8 + 1
+    integer = b"\x02" + (b"\x81" if len(number) > 127 else b"") + bytes([len(number)]) + number
+    body = integer + b"\x02\x01\x02"
+    der = b"\x30" + (b"\x81" if len(body) > 127 else b"") + bytes([len(body)]) + body
+    return f"-----BEGIN DH PARAMETERS-----\n{base64.encodebytes(der).decode()}-----END DH PARAMETERS-----\n"
+
+
+def test_small_groups(world: World) -> None:
+    """Diffie-Hellman over 1,024 bits is the least that is taken: some old servers have nothing better, and all that is read is signed."""
+    for bits, want in ((1024, "ws_refused"), (768, "tls_protocol")):
+        group = world.home / f"dh{bits}.pem"
+        group.write_text(dh_group(bits))
+        with s_server(world, "rsa2048", "-cipher", "DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0", "-dhparam", str(group)) as url:
+            report = Checker(world).report(url, timeout=3)
+        assert report["error"] == want and leaf(report) == "CN=farm rsa2048", f"{bits} bits: {report}"
+
+
 def test_a_cipher_that_we_did_not_offer(world: World) -> None:
     """RC4 and static Diffie-Hellman: no server that can be had speaks them, so one says that it does."""
     hello = bytes.fromhex("0303") + bytes(range(32)) + b"\0"
@@ -259,10 +283,10 @@ def test_upgrades(world: World) -> None:
                          "http_protocol"),
         "a line of 64 KiB": (ok(HEAD + "X-A: " + "a" * 65536 + "\r\n" + ACCEPT + "\r\n"), "http_too_large"),
         "10,000 headers": ({"upgrade": {"raw": HEAD, "repeat": many, "tail": ACCEPT + "\r\n", "end": "stall"}}, "http_too_large"),
-        "accepted twice": (ok(HEAD + ACCEPT + ACCEPT + "\r\n"), {"ws_refused", "http_protocol", "ws_protocol"}),
-        "wrong accept": ({"upgrade": "wrong_accept"}, {"ws_refused", "ws_protocol", "http_protocol"}),
-        "an extension": (ok(HEAD + ACCEPT + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"), {"ws_refused", "ws_protocol", "http_protocol"}),
-        "a subprotocol": (ok(HEAD + ACCEPT + "Sec-WebSocket-Protocol: nostr\r\n\r\n"), {"ws_refused", "ws_protocol", "http_protocol"}),
+        "accepted twice": (ok(HEAD + ACCEPT + ACCEPT + "\r\n"), "ws_protocol"),
+        "wrong accept": ({"upgrade": "wrong_accept"}, "ws_protocol"),
+        "an extension": (ok(HEAD + ACCEPT + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"), "ws_protocol"),
+        "a subprotocol": (ok(HEAD + ACCEPT + "Sec-WebSocket-Protocol: nostr\r\n\r\n"), "ws_protocol"),
         "a NUL": (ok(HEAD + "X-A: \0\r\n" + ACCEPT + "\r\n"), "http_protocol"),
         "200": ({"upgrade": {"status": "200 OK", "body": "<html>"}}, "ws_refused"),
         "301": ({"upgrade": {"status": "301 Moved Permanently", "headers": {"Location": "https://elsewhere.example.org/"}}}, "ws_refused"),
@@ -279,7 +303,7 @@ def test_upgrades(world: World) -> None:
         "frames behind the head": (ok(HEAD + ACCEPT + "\r\n" + "\x82\x01x"), "idle"),
         "a broken frame behind it": (ok(HEAD + ACCEPT + "\r\n" + "\xff\xff"), "ws_protocol"),
         "endless": ({"upgrade": "endless"}, "http_too_large"),
-        "reset at once": ({"down": True}, {"disconnected", "connect_refused"}),
+        "reset at once": ({"down": True}, "disconnected"),
     }, error, timeout=3)
 
 
@@ -300,11 +324,11 @@ def test_documents_over_bad_http(world: World) -> None:
         "good": (http(good + "Content-Length: {size}\r\n\r\n{body}", **body), None),
         "until the end": (http(good + "\r\n{body}", **body), None),
         "chunked": (http(good + "Transfer-Encoding: chunked\r\n\r\n5;ext=1\r\n{\"a\":\r\n2\r\n1}\r\n0\r\nX: y\r\n\r\n"), None),
-        "a giant chunk": (http(good + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx", end="stall"), {"http_protocol", "http_too_large"}),
+        "a giant chunk": (http(good + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx", end="stall"), "http_protocol"),
         "length and chunks": (http(good + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}"), "http_protocol"),
         "two lengths": (http(good + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}"), "http_protocol"),
         "a negative length": (http(good + "Content-Length: -1\r\n\r\n{}"), "http_protocol"),
-        "a length beyond all": (http(good + "Content-Length: 99999999999999999999\r\n\r\n{}"), {"http_protocol", "http_too_large"}),
+        "a length beyond all": (http(good + "Content-Length: 99999999999999999999\r\n\r\n{}"), "http_protocol"),
         "cut short": (http(good + "Content-Length: 100\r\n\r\n{}"), "http_protocol"),
         "300 KiB": (http(good + "\r\n{\"a\":\"", repeat={"text": "x" * 1024, "times": 300}, tail="\"}"), "http_too_large"),
         "gzip": (http(good + "Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}"), "http_protocol"),
@@ -319,7 +343,7 @@ def test_documents_over_bad_http(world: World) -> None:
         "into another network": (http(f"HTTP/1.1 302 Found\r\nLocation: http://{onion(5)}/\r\n\r\n"), "http_status"),
         "silence": (http("", end="stall"), "timeout"),
         "a drip": (http(good + "Content-Length: {size}\r\n\r\n{body}", body="{}" + " " * 100, drip={"bytes": 1, "ms": 100}), "timeout"),
-        "reset": (http("HTTP/1.1 200", end="reset"), {"disconnected", "http_protocol"}),
+        "reset": (http("HTTP/1.1 200", end="reset"), "disconnected"),
     }, nip11_error, timeout=3)
 
 

@@ -127,7 +127,7 @@ def test_a_first_failure_is_looked_at_twice(world: World) -> None:
 
 DEATHS = ["refused", "silent", "reset", "404", "wrong_accept", "mute", "nxdomain", "servfail", "auth", "closed"]
 FOUND = {
-    "refused": "connect_refused", "silent": "timeout", "reset": "disconnected", "404": "ws_refused", "wrong_accept": "ws_refused",
+    "refused": "connect_refused", "silent": "timeout", "reset": "disconnected", "404": "ws_refused", "wrong_accept": "ws_protocol",
     "mute": "idle", "nxdomain": "dns_not_found", "servfail": "dns_failed", "auth": "auth_required", "closed": "blocked",
 }
 
