@@ -361,3 +361,20 @@ def test_operators_can_live_with_checks(world: World) -> None:
     gaps = [b - a for a, b in zip(host["connects"], host["connects"][1:])]
     assert all(gap >= 990 for gap in gaps), f"connections {gaps} ms apart"
     daemon.stop()
+
+
+def test_hosts_that_have_one_connection(world: World) -> None:
+    """With host_connections_max = 1 a document is read all the same: when the WebSocket is closed, and a second later."""
+    relay, down = world.farm.add({**TO_BE_FOUND, "nip11": {"name": "one after the other"}}, {"upgrade": {"status": "404 Not Found"}})
+    daemon = monitored(world, relay, down, interval_clearnet="3s", timeout_max="10s")
+    daemon.set("network", host_connections_max=1, host_connect_interval="1s")
+    daemon.set("synchronizer", enabled="false")
+    daemon.start()
+    archive = daemon.archive()
+    until(lambda: all(checks(archive, r.url) >= 2 for r in (relay, down)), 60, "both were checked twice", daemon.alive)
+    assert archive.value("SELECT nip11_name FROM relay_metadata_latest WHERE relay_url = %s", (relay.url,)) == "one after the other"
+    for host in (relay.host_record(), down.host_record()):
+        assert host["open_max"] == 1 and host["http_requests"], host
+        gaps = [b - a for a, b in zip(host["connects"], host["connects"][1:])]
+        assert all(gap >= 990 for gap in gaps), f"connections {gaps} ms apart"
+    daemon.stop()
