@@ -299,8 +299,8 @@ static void on_done(void *owner, const struct probe_report *report)
     struct check *k = owner;
 
     loop_stop(k->outside.loop);
-    k->again = ++k->tries == 1 &&
-               (report->error == ERR_TLS_RETRY || report->nip11_error == ERR_TLS_RETRY);
+    k->again =
+        ++k->tries == 1 && (report->error == ERR_TLS_RETRY || report->nip11_error == ERR_TLS_RETRY);
     if (k->again)
         return;
     if (k->command->json) {

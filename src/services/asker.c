@@ -400,15 +400,15 @@ static void save(struct asking *k)
                      k->tally.n, on_saved, k);
 }
 
-/* It was never asked: as if nothing had been, until the interval is over. */
-static void give_up(struct asking *k)
+/* It was never asked: as if nothing had been, for so long. */
+static void give_up(struct asking *k, int64_t wait_ms)
 {
     struct asker *a = k->asker;
     struct asked *known = asked_of(a, k->relay->id);
 
     release(k);
     known->here = false;
-    known->not_before_ms = clock_wall_ms() + a->options.interval_ms;
+    known->not_before_ms = clock_wall_ms() + wait_ms;
     list_remove(&k->link);
     a->asking_n--;
     asking_free(k);
@@ -455,7 +455,7 @@ static void on_settled(void *owner, const struct settlement *s)
     k->failed = s->how != SETTLE_EOSE;
     if (k->failed && k->n == 0) {
         if (k->pages <= 1) {
-            give_up(k);
+            give_up(k, k->asker->options.interval_ms);
         } else {
             note_part(k, false);
             finish(k);
@@ -472,15 +472,16 @@ static void on_settled(void *owner, const struct settlement *s)
 static void on_closed(void *owner, const struct err *err)
 {
     struct asking *k = owner;
+    int64_t wait_ms = err->code == ERR_ADDRESS_BUSY ? session_report(k->session)->wait_ms
+                                                    : k->asker->options.interval_ms;
 
-    (void)err;
     session_close(k->session);
     k->session = NULL;
     k->request = NULL;
     if (k->working)
         return; /* go_on() sees it */
     if (k->pages <= 1) {
-        give_up(k);
+        give_up(k, wait_ms);
         return;
     }
     note_part(k, false);

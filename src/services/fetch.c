@@ -159,7 +159,7 @@ static void on_session_closed(void *owner, const struct err *err)
 {
     struct fetch *f = owner;
 
-    if (f->counts.requests == 0 && !f->options.follow)
+    if (f->counts.requests == 0 && !f->options.follow && err->code != ERR_TLS_RETRY)
         end(f, err); /* there is nothing to go on with */
     else
         wait_again(f, err); /* what was being read has been settled, and the walk knows */
