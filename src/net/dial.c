@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "net/connect_error.h"
 #include "net/net_shared.h"
 
 /* For so long after it has served one relay a proxy is taken to be well. */
@@ -390,55 +391,13 @@ static enum dial_state attempt_ended(struct dial *d)
     return ready(d, i);
 }
 
-/* Of several failures the most telling one is kept: a refusal says more than silence, and "no
- * route" from a machine without IPv6 says nothing about the relay. */
+/* Of several failures the most telling one is kept. */
 static void note_connect_error(struct dial *d, const struct ip *ip, int error, bool at_once)
 {
-    static const enum err_code order[] = {ERR_NONE,
-                                          ERR_NETWORK_DOWN,
-                                          ERR_IO,
-                                          ERR_CONNECT_UNREACHABLE,
-                                          ERR_CONNECT_TIMEOUT,
-                                          ERR_CONNECT_REFUSED,
-                                          ERR_DISCONNECTED};
-    enum err_code code;
-    size_t old = 0, new = 0;
+    enum err_code code = connect_error(error, ip->family, at_once);
     char text[IP_TEXT_MAX];
 
-    switch (error) {
-    case ECONNREFUSED:
-        code = ERR_CONNECT_REFUSED;
-        break;
-    case ECONNRESET: /* accepted, and thrown out before we looked: as if it were a moment later */
-    case ENOTCONN:
-        code = ERR_DISCONNECTED;
-        break;
-    case ETIMEDOUT:
-        code = ERR_CONNECT_TIMEOUT;
-        break;
-    case ENETUNREACH:
-        /* At once: our own routing table has no way.  For IPv6 that is common and no outage. */
-        code = at_once && ip->family == AF_INET ? ERR_NETWORK_DOWN : ERR_CONNECT_UNREACHABLE;
-        break;
-    case ENETDOWN:
-        code = ERR_NETWORK_DOWN;
-        break;
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-    case EADDRNOTAVAIL:
-        code = ERR_IO;
-        break;
-    default:
-        code = ERR_CONNECT_UNREACHABLE;
-        break;
-    }
-    while (order[old] != d->err.code)
-        old++;
-    while (order[new] != code)
-        new ++;
-    if (new > old)
+    if (connect_error_tells_more(code, d->err.code))
         (void)err_set(&d->err, code, "%s: %s", ip_text(ip, text), strerror(error));
 }
 

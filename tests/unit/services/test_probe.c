@@ -1,6 +1,6 @@
 /* A probe's life, against a small relay on a real socket: whole, closed in every turn of the loop,
  * closed inside its own end, and through a session that is somebody else's and may go at any time.
- * What is found of a relay is the system tests' matter (tests/system/test_check.py). */
+ * What is found of a relay is the system tests' matter (tests/system/test_check*.py). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
