@@ -6,36 +6,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "net/dns_answer.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 typedef void reader(const unsigned char *message, size_t n, const char *name,
                     char to[DNS_NAMES_BYTES]);
-
-static void must(bool ok)
-{
-    if (!ok)
-        abort();
-}
 
 static void look_at(const char *names, bool sorted)
 {
     const char *before = NULL;
     int count = 0;
 
-    must(strlen(names) < DNS_NAMES_BYTES);
+    CHECK(strlen(names) < DNS_NAMES_BYTES);
     for (const char *at = names; *at != '\0';) {
         size_t n = strcspn(at, " ");
 
-        must(n > 0 && n < 256);
-        must(strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == n);
-        must(!sorted || before == NULL || strcmp(before, at) < 0);
+        CHECK(n > 0 && n < 256);
+        CHECK(strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == n);
+        CHECK(!sorted || before == NULL || strcmp(before, at) < 0);
         before = at;
         count++;
         at += n + (at[n] == ' ' && at[n + 1] != '\0');
     }
-    must(count <= DNS_NAMES_MAX);
+    CHECK(count <= DNS_NAMES_MAX);
 }
 
 static void run(reader *read, const unsigned char *message, size_t n, const char *name, bool sorted)
@@ -45,7 +38,7 @@ static void run(reader *read, const unsigned char *message, size_t n, const char
     read(message, n, name, once);
     look_at(once, sorted);
     read(message, n, name, twice);
-    must(strcmp(once, twice) == 0);
+    CHECK(strcmp(once, twice) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -60,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t n = size - 1 - data[0];
     unsigned char *message = malloc(n + (n == 0));
 
-    must(message != NULL);
+    CHECK(message != NULL);
     memcpy(message, data + 1 + data[0], n);
     run(dns_read_aliases, message, n, name, false);
     run(dns_read_name_servers, message, n, name, true);
