@@ -49,6 +49,7 @@ def test_pgbouncer_in_transaction_mode(world: World, server: Postgres) -> None:
     world.closers.append(bouncer.stop)
     some = relays(world)
     daemon = world.daemon(*some)
+    use_server(daemon, server, "sslmode=disable")  # for its password
     daemon.set("database", url=f"postgresql://archivist@127.0.0.1:{bouncer.port}/archive?sslmode=disable")
     daemon.start(wait=False)
     archive = server_archive(server)

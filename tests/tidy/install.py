@@ -12,7 +12,7 @@ WANT = """
     share/bash-completion/completions/bigbrotr  share/bash-completion/completions/bigbrotrd
     share/bigbrotr/prometheus/bigbrotr.rules.yml  share/bigbrotr/grafana/bigbrotr.json
     share/doc/bigbrotr/README.md  share/doc/bigbrotr/CHANGELOG.md  share/doc/bigbrotr/docs/troubleshooting.md
-    share/doc/bigbrotr/examples/bigbrotr.ini  share/doc/bigbrotr/examples/prometheus.yml
+    share/doc/bigbrotr/examples/bigbrotr.ini  share/doc/bigbrotr/examples/prometheus.yml  share/doc/bigbrotr/examples/pgbouncer.ini
 """
 PAGES = "share/man/man8/bigbrotrd.8  share/man/man1/bigbrotr.1  share/man/man5/bigbrotr.ini.5"
 

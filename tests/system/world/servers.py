@@ -13,6 +13,8 @@ from typing import Any
 from .farm import SUPPORT
 from .process import as_unprivileged, give, until
 
+ROOT = Path(__file__).resolve().parents[3]
+
 
 def free_port() -> int:
     with socket.socket() as s:
@@ -128,18 +130,20 @@ class Postgres:
 
 
 class PgBouncer:
-    """Transaction mode, one server connection more than the daemon has lanes, on a port of its own."""
+    """The example that is shipped, with other paths and ports, and stricter: sessions forget everything between transactions."""
 
     def __init__(self, home: Path, env: dict[str, str], server: Postgres):
         self.home = home / "pgbouncer"
         self.home.mkdir()
         self.port = free_port()
-        (self.home / "users.txt").write_text('"archivist" "unused"\n')
-        (self.home / "pgbouncer.ini").write_text(
-            f"[databases]\narchive = host={server.home} port={server.port} dbname=archive user=archivist\n"
-            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\nauth_type = any\nauth_file = {self.home}/users.txt\n"
-            "pool_mode = transaction\ndefault_pool_size = 4\nmax_client_conn = 50\nunix_socket_dir =\n"
-            "server_reset_query_always = 1\nserver_reset_query = DISCARD ALL\n")
+        password = server.password.replace('"', '""')
+        (self.home / "userlist.txt").write_text(f'"archivist" "{password}"\n')
+        text = (ROOT / "etc" / "pgbouncer.ini").read_text()
+        for here, there in (("host=127.0.0.1 port=5432", f"host={server.home} port={server.port}"),
+                            ("listen_port = 6432", f"listen_port = {self.port}"), ("/etc/pgbouncer", str(self.home))):
+            assert text.count(f"{here}") == 1, here
+            text = text.replace(here, there)
+        (self.home / "pgbouncer.ini").write_text(f"{text}\nserver_reset_query_always = 1\nserver_reset_query = DISCARD ALL\n")
         give(self.home)
         log = (self.home / "log").open("wb")
         program = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
