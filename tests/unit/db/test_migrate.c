@@ -110,7 +110,7 @@ static void test_a_file_runs_wholly_or_not_at_all(void **state)
 
 static void test_a_statement_outside_a_transaction(void **state)
 {
-    struct migration list[16];
+    struct migration list[64];
     unsigned n = migrations_n;
 
     (void)state;
