@@ -26,6 +26,8 @@ int command_status(const struct command *c);
 int command_relay(const struct command *c);
 int command_trace(const struct command *c);
 int command_fetch(const struct command *c);
+int command_rescue(const struct command *c);
+int command_publish(const struct command *c);
 int command_check(const struct command *c);
 int command_discover(const struct command *c);
 int command_export(const struct command *c);
