@@ -15,7 +15,7 @@ is_debian() { command -v dpkg-query >/dev/null && command -v apt-get >/dev/null;
 # What the daemon is built with and runs with.  PostgreSQL is asked for by its programs (see below), mbedTLS by mbedtls.sh.
 build_packages=(gcc libc6-dev meson ninja-build pkgconf ca-certificates
     libuv1-dev libwslay-dev libpq-dev libsecp256k1-dev libinih-dev libc-ares-dev libhttp-parser-dev
-    libmicrohttpd-dev libjansson-dev libidn2-dev libpsl-dev libssl-dev libmaxminddb-dev)
+    libmicrohttpd-dev libjansson-dev libidn2-dev libpsl-dev libssl-dev libmaxminddb-dev libzstd-dev)
 
 # missing PACKAGE..: prints those that are not installed.
 missing() {

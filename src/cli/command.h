@@ -38,6 +38,7 @@ int command_vanish(const struct command *c);
 int command_relays(const struct command *c);
 int command_events(const struct command *c);
 int command_report(const struct command *c);
+int command_release(const struct command *c);
 int command_sql(const struct command *c);
 int command_key(const struct command *c);
 int command_event(const struct command *c);

@@ -125,6 +125,8 @@ static const struct {
     {"events", "[FILTER] [--kind N]..", "events by a filter (NIP-01), newest first, as JSONL",
      archive_keys, command_events},
     {"report", "URL", "a page for a relay's operator, as HTML", archive_keys, command_report},
+    {"release", "DIR", "a dataset that can be cited: events by month, coverage, sums", archive_keys,
+     command_release},
     {"sql", "[PSQL-ARGUMENT...]", "psql on the archive, as a role that may only read", archive_keys,
      command_sql},
     {"key", "generate | show | convert", "a secret key: a new one, its public half, its other form",

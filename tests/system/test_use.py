@@ -3,15 +3,17 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest import World
 from world.daemon import Daemon
-from world.process import as_unprivileged, until
+from world.process import as_unprivileged, give, until
 
 Event = dict[str, Any]
 NAME = "<script>alert(1)</script> & 'Söhne' \x01"
@@ -44,6 +46,7 @@ def test_sql_lists_filters_and_a_report(filled: Daemon) -> None:
     check_relays(filled)
     check_events(filled)
     check_report(filled)
+    check_release(filled)
 
 
 def check_relays(filled: Daemon) -> None:
@@ -130,6 +133,68 @@ def check_report(filled: Daemon) -> None:
     first = json.loads(filled.bigbrotr("--json", "report", filled.urls[0]).stdout)  # type: ignore[attr-defined]
     assert first["share"]["only_here"] == 300 - facts["share"]["of"]
     assert filled.bigbrotr("report", "wss://nobody.relay-example.com").returncode == 1
+
+
+def check_release(filled: Daemon) -> None:
+    key = filled.home / "key"
+    filled.bigbrotr("key", "generate", str(key))
+
+    def signed(**draft: Any) -> str:
+        return filled.bigbrotr("event", "sign", "--key", str(key), data=json.dumps(draft) + "\n").stdout
+    regretted = signed(kind=1, created_at=1_000_000, content="regretted")
+    article = signed(kind=30023, created_at=1_600_000_000, tags=[["d", "x:y"]])
+    expired = signed(kind=1, created_at=1_600_000_001, tags=[["expiration", "1600000002"]])
+    by = json.loads(article)["pubkey"]
+    asked = signed(kind=5, created_at=1_700_000_000, tags=[["e", json.loads(regretted)["id"]], ["a", f"30023:{by}:x:y"]])
+    later = signed(kind=1, created_at=99_999_999_999, content="from the future")
+    kept = filled.bigbrotr("import", data=regretted + article + expired + asked + later)
+    assert kept.returncode == 0, kept.stderr
+    target = filled.home / "release"
+    done = filled.bigbrotr("--json", "release", str(target))
+    assert done.returncode == 0, done.stderr
+    assert subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=target, check=False).returncode == 0
+    listed = {line.split()[1] for line in (target / "SHA256SUMS").read_text().splitlines()}
+    assert listed | {"SHA256SUMS"} == {path.name for path in target.iterdir()}
+    manifest = json.loads((target / "manifest.json").read_text())
+    assert manifest == json.loads(done.stdout)
+    everything = filled.bigbrotr("export").stdout.splitlines()
+    released: list[str] = []
+    for name in sorted(name for name in listed if name.startswith("events-")):
+        lines = unpacked(target / name)
+        times = {json.loads(line)["created_at"] for line in lines}
+        if name[7:11].isdigit():
+            assert {time.strftime("%Y-%m", time.gmtime(t)) for t in times} <= {name[7:14]}
+        assert next(file["events"] for file in manifest["files"] if file["name"] == name) == len(lines)
+        released += lines
+    asks = [event for event in map(json.loads, everything) if event["kind"] == 5]
+    gone = {(tag[1], event["pubkey"]) for event in asks for tag in event["tags"] if tag[:1] == ["e"] and len(tag) > 1}
+    expected = [line for line in everything if line + "\n" not in (article, expired)
+                and ((event := json.loads(line))["kind"] == 5 or (event["id"], event["pubkey"]) not in gone)]
+    assert sorted(released) == sorted(expected) and regretted.strip() not in released and asked.strip() in released
+    assert manifest["events"] == len(expected) and manifest["withheld"] == len(everything) - len(expected) >= 3
+    assert sum(manifest["kinds"].values()) == len(expected)
+    spans = [json.loads(line) for line in unpacked(target / "coverage.jsonl.zst")]
+    assert {span["relay"] for span in spans} == set(filled.urls) and min(span["lo"] for span in spans) == 0  # type: ignore[attr-defined]
+    # Interrupted behind the third file: the same again ends with the same bytes, and makes no file twice.
+    half = filled.home / "half.partial"
+    half.mkdir()
+    give(half)
+    first = {"as_of": manifest["as_of"], "coverage": manifest["coverage"]}
+    (half / "progress").write_text("".join(json.dumps(row) + "\n" for row in [first, *manifest["files"][:5]]) + '{"name":"cut')
+    for file in manifest["files"][:4]:
+        (half / file["name"]).write_bytes((target / file["name"]).read_bytes())
+    give(half / "progress")
+    before = (half / manifest["files"][3]["name"]).stat().st_mtime_ns
+    again = filled.bigbrotr("release", str(filled.home / "half"))
+    assert again.returncode == 0 and "4 files are done" in again.stderr, again.stderr
+    for name in listed | {"SHA256SUMS"}:
+        assert (filled.home / "half" / name).read_bytes() == (target / name).read_bytes(), name
+    assert (filled.home / "half" / manifest["files"][3]["name"]).stat().st_mtime_ns == before
+    assert filled.bigbrotr("release", str(target)).returncode == 2, "nothing is written over"
+
+
+def unpacked(path: Path) -> list[str]:
+    return subprocess.run(["zstd", "-dcq", str(path)], capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 def check_sql(filled: Daemon) -> None:
