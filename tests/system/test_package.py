@@ -25,6 +25,7 @@ FILES = """
     usr/share/doc/bigbrotr/README.md  usr/share/doc/bigbrotr/docs/troubleshooting.md  usr/share/doc/bigbrotr/examples/bigbrotr.ini
     usr/share/man/man1/bigbrotr.1.gz  usr/share/man/man5/bigbrotr.ini.5.gz  usr/share/man/man8/bigbrotrd.8.gz
 """
+DOCUMENT = (ROOT / "docs" / "install.md").read_text()
 LAYER = """
 mount -t tmpfs tmpfs "$1" && mkdir "$1/upper" "$1/work" "$1/root" &&
 mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root" &&
@@ -45,10 +46,10 @@ class Root:
         """Seen through the namespace of the process that holds it."""
         return Path(f"/proc/{self.process.pid}/root{self.top}/root{path}")
 
-    def run(self, *command: str, text: str | None = None) -> str:
+    def run(self, *command: str) -> str:
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
         done = subprocess.run(["nsenter", "-t", str(self.process.pid), "--mount", "--net", "chroot", str(self.top / "root"), *command],
-                              env=env, input=text, capture_output=True, text=True, timeout=120, check=False)
+                              env=env, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout + done.stderr
 
@@ -127,6 +128,7 @@ def test_the_package(home: Path) -> None:
         pytest.skip("built and judged; to install it in a layer of its own needs root and systemd's tools")
     root = Root(home)
     try:
+        assert str(package.relative_to(ROOT)) in block("packaging/deb").replace("amd64", package.stem.split("_")[-1])
         root.run("sh", "-c", "dpkg -P bigbrotr; userdel bigbrotr; rm -rf /var/lib/bigbrotr /etc/bigbrotr /run/systemd/system; true")
         before = root.ours()
         install(root, package)
@@ -145,8 +147,8 @@ def test_the_package(home: Path) -> None:
 
         # With the answer yes nothing does.
         install(root, package)
-        root.run("debconf-set-selections", text="bigbrotr bigbrotr/remove-archive boolean true\n")
-        root.run("dpkg", "-P", "bigbrotr")
+        root.path("/etc/apt/apt.conf.d/99yes").write_text('APT::Get::Assume-Yes "true";\n')
+        root.run("sh", "-ec", block("debconf-set-selections"))
         assert root.ours() == before
         # And there is nothing to ask where nothing was archived.
         install(root, package)
@@ -156,9 +158,19 @@ def test_the_package(home: Path) -> None:
         root.close()
 
 
+def block(words: str) -> str:
+    """The commands of the document in which these words are, as root gives them."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", DOCUMENT, re.M | re.S)
+    found = [text for text in blocks if words in text]
+    assert len(found) == 1, words
+    return found[0].replace("sudo ", "")
+
+
 def use(root: Root) -> None:
     """As the unit starts it, with the file as it was installed: a private PostgreSQL and the relays that are built in."""
     unit = next(path for path in ("/lib", "/usr/lib") if root.path(f"{path}/systemd/system/bigbrotr.service").exists())
+    for path in re.findall(r"^\| `(/[^`]+)` \|", DOCUMENT, re.M):
+        assert root.path(path).exists(), path
     start = re.search(r"^ExecStart=(.*)$", root.path(f"{unit}/systemd/system/bigbrotr.service").read_text(), re.M)
     assert start is not None
     said = root.run("setpriv", "--reuid=bigbrotr", "--regid=bigbrotr", "--clear-groups", "env", "STATE_DIRECTORY=/var/lib/bigbrotr",
