@@ -120,6 +120,7 @@ void daemon_monitor_stop(struct daemon *d);
 void daemon_monitor_close(struct daemon *d);
 
 /* daemon_finder.c */
+void options_check_finder(const struct config *cfg, struct config_errors *errors);
 void daemon_finder_open(struct daemon *d);
 void daemon_finder_reconfigure(struct daemon *d);
 void daemon_finder_close(struct daemon *d);

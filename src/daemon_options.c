@@ -196,6 +196,7 @@ int options_check(const struct config *cfg, struct config_errors *errors)
     check_relays(cfg, errors);
     options_check_monitor(cfg, errors);
     options_check_http(cfg, errors);
+    options_check_finder(cfg, errors);
     if (log_set_modules(cfg->log_modules, false, &err) < 0)
         config_errors_add(errors, cfg->path, 0, "[log] modules: %s", err.detail);
     if (key != NULL) {

@@ -378,7 +378,9 @@ static void status_finder(const struct daemon *d, struct status *s)
                                        .promoted = f.candidates[CANDIDATE_STATE_PROMOTED],
                                        .refused = f.refused,
                                        .running = f.running,
-                                       .probed_this_hour = f.probed_this_hour};
+                                       .probed_this_hour = f.probed_this_hour,
+                                       .lists = f.lists.lists,
+                                       .lists_failing = f.lists.failing};
 }
 
 static void status_memory(const struct daemon *d, struct status *s)

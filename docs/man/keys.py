@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes the manual page of the configuration from its tables: keys.py PAGE.in config.def config_relay.def
+"""Writes the manual page of the configuration from its tables: keys.py PAGE.in config.def config_relay.def config_source.def
 
-The page, in scdoc's language, goes to standard output: @SECTIONS@ and @RELAY@ are replaced by what stands in the tables, so
+The page, in scdoc's language, goes to standard output: @SECTIONS@, @RELAY@ and @SOURCE@ are replaced by what stands in the tables, so
 that a key is described in one place only.
 """
 import pathlib
@@ -14,7 +14,7 @@ RANGED = {"INT", "DURATION", "SIZE", "PERCENT", "RATE"}
 STRING = r'"((?:[^"\\]|\\.)*)"'
 SECTION = re.compile(rf"^CFG_SECTION\((\w+),\s*{STRING}\)", re.M)
 ROW = re.compile(rf"^CFG\((\w+),\s*(\w+),\s*(\w+),\s*{STRING},\s*{STRING},\s*{STRING},\s*(LIVE|FROZEN),\s*{STRING}\)", re.M)
-RELAY_ROW = re.compile(rf"^CFG_RELAY\((\w+),\s*(\w+),\s*{STRING},\s*{STRING},\s*{STRING},\s*{STRING}\)", re.M)
+NAMED_ROW = rf"^%s\((\w+),\s*(\w+),\s*{STRING},\s*{STRING},\s*{STRING},\s*{STRING}\)"
 
 
 def plain(text):
@@ -51,8 +51,14 @@ def rows_of(pattern, table, macro):
     return found
 
 
+def named(table, macro):
+    """The keys of a section that has a name of its own."""
+    return "".join(entry(key, kind, default, low, high, True, text)
+                   for key, kind, default, low, high, text in rows_of(re.compile(NAMED_ROW % macro, re.M), table, macro))
+
+
 def main():
-    page, config, relay = (pathlib.Path(path).read_text(encoding="utf-8") for path in sys.argv[1:4])
+    page, config, relay, source = (pathlib.Path(path).read_text(encoding="utf-8") for path in sys.argv[1:5])
     rows = rows_of(ROW, config, "CFG")
     sections = ""
     for section, text in rows_of(SECTION, config, "CFG_SECTION"):
@@ -60,9 +66,8 @@ def main():
         for name, key, kind, default, low, high, reload, help_text in rows:
             if name == section:
                 sections += entry(key, kind, default, low, high, reload == "LIVE", help_text)
-    relays = "".join(entry(key, kind, default, low, high, True, text)
-                     for key, kind, default, low, high, text in rows_of(RELAY_ROW, relay, "CFG_RELAY"))
-    sys.stdout.write(page.replace("@SECTIONS@\n", sections).replace("@RELAY@\n", relays))
+    relays, sources = named(relay, "CFG_RELAY"), named(source, "CFG_SOURCE")
+    sys.stdout.write(page.replace("@SECTIONS@\n", sections).replace("@RELAY@\n", relays).replace("@SOURCE@\n", sources))
 
 
 main()

@@ -105,6 +105,22 @@ static void print_proxies(const struct js *root)
     }
 }
 
+static void print_finder(const struct js *f)
+{
+    int64_t failing = js_int(js_get(f, "lists_failing"), 0);
+
+    if (!js_bool(js_get(f, "enabled"), false))
+        return;
+    (void)printf("found     %" PRId64 " became relays; %" PRId64 " candidates wait, %" PRId64
+                 " failed, %" PRId64 " dropped, %" PRId64 " denied; %" PRId64 " probed this hour\n",
+                 js_int(js_get(f, "promoted"), 0), js_int(js_get(f, "waiting"), 0),
+                 js_int(js_get(f, "failed"), 0), js_int(js_get(f, "dropped"), 0),
+                 js_int(js_get(f, "denied"), 0), js_int(js_get(f, "probed_this_hour"), 0));
+    if (failing > 0)
+        (void)printf("lists     %" PRId64 " of %" PRId64 " cannot be read: the log says why\n",
+                     failing, js_int(js_get(f, "lists"), 0));
+}
+
 static void print_status(const struct js *root, bool private_database)
 {
     char up[32];
@@ -136,6 +152,7 @@ static void print_status(const struct js *root, bool private_database)
                  js_real(js_get(js_get(root, "run"), "archived_per_second"), 0));
     print_count(", ", number(root, "run", "duplicates"), "duplicate", "duplicates");
     (void)printf(", %" PRId64 " refused\n", number(root, "run", "rejected"));
+    print_finder(js_get(root, "finder"));
     print_archive(root);
     if (paused.n > 0)
         (void)printf("history   paused: " STR_FMT "\n", STR_ARG(paused));

@@ -48,6 +48,8 @@ enum {
 /* The words of the ENUM keys; those of log_level are enum log_level (log.h). */
 enum { CONFIG_TLS_STRICT, CONFIG_TLS_RECORD };
 enum { CONFIG_VANISH_HONOUR, CONFIG_VANISH_IGNORE };
+enum { CONFIG_SOURCE_LINES, CONFIG_SOURCE_JSON };
+enum { CONFIG_SOURCE_AUTO, CONFIG_SOURCE_TOR };
 
 /* One line of a [filter NAME] section: nostr/filter.h knows what it means, line is for the error.
  * In the file NIP-01's "#t" is written tag_t, because # begins a comment; here it is "#t" again,
@@ -73,6 +75,14 @@ struct config_relay {
 #include "core/config_relay.def"
 };
 
+/* [finder.source NAME], from config_source.def. */
+struct config_source {
+    char name[CONFIG_NAME_SIZE];
+    int line;
+#define CFG_SOURCE(key, type, def, min, max, help) CONFIG_FIELD_##type(key)
+#include "core/config_source.def"
+};
+
 struct config_origins;
 struct config_secrets;
 
@@ -86,6 +96,8 @@ struct config {
     size_t n_retentions;
     struct config_relay *relays;
     size_t n_relays;
+    struct config_source *sources;
+    size_t n_sources;
     char *path; /* of the file, "" without one */
     struct config_origins *origins;
     struct config_secrets *secrets;
@@ -113,8 +125,8 @@ struct config *config_load(const char *path, char *const *env,
                            struct config_errors *errors) MUST_USE;
 
 /* For a program that uses a few keys, written as "database.url", and must not be stopped by the
- * others: those are not looked at, keep their defaults, and no file that they name is opened.  `keys`
- * ends with NULL and outlives the configuration. */
+ * others: those are not looked at, keep their defaults, and no file that they name is opened.
+ * `keys` ends with NULL and outlives the configuration. */
 struct config *config_load_only(const char *path, char *const *env, const char *const *keys,
                                 struct config_errors *errors) MUST_USE;
 

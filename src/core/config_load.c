@@ -7,14 +7,20 @@
 #include "core/config_table.h"
 
 /* FILTERS_MAX: of [filter], and of [retention]. */
-enum { FILE_BYTES_MAX = 1 << 20, FILTERS_MAX = 256, PAIRS_MAX = 64, RELAYS_MAX = 4096 };
+enum {
+    FILE_BYTES_MAX = 1 << 20,
+    FILTERS_MAX = 256,
+    PAIRS_MAX = 64,
+    RELAYS_MAX = 4096,
+    SOURCES_MAX = 64
+};
 
 struct loader {
     struct config *cfg;
     struct config_errors *errors;
     const char *name;     /* of the file, for errors */
     int *section_lines;   /* where each section of config.def began; 0: not yet */
-    int *relay_key_lines; /* the keys of the relay section that is being read */
+    int *named_key_lines; /* the keys of the section with a name that is being read */
     bool skip;            /* the section is bad: its keys are not looked at */
 };
 
@@ -41,6 +47,7 @@ static void unknown_section(struct loader *l, const struct config_line *line)
     config_nearest_offer(&nearest, "filter");
     config_nearest_offer(&nearest, "retention");
     config_nearest_offer(&nearest, "relay");
+    config_nearest_offer(&nearest, CONFIG_SOURCE_SECTION);
     (void)escaped(shown, line->section_kind);
     if (nearest.name[0] != '\0')
         config_errors_add(l->errors, l->name, line->number,
@@ -136,7 +143,43 @@ static void begin_relay(struct loader *l, const struct config_line *line)
     r->line = line->number;
     (void)str_copy(r->url, sizeof(r->url), line->section_name);
     config_defaults(r, config_relay_rows, config_n_relay_rows);
-    memset(l->relay_key_lines, 0, config_n_relay_rows * sizeof(*l->relay_key_lines));
+    memset(l->named_key_lines, 0, config_n_relay_rows * sizeof(*l->named_key_lines));
+}
+
+static void begin_source(struct loader *l, const struct config_line *line)
+{
+    struct config *cfg = l->cfg;
+    struct config_source *s;
+    char shown[64];
+
+    l->skip = true;
+    if (line->section_name.n == 0 || line->section_name.n >= CONFIG_NAME_SIZE) {
+        config_errors_add(l->errors, l->name, line->number,
+                          "a list needs a name of at most %d bytes: [" CONFIG_SOURCE_SECTION
+                          " NAME]",
+                          CONFIG_NAME_SIZE - 1);
+        return;
+    }
+    for (size_t i = 0; i < cfg->n_sources; i++) {
+        if (!str_eq(str_z(cfg->sources[i].name), line->section_name))
+            continue;
+        config_errors_add(l->errors, l->name, line->number,
+                          "the section [" CONFIG_SOURCE_SECTION " %s] stands already at line %d",
+                          escaped(shown, line->section_name), cfg->sources[i].line);
+        return;
+    }
+    if (cfg->n_sources == SOURCES_MAX) {
+        config_errors_add(l->errors, l->name, line->number, "more than %d lists", SOURCES_MAX);
+        return;
+    }
+    l->skip = false;
+    cfg->sources = must(realloc(cfg->sources, (cfg->n_sources + 1) * sizeof(*cfg->sources)));
+    s = &cfg->sources[cfg->n_sources++];
+    memset(s, 0, sizeof(*s));
+    s->line = line->number;
+    (void)str_copy(s->name, sizeof(s->name), line->section_name);
+    config_defaults(s, config_source_rows, config_n_source_rows);
+    memset(l->named_key_lines, 0, config_n_source_rows * sizeof(*l->named_key_lines));
 }
 
 static void begin_section(struct loader *l, const struct config_line *line)
@@ -152,6 +195,8 @@ static void begin_section(struct loader *l, const struct config_line *line)
         begin_named(l, line, &named);
     } else if (str_eq(line->section_kind, STR("relay"))) {
         begin_relay(l, line);
+    } else if (str_eq(line->section_kind, STR(CONFIG_SOURCE_SECTION))) {
+        begin_source(l, line);
     } else if (section == NULL) {
         unknown_section(l, line);
     } else if (line->section_name.n > 0) {
@@ -172,9 +217,8 @@ static void begin_section(struct loader *l, const struct config_line *line)
 static void unknown_key(struct loader *l, const struct config_line *line, const char *section)
 {
     struct config_nearest nearest;
-    bool relay = strcmp(section, "relay") == 0;
-    const struct config_row *rows = relay ? config_relay_rows : config_rows;
-    size_t n = relay ? config_n_relay_rows : config_n_rows;
+    size_t n;
+    const struct config_row *rows = config_rows_of(section, &n);
     char hint[192] = "";
     char shown[64];
 
@@ -258,6 +302,18 @@ static void named_line(struct loader *l, const struct config_line *line, const s
     };
 }
 
+static void table_line(struct loader *l, const struct config_line *line, const char *section,
+                       void *base)
+{
+    const struct config_row *row = config_row_find(section, line->key);
+    size_t n;
+
+    if (row == NULL)
+        unknown_key(l, line, section);
+    else
+        set_row(l, line, base, row, &l->named_key_lines[row - config_rows_of(section, &n)]);
+}
+
 static void on_line(void *owner, const struct config_line *line)
 {
     struct loader *l = owner;
@@ -274,12 +330,9 @@ static void on_line(void *owner, const struct config_line *line)
     if (find_named(l->cfg, line->section_kind, &named)) {
         named_line(l, line, &named);
     } else if (str_eq(line->section_kind, STR("relay"))) {
-        row = config_row_find("relay", line->key);
-        if (row == NULL)
-            unknown_key(l, line, "relay");
-        else
-            set_row(l, line, &l->cfg->relays[l->cfg->n_relays - 1], row,
-                    &l->relay_key_lines[row - config_relay_rows]);
+        table_line(l, line, "relay", &l->cfg->relays[l->cfg->n_relays - 1]);
+    } else if (str_eq(line->section_kind, STR(CONFIG_SOURCE_SECTION))) {
+        table_line(l, line, CONFIG_SOURCE_SECTION, &l->cfg->sources[l->cfg->n_sources - 1]);
     } else {
         section = config_section_find(line->section_kind);
         row = config_row_find(section->name, line->key);
@@ -309,10 +362,11 @@ static void read_text(struct config *cfg, struct str text, struct config_errors 
     struct loader l = {.cfg = cfg, .errors = errors, .name = cfg->path};
 
     l.section_lines = must(calloc(config_n_sections, sizeof(*l.section_lines)));
-    l.relay_key_lines = must(calloc(config_n_relay_rows, sizeof(*l.relay_key_lines)));
+    l.named_key_lines =
+        must(calloc(config_n_relay_rows + config_n_source_rows, sizeof(*l.named_key_lines)));
     config_ini_read(cfg->path, text, errors, on_line, &l);
     free(l.section_lines);
-    free(l.relay_key_lines);
+    free(l.named_key_lines);
 }
 
 /* Anybody could read the password that stands in a file which everybody may read. */
@@ -418,6 +472,7 @@ void config_free(struct config *cfg)
     free_named(cfg->filters, cfg->n_filters);
     free_named(cfg->retentions, cfg->n_retentions);
     free(cfg->relays);
+    free(cfg->sources);
     free(cfg->path);
     free(cfg->origins->lines);
     free(cfg->origins);

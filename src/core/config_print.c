@@ -80,6 +80,13 @@ void config_default_ini(FILE *out)
              "they count as covered. Without other keys: all events. Changes need a restart; "
              "without the section relays are read again.");
     (void)fputs("#[retention wraps]\n#kinds = 1059,1060\n#max_age = 90d\n\n\n", out);
+    print_comment(out,
+                  "A list of relays that is read over HTTP: what it names is probed, and becomes a "
+                  "relay when it is one. Any number of such sections, each with its name.");
+    (void)fputs("#[" CONFIG_SOURCE_SECTION " example]\n", out);
+    for (size_t i = 0; i < config_n_source_rows; i++)
+        print_row(&config_source_rows[i], out);
+    (void)fputs("\n\n", out);
     print_comment(out, "What is different for one relay.");
     (void)fputs("#[relay wss://relay.example.com/]\n", out);
     for (size_t i = 0; i < config_n_relay_rows; i++)
@@ -119,17 +126,44 @@ static void print_origin(const struct config *cfg, const struct config_row *row,
         (void)fprintf(out, "# default: %s; set at %s:%d\n", def, cfg->path, line);
 }
 
-static void print_relay(const struct config *cfg, const struct config_relay *relay,
-                        const struct config_relay *defaults, FILE *out)
+/* What differs from the defaults, in a section with a name of its own. */
+static void print_named(const void *base, const void *defaults, const struct config_row *rows,
+                        size_t n, FILE *out)
 {
     char text[CONFIG_LIST_SIZE];
 
-    (void)fprintf(out, "\n# %s:%d\n[relay %s]\n", cfg->path, relay->line, relay->url);
-    for (size_t i = 0; i < config_n_relay_rows; i++) {
-        config_value_text(relay, &config_relay_rows[i], text, sizeof(text));
-        if (differs(defaults, &config_relay_rows[i], text))
-            (void)fprintf(out, "%s = %s\n", config_relay_rows[i].key, text);
+    for (size_t i = 0; i < n; i++) {
+        config_value_text(base, &rows[i], text, sizeof(text));
+        if (differs(defaults, &rows[i], text))
+            (void)fprintf(out, "%s = %s\n", rows[i].key, text);
     }
+}
+
+static void print_relays(const struct config *cfg, FILE *out)
+{
+    struct config_relay *defaults =
+        defaults_of(config_relay_rows, config_n_relay_rows, sizeof(*defaults));
+
+    for (size_t i = 0; i < cfg->n_relays; i++) {
+        const struct config_relay *relay = &cfg->relays[i];
+        (void)fprintf(out, "\n# %s:%d\n[relay %s]\n", cfg->path, relay->line, relay->url);
+        print_named(relay, defaults, config_relay_rows, config_n_relay_rows, out);
+    }
+    free(defaults);
+}
+
+static void print_sources(const struct config *cfg, FILE *out)
+{
+    struct config_source *defaults =
+        defaults_of(config_source_rows, config_n_source_rows, sizeof(*defaults));
+
+    for (size_t i = 0; i < cfg->n_sources; i++) {
+        const struct config_source *source = &cfg->sources[i];
+        (void)fprintf(out, "\n# %s:%d\n[" CONFIG_SOURCE_SECTION " %s]\n", cfg->path, source->line,
+                      source->name);
+        print_named(source, defaults, config_source_rows, config_n_source_rows, out);
+    }
+    free(defaults);
 }
 
 static void print_filter(const struct config *cfg, const char *kind,
@@ -151,8 +185,6 @@ static void print_filter(const struct config *cfg, const char *kind,
 void config_print(const struct config *cfg, FILE *out)
 {
     struct config *defaults = defaults_of(config_rows, config_n_rows, sizeof(*defaults));
-    struct config_relay *of_relays =
-        defaults_of(config_relay_rows, config_n_relay_rows, sizeof(*of_relays));
     char text[CONFIG_LIST_SIZE];
 
     for (size_t i = 0; i < config_n_rows; i++) {
@@ -171,9 +203,8 @@ void config_print(const struct config *cfg, FILE *out)
         print_filter(cfg, "filter", &cfg->filters[i], out);
     for (size_t i = 0; i < cfg->n_retentions; i++)
         print_filter(cfg, "retention", &cfg->retentions[i], out);
-    for (size_t i = 0; i < cfg->n_relays; i++)
-        print_relay(cfg, &cfg->relays[i], of_relays, out);
-    free(of_relays);
+    print_sources(cfg, out);
+    print_relays(cfg, out);
     free(defaults);
 }
 

@@ -46,6 +46,13 @@ const struct config_row config_relay_rows[] = {
 };
 const size_t config_n_relay_rows = sizeof(config_relay_rows) / sizeof(config_relay_rows[0]);
 
+const struct config_row config_source_rows[] = {
+#define CFG_SOURCE(k, t, d, lo, hi, h) \
+    ROW(config_source, k, CONFIG_SOURCE_SECTION, k, t, d, lo, hi, LIVE, h)
+#include "core/config_source.def"
+};
+const size_t config_n_source_rows = sizeof(config_source_rows) / sizeof(config_source_rows[0]);
+
 const struct config_section config_sections[] = {
 #define CFG_SECTION(section, help) {#section, help},
 #define CFG(s, k, t, d, lo, hi, r, h)
@@ -53,11 +60,24 @@ const struct config_section config_sections[] = {
 };
 const size_t config_n_sections = sizeof(config_sections) / sizeof(config_sections[0]);
 
+const struct config_row *config_rows_of(const char *section, size_t *n)
+{
+    if (strcmp(section, "relay") == 0) {
+        *n = config_n_relay_rows;
+        return config_relay_rows;
+    }
+    if (strcmp(section, CONFIG_SOURCE_SECTION) == 0) {
+        *n = config_n_source_rows;
+        return config_source_rows;
+    }
+    *n = config_n_rows;
+    return config_rows;
+}
+
 const struct config_row *config_row_find(const char *section, struct str key)
 {
-    bool relay = strcmp(section, "relay") == 0;
-    const struct config_row *rows = relay ? config_relay_rows : config_rows;
-    size_t n = relay ? config_n_relay_rows : config_n_rows;
+    size_t n;
+    const struct config_row *rows = config_rows_of(section, &n);
 
     for (size_t i = 0; i < n; i++)
         if (strcmp(rows[i].section, section) == 0 && str_eq(str_z(rows[i].key), key))

@@ -26,7 +26,7 @@ struct config_row {
     const char *section, *key, *def, *min, *max, *help;
     enum config_type type;
     enum config_reload reload;
-    size_t offset, size; /* of the field in struct config or struct config_relay */
+    size_t offset, size; /* of the field in the struct that its table is for */
     size_t word_offset;  /* ENUM: of the word */
 };
 
@@ -39,9 +39,15 @@ extern const struct config_row config_rows[];
 extern const size_t config_n_rows;
 extern const struct config_row config_relay_rows[];
 extern const size_t config_n_relay_rows;
+extern const struct config_row config_source_rows[];
+extern const size_t config_n_source_rows;
 extern const struct config_section config_sections[];
 extern const size_t config_n_sections;
 
+#define CONFIG_SOURCE_SECTION "finder.source"
+
+/* The table with the rows of this section, which has a name of its own or is one of config.def. */
+const struct config_row *config_rows_of(const char *section, size_t *n);
 const struct config_row *config_row_find(const char *section, struct str key);
 const struct config_section *config_section_find(struct str name);
 void config_env_name(char to[128], const struct config_row *row, bool secret_itself);

@@ -115,6 +115,13 @@ static const char *values_of_candidate_probes(int i)
     return values[i];
 }
 
+static const char *values_of_fetches(int i)
+{
+    static const char *const values[] = {FETCHES(ROW)};
+
+    return values[i];
+}
+
 static const char *values_of_reloads(int i)
 {
     static const char *const values[] = {RELOADS(ROW)};
@@ -153,6 +160,7 @@ struct metric {
 #define VALUES_CANDIDATE_PROBES values_of_candidate_probes
 #define VALUES_RELOADS          values_of_reloads
 #define VALUES_DELETIONS        values_of_deletions
+#define VALUES_FETCHES          values_of_fetches
 
 static const struct metric table[] = {
 #define METRIC(metric_name, metric_kind, metric_label, labels, metric_help) \

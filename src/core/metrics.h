@@ -67,6 +67,10 @@
     X(DROPPED, "dropped") \
     X(INNOCENT, "inconclusive") \
     X(PLAIN, "plain")
+#define FETCHES(X) \
+    X(READ, "read") \
+    X(UNCHANGED, "unchanged") \
+    X(FAILED, "failed")
 #define RELOADS(X) \
     X(APPLIED, "applied") \
     X(REFUSED, "refused")
@@ -105,6 +109,11 @@ enum candidate_probe {
     CANDIDATE_PROBES(ROW)
 #undef ROW
         CANDIDATE_PROBE__COUNT
+};
+enum metric_fetch {
+#define ROW(name, value) METRIC_FETCH_##name,
+    FETCHES(ROW)
+#undef ROW
 };
 enum pool {
 #define ROW(name, value) POOL_##name,
@@ -151,6 +160,7 @@ enum {
     METRIC_N_DB_LANES = 0 DB_LANES(METRIC_ONE),
     METRIC_N_CANDIDATE_STATES = CANDIDATE_STATE__COUNT,
     METRIC_N_CANDIDATE_PROBES = CANDIDATE_PROBE__COUNT,
+    METRIC_N_FETCHES = 0 FETCHES(METRIC_ONE),
     METRIC_N_RELOADS = 0 RELOADS(METRIC_ONE),
     METRIC_N_DELETIONS = 0 DELETIONS(METRIC_ONE)
 };

@@ -202,6 +202,8 @@ static struct js *finder_json(const struct status_finder *f)
     js_set_int(object, "refused", f->refused);
     js_set_int(object, "running", f->running);
     js_set_int(object, "probed_this_hour", f->probed_this_hour);
+    js_set_int(object, "lists", f->lists);
+    js_set_int(object, "lists_failing", f->lists_failing);
     js_set_int(object, "probes", candidate_probes());
     js_set_int(object, "found", metrics.candidates_promoted_total[0]);
     return object;
@@ -296,6 +298,8 @@ static void put_finder(struct block *b, const struct status_finder *f)
         "this hour",
         (long long)f->promoted, (long long)f->waiting, (long long)f->failed, (long long)f->dropped,
         f->probed_this_hour);
+    if (f->lists_failing > 0)
+        put(b, " lists     %u of %u cannot be read: the log says why", f->lists_failing, f->lists);
 }
 
 static void put_archive(struct block *b, const struct status *s)

@@ -47,6 +47,7 @@ struct status {
         int64_t waiting, failed, dropped, denied, promoted; /* candidates, by state */
         int64_t refused;                                    /* mentions beyond somebody's share */
         uint32_t running, probed_this_hour;
+        uint32_t lists, lists_failing; /* read over HTTP */
     } finder;
 
     /* What the keeper does; all zero without a rule and a request. */

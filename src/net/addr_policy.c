@@ -376,3 +376,18 @@ const char *addr_policy_port(uint16_t port)
         return "port 0";
     return port_denied(port) ? "a port of another service" : NULL;
 }
+
+const char *addr_policy_behind_proxy(const struct addr_policy *p, enum network network, bool exit,
+                                     struct str host, uint16_t port)
+{
+    static const char *const suffix[NETWORK__COUNT] = {
+        [NETWORK_TOR] = ".onion", [NETWORK_I2P] = ".i2p", [NETWORK_LOKI] = ".loki"};
+    const char *why = NULL;
+    struct ip ip;
+
+    if (exit && (why = addr_policy_port(port)) == NULL)
+        why = ip_parse(&ip, host) ? addr_policy_ip(p, &ip, port) : addr_policy_name(host);
+    if (!exit && (suffix[network] == NULL || !str_ends(host, str_z(suffix[network])) || port == 0))
+        why = "not a name of this network";
+    return why;
+}

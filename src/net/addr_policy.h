@@ -28,6 +28,7 @@
 #include <sys/socket.h>
 
 #include "core/err.h"
+#include "core/network.h"
 #include "core/str.h"
 
 /* An IP address without port and without scope.  IPv4 uses the first four bytes, the others are
@@ -95,5 +96,10 @@ struct ip addr_policy_reached(const struct addr_policy *p, const struct ip *ip);
 const char *
 addr_policy_name(struct str name); /* of the clear network; also refuses .onion, .i2p, .loki */
 const char *addr_policy_port(uint16_t port); /* of the clear network */
+
+/* Before a proxy is asked to go there.  `exit`: a host of the clear network, which the proxy's
+ * network resolves; else only names of that network. */
+const char *addr_policy_behind_proxy(const struct addr_policy *p, enum network network, bool exit,
+                                     struct str host, uint16_t port);
 
 #endif

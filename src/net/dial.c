@@ -55,7 +55,7 @@ struct dial {
     enum network network;
     char host[256];
     uint16_t port;
-    bool wanted;
+    bool exit, wanted;
     struct dial_report report;
     uint64_t began_ns; /* the step that runs */
 
@@ -111,6 +111,7 @@ struct dial *dial_open(struct net *net, const struct dial_target *target,
     d->owner = owner;
     d->network = target->network;
     d->port = target->port;
+    d->exit = target->exit;
     d->wanted = target->wanted;
     memcpy(d->host, target->host, strlen(target->host) + 1);
     d->report.dns_us = d->report.tcp_us = d->report.proxy_us = -1;
@@ -403,15 +404,6 @@ static void note_connect_error(struct dial *d, const struct ip *ip, int error, b
 
 /* -- through a proxy -- */
 
-static bool host_fits(const struct dial *d)
-{
-    static const char *const suffix[NETWORK__COUNT] = {
-        [NETWORK_TOR] = ".onion", [NETWORK_I2P] = ".i2p", [NETWORK_LOKI] = ".loki"};
-
-    return suffix[d->network] != NULL && str_ends(str_z(d->host), str_z(suffix[d->network])) &&
-           d->port != 0;
-}
-
 static enum dial_state start_proxy(struct dial *d)
 {
     struct proxy *p = d->net->proxies[d->network];
@@ -419,8 +411,10 @@ static enum dial_state start_proxy(struct dial *d)
 
     if (d->began_ns == 0)
         d->began_ns = uv_hrtime();
-    if (!host_fits(d))
-        return fail(d, ERR_ADDRESS_DENIED, "not a name of this network");
+    const char *why =
+        addr_policy_behind_proxy(net_policy(d->net), d->network, d->exit, str_z(d->host), d->port);
+    if (why != NULL)
+        return fail(d, ERR_ADDRESS_DENIED, why);
     switch (p->state) {
     case NET_PROXY_UNKNOWN:
         if (list_empty(&d->waiter.link))
@@ -505,7 +499,7 @@ static void blame(struct dial *d)
 {
     int64_t served_ms = d->net->proxies[d->network]->served_ms;
     enum err_code code =
-        d->network == NETWORK_TOR ? ERR_ONION_UNREACHABLE : ERR_CONNECT_UNREACHABLE;
+        d->network == NETWORK_TOR && !d->exit ? ERR_ONION_UNREACHABLE : ERR_CONNECT_UNREACHABLE;
 
     if (d->err.code == ERR_PROXY_FAILED && d->socks5.general_failure && served_ms > 0 &&
         clock_mono_ms() - served_ms < PROXY_SERVES_MS)

@@ -28,6 +28,7 @@ struct dial_target {
     enum network network;
     const char *host; /* name or literal address without brackets, at most 255 bytes; copied */
     uint16_t port;
+    bool exit;   /* a host of the clear network, through the proxy of `network` */
     bool wanted; /* addresses that a person denies are dialled all the same (net_deny_addresses) */
 };
 

@@ -27,6 +27,7 @@ struct http_get {
         if_modified_since[CONDITION_MAX]; /* "": none */
     size_t body_bytes_max;
     bool wanted;
+    enum network via;
     struct tls_peer *peer; /* the owner's; NULL after the first connection */
     struct http_get_result result;
 };
@@ -55,8 +56,12 @@ static void connect_to(struct http_get *g)
 {
     static const struct stream_ops ops = {on_ready, on_bytes, on_drained, on_failed};
     const struct http1_options http = {.wanted = wanted, .body_bytes_max = g->body_bytes_max};
-    const struct dial_target target = {
-        .network = g->url.network, .host = g->url.host, .port = g->url.port, .wanted = g->wanted};
+    bool exit = g->url.network == NETWORK_CLEARNET && g->via != NETWORK_CLEARNET;
+    const struct dial_target target = {.network = exit ? g->via : g->url.network,
+                                       .exit = exit,
+                                       .host = g->url.host,
+                                       .port = g->url.port,
+                                       .wanted = g->wanted};
 
     g->answer = http1_new(&http);
     g->transport = transport_open(g->net, &target,
@@ -80,6 +85,7 @@ struct http_get *http_get_open(struct net *net, const struct http_get_options *o
     g->body_bytes_max = options->body_bytes_max;
     g->peer = options->peer;
     g->wanted = options->wanted;
+    g->via = options->via;
     str_copy(g->accept, sizeof(g->accept), str_z(options->accept));
     /* A condition that does not fit is left out: the answer is then the whole document. */
     if (!str_copy(g->if_none_match, sizeof(g->if_none_match), str_z(options->if_none_match)))
@@ -216,6 +222,7 @@ static int redirect(struct http_get *g, struct err *err)
 static int look_at_answer(struct http_get *g, enum http1_progress progress, struct err *err)
 {
     struct str encoding = http1_header(g->answer, "content-encoding");
+    char shown[32];
 
     if (progress == HTTP1_FAILED)
         return -1;
@@ -224,7 +231,8 @@ static int look_at_answer(struct http_get *g, enum http1_progress progress, stru
     if (is_redirect(http1_status(g->answer)))
         return redirect(g, err); /* without waiting for its body */
     if (encoding.n > 0 && !str_eq_nocase(encoding, STR("identity")))
-        return err_set(err, ERR_HTTP_PROTOCOL, "an encoding that was not asked for");
+        return err_set(err, ERR_HTTP_PROTOCOL, "compressed (%s), which was not asked for",
+                       str_escape(shown, sizeof(shown), encoding));
     return progress == HTTP1_DONE ? 1 : 0;
 }
 

@@ -27,6 +27,9 @@ struct http_get_options {
     size_t body_bytes_max;
     uint32_t timeout_ms;
     bool wanted; /* dial.h; holds for redirects, too */
+    /* Hosts of the clear network are reached through the proxy of this one, which resolves their
+     * names; NETWORK_CLEARNET: directly. */
+    enum network via;
     /* Where to put what the first server showed of itself in TLS, as in wsconn.h; NULL: not
      * wanted. */
     struct tls_peer *peer;

@@ -55,6 +55,8 @@ struct finder *finder_open(const struct finder_parts *parts, const struct finder
                                     .filters = parts->filters,
                                     .filters_n = parts->filters_n};
     f->asker = asker_open(&ask, &options->ask);
+    const struct lists_parts lists = {.net = parts->net, .db = parts->db, .budget = parts->budget};
+    f->lists = lists_open(&lists, &options->lists);
     (void)uv_timer_init(parts->loop, &f->tick);
     f->tick.data = f;
     return f;
@@ -65,6 +67,7 @@ void finder_reconfigure(struct finder *f, const struct finder_options *options)
     f->options = *options;
     shares_set(f->shares, options->probes_per_hour, options->share_permille);
     asker_reconfigure(f->asker, &options->ask);
+    lists_reconfigure(f->lists, &options->lists);
 }
 
 void finder_start(struct finder *f)
@@ -122,6 +125,7 @@ void finder_status(const struct finder *f, struct finder_status *s)
                                 .probed = f->probed,
                                 .promoted = f->promoted};
     memcpy(s->candidates, f->stats.in, sizeof(s->candidates));
+    lists_status(f->lists, &s->lists);
 }
 
 void found_free(struct found *c)
@@ -356,6 +360,7 @@ static void on_tick(uv_timer_t *timer)
     probe(f, now);
     save(f, now);
     asker_tick(f->asker);
+    lists_tick(f->lists);
     if (f->found_some && now >= f->tell_at_ms) {
         f->found_some = false;
         f->tell_at_ms = now + TELL_EVERY_MS;
@@ -382,13 +387,14 @@ void finder_stop(struct finder *f)
     free_all(&f->pool);
     f->pool_n = 0;
     (void)asker_stop(f->asker);
+    (void)lists_stop(f->lists);
 }
 
 bool finder_flush(struct finder *f)
 {
     f->save_at_ms = 0;
     save(f, clock_mono_ms());
-    return asker_stop(f->asker) && !f->saving && f->outcomes_n == 0;
+    return asker_stop(f->asker) && lists_stop(f->lists) && !f->saving && f->outcomes_n == 0;
 }
 
 static void on_tick_closed(uv_handle_t *handle)
@@ -404,5 +410,6 @@ void finder_close(struct finder *f)
     free_all(&f->writing);
     shares_free(f->shares);
     asker_close(f->asker);
+    lists_close(f->lists);
     uv_close((uv_handle_t *)&f->tick, on_tick_closed);
 }

@@ -18,6 +18,7 @@
 #include "relay/budget.h"
 #include "services/asker.h"
 #include "services/candidates.h"
+#include "services/lists.h"
 #include "services/roster.h"
 
 struct finder;
@@ -30,6 +31,7 @@ struct finder_options {
     uint32_t share_rows, rows;
     uint32_t timeout_ms, timeout_overlay_ms;
     struct asker_options ask;
+    struct lists_options lists;
 };
 
 struct finder_parts {
@@ -50,6 +52,7 @@ struct finder_status {
     int64_t candidates[CANDIDATE_STATE__COUNT]; /* as the database said last */
     int64_t refused;
     uint32_t running, probed_this_hour;
+    struct lists_status lists;
     uint64_t probed, promoted; /* in this run */
 };
 

@@ -42,6 +42,7 @@ struct finder {
     struct finder_options options;
     struct shares *shares;
     struct asker *asker;
+    struct lists *lists;
     uv_timer_t tick;
     struct list pool, running, outcomes, writing;
     uint32_t pool_n, running_n, outcomes_n;

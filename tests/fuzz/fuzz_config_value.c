@@ -12,6 +12,7 @@
 static union {
     struct config all;
     struct config_relay relay;
+    struct config_source source;
 } field, again;
 
 /* A URL with a password is not written as it is. */
@@ -43,8 +44,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0)
         return 0;
-    row = data[0] < config_n_rows ? &config_rows[data[0]]
-                                  : &config_relay_rows[data[0] % config_n_relay_rows];
+    if (data[0] < config_n_rows)
+        row = &config_rows[data[0]];
+    else if (data[0] % 2 == 0)
+        row = &config_relay_rows[data[0] / 2 % config_n_relay_rows];
+    else
+        row = &config_source_rows[data[0] / 2 % config_n_source_rows];
     struct str text = {(const char *)data + 1, size - 1};
     if (config_value_set(&field, row, text, &err) == 0)
         check_taken(row, text);

@@ -221,6 +221,37 @@ static void test_relays(void **state)
         "x.ini:8: the section [relay wss://x] stands already at line 3\n");
 }
 
+static void test_sources(void **state)
+{
+    struct config *cfg =
+        good("[finder.source one]\nurl = https://example.com/relays.txt\n"
+             "[finder.source two]\nurl = http://x.onion/\nformat = json\npath = data.*.url\n"
+             "interval = 1h\nmax_size = 64KiB\nnetwork = tor\n");
+
+    (void)state;
+    assert_int_equal(cfg->n_sources, 2);
+    assert_string_equal(cfg->sources[0].name, "one");
+    assert_string_equal(cfg->sources[0].url, "https://example.com/relays.txt");
+    assert_int_equal(cfg->sources[0].format, CONFIG_SOURCE_LINES);
+    assert_int_equal(cfg->sources[0].network, CONFIG_SOURCE_AUTO);
+    assert_int_equal(cfg->sources[0].interval, 6 * 3600 * 1000);
+    assert_int_equal(cfg->sources[1].format, CONFIG_SOURCE_JSON);
+    assert_int_equal(cfg->sources[1].network, CONFIG_SOURCE_TOR);
+    assert_string_equal(cfg->sources[1].path, "data.*.url");
+    assert_int_equal(cfg->sources[1].max_size, 65536);
+    config_free(cfg);
+    bad("[finder.source]\nurl = x\n[finder.source a]\nformat = xml\nmax_size = 1GiB\nurll = x\n"
+        "[finder.source a]\n[finder.sources b]\n",
+        "x.ini:1: a list needs a name of at most 63 bytes: [finder.source NAME]\n"
+        "x.ini:4: [finder.source] format must be one of lines|json, not \"xml\"\n"
+        "x.ini:5: [finder.source] max_size must be a size from 1KiB to 16MiB, written as 512B, "
+        "64KiB, "
+        "256MiB, 10GiB, not \"1GiB\"\n"
+        "x.ini:6: [finder.source] has no key urll; did you mean url?\n"
+        "x.ini:7: the section [finder.source a] stands already at line 3\n"
+        "x.ini:8: unknown section [finder.sources]; did you mean [finder.source]?\n");
+}
+
 static void test_rules_between_keys(void **state)
 {
     static const char *const listens[] = {"127.0.0.1:9464", "[::1]:0", "unix:/run/x",
@@ -287,6 +318,7 @@ int main(void)
         TEST(test_no_surprises_of_the_ini_format),
         TEST(test_filters),
         TEST(test_relays),
+        TEST(test_sources),
         TEST(test_rules_between_keys),
         TEST(test_rubbish_is_not_repeated_for_ever),
     };

@@ -39,6 +39,7 @@ static void test_default_file_means_nothing_new(void **state)
     assert_int_equal(cfg->n_filters, 1);
     assert_int_equal(cfg->n_retentions, 1);
     assert_int_equal(cfg->n_relays, 1);
+    assert_int_equal(cfg->n_sources, 1);
     out = print(cfg);
     assert_null(strstr(out, "default:"));
     free(out);
