@@ -243,7 +243,7 @@ CREATE FUNCTION candidates_save(p_ids int4[], p_states text[], p_tries int4[], p
   INSERT INTO relays (url, network) SELECT DISTINCT ON (s.url) s.url, s.network FROM saved s WHERE s.state = 'promoted'
     ORDER BY s.url ON CONFLICT DO NOTHING $$;
 
--- What is remembered of failures makes room for what is new: what is denied and would be again, what was dropped, then what failed, then what few have mentioned.
+-- What is remembered of failures makes room for what is new: what was dropped, then what failed, then what few have mentioned.
 CREATE FUNCTION candidates_tidy(p_rows int4, p_most int4) RETURNS int8 LANGUAGE plpgsql AS $$
 DECLARE
   n int8;
@@ -252,8 +252,8 @@ BEGIN
     RETURN 0;
   END IF;
   DELETE FROM candidate WHERE candidate_id IN (SELECT c.candidate_id FROM candidate c
-    WHERE c.state IN ('denied', 'dropped', 'failed', 'new')
-    ORDER BY c.state <> 'denied', c.state <> 'dropped', c.state <> 'failed', octet_length(c.authors), c.last_seen LIMIT p_most);
+    WHERE c.state IN ('dropped', 'failed', 'new')
+    ORDER BY c.state <> 'dropped', c.state <> 'failed', octet_length(c.authors), c.last_seen LIMIT p_most);
   GET DIAGNOSTICS n = ROW_COUNT;
   DELETE FROM candidate_share WHERE rows = 0 AND what <> 'all';
   RETURN n;

@@ -245,7 +245,7 @@ END $$;
 
 -- Tidying ----------------------------------------------------------------------------------------------------------------------------
 
--- What is remembered of failures makes room for what is new: what was dropped, then what failed, then what few have mentioned.
+-- What is remembered makes room for what is new: what a person denies and would again, what was dropped, then what failed, then what few have mentioned.
 CREATE OR REPLACE FUNCTION candidates_tidy(p_rows int4, p_most int4) RETURNS int8 LANGUAGE plpgsql AS $$
 DECLARE
   n int8;
@@ -256,8 +256,8 @@ BEGIN
     RETURN 0;
   END IF;
   DELETE FROM candidate WHERE candidate_id IN (SELECT c.candidate_id FROM candidate c
-    WHERE c.state IN ('dropped', 'failed', 'new')
-    ORDER BY c.state <> 'dropped', c.state <> 'failed', octet_length(c.authors), c.last_seen LIMIT p_most);
+    WHERE c.state IN ('denied', 'dropped', 'failed', 'new')
+    ORDER BY c.state <> 'denied', c.state <> 'dropped', c.state <> 'failed', octet_length(c.authors), c.last_seen LIMIT p_most);
   GET DIAGNOSTICS n = ROW_COUNT;
   RETURN n;
 END $$;

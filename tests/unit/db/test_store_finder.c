@@ -512,6 +512,24 @@ static void test_months(void **state)
     assert_int_equal(fixture_number(F, "SELECT sum(mentions) FROM candidate_mention"), 104);
 }
 
+/* What was denied is looked at again. */
+static void test_forgiven(void **state)
+{
+    struct ended e = {0};
+
+    (void)state;
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM candidate WHERE state = 'denied'"), 1);
+    fixture_sql(F, "UPDATE candidate SET error = 'denied' WHERE state = 'denied'");
+    store_candidates_forgive(F->db, on_done, &e);
+    fixture_run(F, &e.done, "store_candidates_forgive");
+    assert_int_equal(
+        fixture_number(F,
+                       "SELECT count(*) FROM candidate WHERE error = 'denied' AND next_at_ms = 0 "
+                       "AND state IN ('new', 'failed')"),
+        1);
+    fixture_sql(F, "UPDATE candidate SET state = 'denied' WHERE error = 'denied'");
+}
+
 /* When it is full nothing new is taken, and what was given up makes room. */
 static void test_full(void **state)
 {
@@ -533,7 +551,7 @@ static void test_full(void **state)
     assert_int_equal(e.n, 4);
     assert_int_equal(fixture_number(F, "SELECT count(*) FROM candidate WHERE state = 'dropped'"),
                      0);
-    assert_int_equal(fixture_number(F, "SELECT count(*) FROM candidate WHERE state = 'denied'"), 1);
+    assert_int_equal(fixture_number(F, "SELECT count(*) FROM candidate WHERE state = 'denied'"), 0);
     assert_int_equal(fixture_number(F, "SELECT rows FROM candidate_share WHERE what = 'all'"),
                      ROWS - 4);
 }
@@ -618,15 +636,11 @@ static void test_what_was_denied_is_looked_at_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counted),
-        cmocka_unit_test(test_shares),
-        cmocka_unit_test(test_taken),
-        cmocka_unit_test(test_saved),
-        cmocka_unit_test(test_full),
-        cmocka_unit_test(test_asked),
-        cmocka_unit_test(test_what_was_denied_is_looked_at_again),
-        cmocka_unit_test(test_variants),
-        cmocka_unit_test(test_networks),
+        cmocka_unit_test(test_counted),  cmocka_unit_test(test_shares),
+        cmocka_unit_test(test_taken),    cmocka_unit_test(test_saved),
+        cmocka_unit_test(test_forgiven), cmocka_unit_test(test_full),
+        cmocka_unit_test(test_asked),    cmocka_unit_test(test_what_was_denied_is_looked_at_again),
+        cmocka_unit_test(test_variants), cmocka_unit_test(test_networks),
         cmocka_unit_test(test_months),
     };
 

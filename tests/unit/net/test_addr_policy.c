@@ -396,12 +396,44 @@ static void test_names_and_ports(void **state)
             fail_msg("port %u was refused", good_ports[i]);
 }
 
+static void behind_proxy(const struct addr_policy *p, enum network network, bool exit,
+                         const char *host, uint16_t port, bool good)
+{
+    const char *why = addr_policy_behind_proxy(p, network, exit, str_z(host), port);
+
+    if ((why == NULL) != good)
+        fail_msg("%s: %s", host, why == NULL ? "let through" : why);
+}
+
+static void test_behind_a_proxy(void **state)
+{
+    struct addr_policy p = {0};
+
+    (void)state;
+    behind_proxy(&p, NETWORK_TOR, false, "x.onion", 80, true);
+    behind_proxy(&p, NETWORK_TOR, false, "x.onion", 0, false);
+    behind_proxy(&p, NETWORK_TOR, false, "x.i2p", 80, false);
+    behind_proxy(&p, NETWORK_TOR, false, "a.com", 80, false);
+    behind_proxy(&p, NETWORK_CLEARNET, false, "a.com", 80, false);
+    behind_proxy(&p, NETWORK_TOR, true, "a.com", 443, true);
+    behind_proxy(&p, NETWORK_TOR, true, "11.1.1.1", 443, true);
+    behind_proxy(&p, NETWORK_TOR, true, "10.0.0.1", 443, false);
+    behind_proxy(&p, NETWORK_TOR, true, "::1", 443, false);
+    behind_proxy(&p, NETWORK_TOR, true, "localhost", 443, false);
+    behind_proxy(&p, NETWORK_TOR, true, "x.i2p", 443, false);
+    behind_proxy(&p, NETWORK_TOR, true, "a.com", 22, false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),           cmocka_unit_test(test_literals),
-        cmocka_unit_test(test_sockaddr),        cmocka_unit_test(test_allow),
-        cmocka_unit_test(test_nat64),           cmocka_unit_test(test_own_services_and_addresses),
+        cmocka_unit_test(test_behind_a_proxy),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_literals),
+        cmocka_unit_test(test_sockaddr),
+        cmocka_unit_test(test_allow),
+        cmocka_unit_test(test_nat64),
+        cmocka_unit_test(test_own_services_and_addresses),
         cmocka_unit_test(test_names_and_ports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
