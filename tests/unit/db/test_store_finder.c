@@ -617,31 +617,14 @@ static void test_asked(void **state)
     fixture_sql(F, "DELETE FROM mention_new");
 }
 
-static void test_what_was_denied_is_looked_at_again(void **state)
-{
-    struct ended e = {0};
-
-    (void)state;
-    assert_int_equal(fixture_number(F, "SELECT count(*) FROM candidate WHERE state = 'denied'"), 1);
-    store_candidates_forgive(F->db, on_done, &e);
-    fixture_run(F, &e.done, "store_candidates_forgive");
-    assert_int_equal(fixture_number(F, "SELECT count(*) FROM candidate WHERE state = 'denied'"), 0);
-    assert_int_equal(
-        fixture_number(
-            F, "SELECT count(*) FROM candidate WHERE state IN ('new', 'failed') AND next_at_ms = 0 "
-               "AND url NOT LIKE 'wss://full%'"),
-        1);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counted),  cmocka_unit_test(test_shares),
         cmocka_unit_test(test_taken),    cmocka_unit_test(test_saved),
         cmocka_unit_test(test_forgiven), cmocka_unit_test(test_full),
-        cmocka_unit_test(test_asked),    cmocka_unit_test(test_what_was_denied_is_looked_at_again),
-        cmocka_unit_test(test_variants), cmocka_unit_test(test_networks),
-        cmocka_unit_test(test_months),
+        cmocka_unit_test(test_asked),    cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_networks), cmocka_unit_test(test_months),
     };
 
     if (!fixture_drop_root())
