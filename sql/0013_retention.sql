@@ -50,7 +50,7 @@ END $$;
 -- Some events after a key, in its order, up to a second; as JSON those of these kinds (none: of any).  At least one, else no more
 -- than so many bytes.
 CREATE FUNCTION retention_read(p_after int8, p_upto int8, p_kinds int4[], p_rows int4, p_bytes int8)
-RETURNS TABLE (key int8, created_at int8, id bytea, json text) LANGUAGE sql STABLE
+RETURNS TABLE (key int8, created_at int8, id bytea, "json" text) LANGUAGE sql STABLE
 SET enable_seqscan = off AS $$
   SELECT (r.e).key, (r.e).created_at, (r.e).id, CASE WHEN r.fits THEN event_object(r.e) END
   FROM (SELECT x.e, x.fits, row_number() OVER w AS n,
