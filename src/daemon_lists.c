@@ -131,7 +131,7 @@ static void mark_access(struct daemon *d)
         struct relay *relay = d->roster.relays[i];
         if (relay->judged)
             continue;
-        visit_parse_url(relay, url);
+        roster_url(relay, url);
         relay->judged = true;
         relay->access = access_judge(d->access, url);
         relay->denied = relay->access.access == ACCESS_DENIED;

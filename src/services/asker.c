@@ -18,7 +18,6 @@
 #include "net/net.h"
 #include "nostr/verify.h"
 #include "relay/session.h"
-#include "services/visit.h"
 
 enum {
     PAGE = 200,
@@ -223,7 +222,7 @@ static void begin(struct asker *a, struct relay *r)
 
     if (url == NULL)
         abort();
-    visit_parse_url(r, url);
+    roster_url(r, url);
     wait = r->network == NETWORK_CLEARNET ? net_dial_wait(a->parts.net, url->host) : 0;
     if (wait == 0)
         wait = budget_take(a->parts.budget, BUDGET_FINDER, url->host, 1, clock_mono_ms());

@@ -8,21 +8,10 @@ enum {
     DAY_MS = 24 * 60 * MINUTE_MS,
     DRAWN_OF = 10,
     DOUBLINGS_MAX = 30,
-    FURTHEST_DAYS = 31,
     RTT_UNKNOWN_MS = 1000,
     RANK_RTT_MAX_MS = 2000,
     RANK_NEWS_MAX = 1000
 };
-
-int64_t due_first(int64_t next_at, int64_t now, uint32_t lot, uint32_t relays,
-                  uint32_t dials_per_second)
-{
-    int64_t spread = (int64_t)relays * 1000 / (dials_per_second > 0 ? dials_per_second : 1);
-
-    if (next_at > now && next_at - now <= (int64_t)FURTHEST_DAYS * DAY_MS)
-        return next_at;
-    return now + (spread > 1000 ? jitter_mix(lot, 0) % spread : 0);
-}
 
 int64_t due_after_sync(int64_t now, uint32_t lot, const struct due_limits *limits)
 {

@@ -17,13 +17,6 @@ struct due_limits {
     int64_t poll_interval_ms;
 };
 
-/* Where in the first minutes after a start a relay begins that is due already: relays are spread
- * over as long as it takes to dial them all, so that they do not stand in one queue.  `next_at` is
- * what is remembered (when it is further away than anything that is ever scheduled, a clock was
- * wrong, and it counts as due); `lot` any number that is its own. */
-int64_t due_first(int64_t next_at, int64_t now, uint32_t lot, uint32_t relays,
-                  uint32_t dials_per_second);
-
 /* After it was in sync: the interval, a tenth earlier or later, so that bursts dissolve. */
 int64_t due_after_sync(int64_t now, uint32_t lot, const struct due_limits *limits);
 

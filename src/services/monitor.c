@@ -8,9 +8,8 @@
 #include "core/clock.h"
 #include "core/config.h"
 #include "net/net.h"
-#include "services/due.h"
+#include "services/jitter.h"
 #include "services/monitor_internal.h"
-#include "services/visit.h"
 
 enum { TICK_MS = 100, TRIES_MAX = 200 };
 
@@ -92,7 +91,7 @@ static struct check *check_new(struct monitor *m, struct relay *relay, struct re
 
     if (c == NULL)
         abort();
-    visit_parse_url(relay, url);
+    roster_url(relay, url);
     c->monitor = m;
     c->relay = relay;
     c->host = host_of(m, url->host);
@@ -144,9 +143,9 @@ void monitor_loaded(struct monitor *m)
             continue; /* monitor_access_changed() */
         /* A few that matter do not stand in the queue of the first sweep. */
         monitor_schedule(m, c,
-                         due_first(c->health.next_at_ms, now, (uint32_t)c->relay->id,
-                                   c->relay->priority ? 1 : r->n,
-                                   m->options.budget.dials_per_second));
+                         jitter_first(c->health.next_at_ms, now, (uint32_t)c->relay->id,
+                                      c->relay->priority ? 1 : r->n,
+                                      m->options.budget.dials_per_second));
     }
     if (!uv_is_active((uv_handle_t *)&m->tick))
         (void)uv_timer_start(&m->tick, on_tick, TICK_MS, TICK_MS);
@@ -223,9 +222,9 @@ void monitor_access_changed(struct monitor *m)
             heap_remove(&m->due[c->relay->network], &c->due);
         else if (!heap_has(&c->due) || c->address_denied)
             monitor_schedule(m, c,
-                             due_first(c->health.next_at_ms, now, (uint32_t)c->relay->id,
-                                       c->relay->priority ? 1 : r->n,
-                                       m->options.budget.dials_per_second));
+                             jitter_first(c->health.next_at_ms, now, (uint32_t)c->relay->id,
+                                          c->relay->priority ? 1 : r->n,
+                                          m->options.budget.dials_per_second));
         c->address_denied = false;
     }
 }

@@ -104,7 +104,7 @@ void check_begin(struct monitor *m, struct check *c, int64_t now)
     url = malloc(sizeof(*url));
     if (url == NULL)
         abort();
-    visit_parse_url(c->relay, url);
+    roster_url(c->relay, url);
     const struct probe_options options = {
         .parts = parts,
         .timeout_ms = check_timeout_ms(&c->health, c->relay->network, &m->options.limits),

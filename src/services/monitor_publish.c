@@ -7,7 +7,6 @@
 #include "core/json.h"
 #include "nostr/nip66.h"
 #include "services/monitor_internal.h"
-#include "services/visit.h"
 
 enum {
     ARENA_BLOCK = 16 * 1024,
@@ -123,7 +122,7 @@ void check_publish(struct monitor *m, struct check *c, const struct probe_report
     struct relay_url *url = malloc(sizeof(*url));
     if (url == NULL)
         abort();
-    visit_parse_url(c->relay, url);
+    roster_url(c->relay, url);
     url_wire(url, wire);
     free(url);
     const char *text =

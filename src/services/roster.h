@@ -15,6 +15,7 @@
 #include "core/siphash.h"
 #include "db/store_relay.h"
 #include "nostr/access.h"
+#include "nostr/url.h"
 #include "services/walk.h"
 
 struct visit;
@@ -119,5 +120,9 @@ struct relay *roster_find(const struct roster *r, const char *url); /* NULL: unk
 /* Writes what is dirty now; true when nothing is left or under way. */
 bool roster_flush(struct roster *r);
 void roster_close(struct roster *r); /* after the database was closed */
+
+/* The relay's normal form, taken apart.  Addresses are not judged here: they are when it is
+ * dialled. */
+void roster_url(const struct relay *relay, struct relay_url *url);
 
 #endif

@@ -13,6 +13,7 @@
 #include "nostr/url.h"
 #include "relay/refusal.h"
 #include "services/due.h"
+#include "services/jitter.h"
 #include "services/packer.h"
 
 enum {
@@ -163,8 +164,8 @@ void synchronizer_start(struct synchronizer *s)
             roster_set_state(s->parts.roster, relay, RELAY_DENIED);
         else
             schedule(s, relay,
-                     due_first(relay->next_at_ms, now, relay->lot, r->n,
-                               s->options.budget.dials_per_second));
+                     jitter_first(relay->next_at_ms, now, relay->lot, r->n,
+                                  s->options.budget.dials_per_second));
     }
     if (!uv_is_active((uv_handle_t *)&s->tick))
         (void)uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
@@ -376,7 +377,7 @@ static void start_visit(struct synchronizer *s, struct relay *relay, int64_t now
     url = malloc(sizeof(*url));
     if (url == NULL)
         abort();
-    visit_parse_url(relay, url);
+    roster_url(relay, url);
     wait = url->network == NETWORK_CLEARNET ? net_dial_wait(s->parts.net, url->host) : 0;
     if (wait == 0)
         wait = budget_take(s->budget, BUDGET_ARCHIVE, url->host, 1, clock_mono_ms());

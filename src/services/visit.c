@@ -44,15 +44,6 @@ static void on_late_event(void *owner, struct str raw)
     live_event(v, raw);
 }
 
-/* The normal form parses to itself: its address was judged when it was taken in, and is again when
- * it is dialled. */
-void visit_parse_url(const struct relay *relay, struct relay_url *url)
-{
-
-    if (url_parse(str_z(relay->url), &url_any_address, url) != URL_OK)
-        abort(); /* normal forms parse: a test of nostr/url holds it */
-}
-
 struct visit *visit_open(struct visit_env *env, struct relay *relay, const struct visit_ops *ops)
 {
     struct visit *v = calloc(1, sizeof(*v));
@@ -69,7 +60,7 @@ struct visit *visit_open(struct visit_env *env, struct relay *relay, const struc
     v->state = VISIT_CONNECTING;
     relay->incomplete = false;
     v->started_ms = clock_mono_ms();
-    visit_parse_url(relay, url);
+    roster_url(relay, url);
     struct wsconn_target target = {.network = url->network,
                                    .tls = url->tls,
                                    .host = url->host,

@@ -58,10 +58,6 @@ struct visit_ops {
     void (*on_ended)(void *owner, struct relay *relay, const struct err *err);
 };
 
-/* The relay's normal form, taken apart.  Addresses are not judged here: they are when it is
- * dialled. */
-void visit_parse_url(const struct relay *relay, struct relay_url *url);
-
 struct visit *visit_open(struct visit_env *env, struct relay *relay, const struct visit_ops *ops);
 void visit_account(struct visit *v); /* adds what was received to relay and metrics */
 void visit_resume(struct visit *v);

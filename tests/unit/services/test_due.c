@@ -55,24 +55,6 @@ static void test_a_refusal_is_not_asked_again_for_days(void **state)
     assert_true(due_after_failure(ERR_AUTH_REQUIRED, 0, 1, &failures, &limits) > 6 * (int64_t)DAY);
 }
 
-static void test_a_start_is_spread(void **state)
-{
-    int64_t latest = 0;
-    uint32_t early = 0;
-
-    (void)state;
-    for (uint32_t lot = 0; lot < 9000; lot++) {
-        int64_t at = due_first(0, 0, lot, 9000, 100);
-        assert_in_range(at, 0, 90000);
-        latest = at > latest ? at : latest;
-        early += at < 9000;
-    }
-    assert_true(latest > 80000);
-    assert_in_range(early, 700, 1100); /* a tenth of them in a tenth of the time */
-    assert_int_equal(due_first(0, 500, 1, 3, 100), 500);          /* a few relays begin at once */
-    assert_int_equal(due_first(70000, 500, 1, 9000, 100), 70000); /* what is remembered holds */
-}
-
 /* However many relays there are, those that are drawn fill a tenth of the places, and others each
  * round. */
 static void test_the_lot_fills_a_tenth_of_the_places(void **state)
@@ -90,13 +72,6 @@ static void test_the_lot_fills_a_tenth_of_the_places(void **state)
     assert_in_range(again, 0, 20);
     assert_int_equal(due_drawn_of(100, 150), 10);
     assert_int_equal(due_drawn_of(100, 0), 10);
-}
-
-static void test_a_wrong_clock_postpones_nothing(void **state)
-{
-    (void)state;
-    assert_int_equal(due_first(1000 * (int64_t)DAY, 500, 1, 3, 100), 500);
-    assert_int_equal(due_first(7 * (int64_t)DAY, 500, 1, 3, 100), 7 * (int64_t)DAY);
 }
 
 static void test_polls_do_not_march_in_step(void **state)
@@ -151,10 +126,8 @@ int main(void)
         cmocka_unit_test(test_the_relays_own_failures_double),
         cmocka_unit_test(test_the_path_and_we_are_not_held_against_it),
         cmocka_unit_test(test_a_refusal_is_not_asked_again_for_days),
-        cmocka_unit_test(test_a_start_is_spread),
         cmocka_unit_test(test_live_places),
         cmocka_unit_test(test_the_lot_fills_a_tenth_of_the_places),
-        cmocka_unit_test(test_a_wrong_clock_postpones_nothing),
         cmocka_unit_test(test_polls_do_not_march_in_step),
         cmocka_unit_test(test_rates_follow_what_comes),
     };
