@@ -2,13 +2,14 @@
  *
  *     block -> block -> block        allocations bump a pointer; a reset keeps the first block
  *
- * Owned by whoever embeds it, used by one thread at a time.  Out of memory aborts: callers bound what
- * they ask for (arena_bytes) before they ask. */
+ * Owned by whoever embeds it, used by one thread at a time.  Out of memory aborts: callers bound
+ * what they ask for (arena_bytes) before they ask. */
 #ifndef CORE_ARENA_H
 #define CORE_ARENA_H
 
 #include <stddef.h>
 
+#include "core/names.h"
 #include "core/str.h"
 
 struct arena_block;

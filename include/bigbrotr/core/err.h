@@ -6,6 +6,8 @@
 #ifndef CORE_ERR_H
 #define CORE_ERR_H
 
+#include "core/names.h"
+
 #define MUST_USE     __attribute__((warn_unused_result))
 #define PRINTF(f, a) __attribute__((format(printf, f, a)))
 
@@ -17,13 +19,7 @@ enum err_code {
 };
 
 /* Blame decides what happens next: see the head of err.def. */
-enum err_blame {
-    ERR_BLAME_NONE,
-    ERR_BLAME_SELF,
-    ERR_BLAME_PEER,
-    ERR_BLAME_PATH,
-    ERR_BLAME_USER
-};
+enum err_blame { ERR_BLAME_NONE, ERR_BLAME_SELF, ERR_BLAME_PEER, ERR_BLAME_PATH, ERR_BLAME_USER };
 
 enum { ERR_DETAIL_MAX = 192 };
 
@@ -36,7 +32,8 @@ struct err {
  * Bytes that came from the network are escaped by the caller (str_escape). */
 int err_set(struct err *err, enum err_code code, const char *fmt, ...) PRINTF(3, 4);
 
-const char *err_name(enum err_code code); /* "dns_timeout": metrics label, log key, database value */
+const char *
+err_name(enum err_code code); /* "dns_timeout": metrics label, log key, database value */
 const char *err_text(enum err_code code);
 enum err_blame err_blame(enum err_code code);
 

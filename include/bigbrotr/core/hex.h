@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/names.h"
 #include "core/str.h"
 
 void hex_encode(char *to, const void *from, size_t bytes); /* writes 2 * bytes characters, no NUL */

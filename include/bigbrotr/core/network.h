@@ -3,6 +3,8 @@
 #ifndef CORE_NETWORK_H
 #define CORE_NETWORK_H
 
+#include "core/names.h"
+
 #define NETWORKS(X)         \
     X(CLEARNET, "clearnet") \
     X(TOR, "tor")           \

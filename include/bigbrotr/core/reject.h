@@ -2,6 +2,8 @@
 #ifndef CORE_REJECT_H
 #define CORE_REJECT_H
 
+#include "core/names.h"
+
 enum reject {
     REJECT_NONE = -1,
 #define REJECT(name, text) REJECT_##name,

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/names.h"
+
 enum { SHA256_BYTES = 32 };
 
 struct sha256 {

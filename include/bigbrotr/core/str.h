@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/names.h"
+
 struct str {
     const char *p;
     size_t n;

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/names.h"
 #include "core/str.h"
 
 enum { BECH32_CHARS_MAX = 5000, BECH32_BYTES_MAX = BECH32_CHARS_MAX * 5 / 8 };

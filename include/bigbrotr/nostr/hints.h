@@ -19,6 +19,7 @@
 #define NOSTR_HINTS_H
 
 #include "core/arena.h"
+#include "core/names.h"
 #include "core/network.h"
 #include "core/str.h"
 #include "nostr/event.h"

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "core/names.h"
 #include "core/str.h"
 
 enum message_type {

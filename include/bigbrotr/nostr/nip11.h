@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "core/err.h"
+#include "core/names.h"
 #include "core/str.h"
 #include "nostr/hints.h"
 

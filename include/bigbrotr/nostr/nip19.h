@@ -3,6 +3,7 @@
 #ifndef NOSTR_NIP19_H
 #define NOSTR_NIP19_H
 
+#include "core/names.h"
 #include "nostr/bech32.h"
 
 enum nip19_type { NIP19_NPUB, NIP19_NSEC, NIP19_NOTE, NIP19_NPROFILE, NIP19_NEVENT, NIP19_NADDR };

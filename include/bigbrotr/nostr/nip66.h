@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "core/arena.h"
+#include "core/names.h"
 #include "core/network.h"
 #include "nostr/sign.h"
 #include "nostr/types.h"

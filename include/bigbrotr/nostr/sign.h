@@ -11,6 +11,7 @@
 
 #include "core/arena.h"
 #include "core/err.h"
+#include "core/names.h"
 #include "core/str.h"
 #include "nostr/types.h"
 

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "core/names.h"
+
 struct id32 {
     uint8_t b[32]; /* SHA-256 of the canonical event (NIP-01) */
 };

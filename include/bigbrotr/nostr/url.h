@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "core/err.h"
+#include "core/names.h"
 #include "core/network.h"
 #include "core/str.h"
 

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "core/names.h"
 #include "nostr/types.h"
 
 struct verifier;

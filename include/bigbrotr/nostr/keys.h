@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/names.h"
 #include "core/str.h"
 
 /* One zeroed page, locked into memory where the limits of the process allow it, not in core dumps,
