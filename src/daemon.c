@@ -156,7 +156,8 @@ static int make_parts(struct daemon *d, struct err *err)
 static void start_cluster(struct daemon *d)
 {
     const struct cluster_options options = {.state_dir = d->state_dir,
-                                            .bin_dir = d->cfg->database_bin_dir};
+                                            .bin_dir = d->cfg->database_bin_dir,
+                                            .log_dir = d->cfg->backup_dir};
 
     (void)snprintf(d->database_text, sizeof(d->database_text), "private, starting");
     enter(d, PHASE_CLUSTER, "starting the private database");

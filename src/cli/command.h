@@ -33,6 +33,8 @@ int command_discover(const struct command *c);
 int command_export(const struct command *c);
 int command_import(const struct command *c);
 int command_verify(const struct command *c);
+int command_backup(const struct command *c);
+int command_restore(const struct command *c);
 int command_purge(const struct command *c);
 int command_vanish(const struct command *c);
 int command_relays(const struct command *c);

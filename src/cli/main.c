@@ -82,6 +82,10 @@ static const char *const rescue_keys[] = {"daemon.state_dir",
                                           "synchronizer.idle_timeout_overlay",
                                           "synchronizer.request_timeout",
                                           NULL};
+static const char *const backup_keys[] = {"daemon.state_dir", "daemon.user",
+                                          "database.url",     "database.password_file",
+                                          "database.bin_dir", "database.statement_timeout",
+                                          "backup.dir",       NULL};
 static const char *const key_keys[] = {"identity.secret_key_file", NULL};
 static const char *const no_keys[] = {NULL};
 
@@ -116,6 +120,10 @@ static const struct {
      archive_keys, command_discover},
     {"verify", "[--sample N]", "recompute ids and signatures of all events, or of one in N",
      archive_keys, command_verify},
+    {"backup", "[DIR] [--keep N]", "one more backup, verified; N are kept, 7 without it",
+     backup_keys, command_backup},
+    {"restore", "DIR [--until TIME]", "the archive from a backup, to a second, where none is",
+     backup_keys, command_restore},
     {"purge", "ID|AUTHOR --reason TEXT", "delete an event, or all of an author, and keep it out",
      archive_keys, command_purge},
     {"vanish", "PUBKEY --reason TEXT", "what an author wrote up to now, and gift wraps to them",

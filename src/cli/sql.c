@@ -6,13 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "cli/command.h"
-#include "core/buf.h"
+#include "cli/service.h"
 
-enum { OPTIONS_MAX = 8192, SERVICE_BYTES_MAX = 65536 };
+enum { OPTIONS_MAX = 8192 };
 
 /* What a reader's session begins with; a person may raise the limits in it. */
 #define SESSION_OPTIONS                                                                       \
@@ -58,41 +56,6 @@ static int explain(const struct reader *r)
     return COMMAND_FAILED;
 }
 
-/* One line of a service file; they have no quoting, and end at the end of the line. */
-static void put_part(void *owner, const char *key, const char *value)
-{
-    static const char *const ours[] = {"options", "service", "servicefile", NULL};
-
-    for (int i = 0; ours[i] != NULL; i++)
-        if (strcmp(key, ours[i]) == 0)
-            return;
-    if (strpbrk(value, "\r\n") == NULL)
-        buf_printf(owner, "%s=%s\n", key, value);
-}
-
-/* Where to connect to, in a file that only psql sees: a password in the URL must stand neither on a
- * command line nor in a file that stays. */
-static int give_service(const struct command *c, const char *conninfo, struct err *err)
-{
-    const char *password = config_secret(c->cfg, "database", "password");
-    struct buf text;
-    char path[64];
-    int fd = memfd_create("bigbrotr", 0), rc;
-
-    buf_init(&text, SERVICE_BYTES_MAX);
-    buf_printf(&text, "[bigbrotr]\n");
-    if (password != NULL)
-        put_part(&text, "password", password); /* the first of two counts */
-    rc = conn_parts(conninfo, put_part, &text, err);
-    struct str s = buf_str(&text);
-    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    if (rc == 0 &&
-        (fd < 0 || write(fd, s.p, s.n) != (ssize_t)s.n || setenv("PGSERVICEFILE", path, 1) != 0))
-        rc = err_set(err, ERR_IO, "%s", strerror(errno));
-    buf_done(&text);
-    return rc;
-}
-
 static void give_options(void)
 {
     const char *before = getenv("PGOPTIONS");
@@ -109,7 +72,7 @@ static void give_options(void)
 static int run_psql(const struct command *c)
 {
     char **words = calloc((size_t)c->argc + 4, sizeof(*words));
-    char psql[] = "psql", dbname[] = "-d", service[] = "service=bigbrotr";
+    char psql[] = "psql", dbname[] = "-d", service[] = SERVICE;
 
     if (words == NULL)
         abort();
@@ -129,7 +92,6 @@ static int run_psql(const struct command *c)
 
 int command_sql(const struct command *c)
 {
-    char conninfo[CONFIG_TEXT_SIZE * 2];
     struct reader reader;
     struct err err;
     struct archive *a = archive_open(c->cfg, &err);
@@ -142,8 +104,7 @@ int command_sql(const struct command *c)
         return command_fail(&err);
     if (!reader.may)
         return explain(&reader);
-    if (archive_conninfo(c->cfg, conninfo, sizeof(conninfo), &err) < 0 ||
-        give_service(c, conninfo, &err) < 0)
+    if (service_give(c, &err) < 0)
         return command_fail(&err);
     give_options();
     return run_psql(c);

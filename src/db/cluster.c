@@ -54,6 +54,7 @@ struct cluster {
     char root[PATH_MAX], data[PATH_MAX + 16], fresh[PATH_MAX + 16], run[PATH_MAX + 16],
         log[PATH_MAX + 16];
     char conninfo[2 * PATH_MAX], bin_dir[PATH_MAX], bin_option[PATH_MAX];
+    char log_dir[PATH_MAX]; /* [backup] dir; "": its log is not kept */
     int lock_fd;
 
     pid_t child; /* 0: none */
@@ -117,6 +118,7 @@ static void on_line(struct cluster *c, const char *line)
                                            "has wrong ownership",
                                            "invalid permissions",
                                            "cannot be run as root",
+                                           "recovery ended before configured recovery target",
                                            "control file"};
     const char *what = NULL;
     static const char *const marks[] = {
@@ -312,8 +314,39 @@ static void start_createdb(struct cluster *c)
     enter(c, CLUSTER_CREATEDB);
 }
 
+/* Room for the log, and how PostgreSQL puts a piece there: whole or not at all, and on the disk
+ * before it is said to be there.  Put there already (before a crash) is well, too. */
+static bool keep_log(struct cluster *c, char *to, size_t size)
+{
+    char path[PATH_MAX];
+
+    if (cluster_log_path(c->log_dir, c->data, path, sizeof(path), &c->err) < 0)
+        return false;
+    for (char *p = path + strlen(c->log_dir); p != NULL; p = strchr(p + 1, '/')) {
+        char end = *p;
+
+        *p = '\0';
+        if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+            err_set(&c->err, ERR_CONFIG, "[backup] dir: cannot make %s: %s", path, strerror(errno));
+            return false;
+        }
+        *p = end;
+    }
+    if ((mkdir(path, 0700) != 0 && errno != EEXIST) || access(path, W_OK | X_OK) != 0) {
+        err_set(&c->err, ERR_CONFIG, "[backup] dir: cannot write to %s: %s", path, strerror(errno));
+        return false;
+    }
+    (void)snprintf(
+        to, size,
+        "archive_command=f='%s/%%f.gz'; test -f \"$f\" || { gzip -1 <'%%p' >\"$f.part\" && "
+        "sync \"$f.part\" && mv \"$f.part\" \"$f\" && sync '%s'; }",
+        path, path);
+    return true;
+}
+
 static void start_server(struct cluster *c)
 {
+    static char log_command[3 * PATH_MAX];
     static char arguments[ARGS_MAX][128];
     char postgres[PATH_MAX + 16], sockets[PATH_MAX + 64];
     const char *argv[2 * ARGS_MAX];
@@ -323,7 +356,7 @@ static void start_server(struct cluster *c)
 
     cluster_settings_for(child_data_version(c->data));
     settings = cluster_settings(&settings_n);
-    assert(settings_n < ARGS_MAX);
+    assert(settings_n < ARGS_MAX - 8);
     snprintf(postgres, sizeof(postgres), "%s/postgres", c->bin_dir);
     snprintf(sockets, sizeof(sockets), "unix_socket_directories=%s", c->run);
     argv[n++] = postgres, argv[n++] = "-D", argv[n++] = c->data;
@@ -332,6 +365,15 @@ static void start_server(struct cluster *c)
     for (uint32_t i = 0; i < settings_n; i++) {
         snprintf(arguments[i], sizeof(arguments[i]), "%s=%s", settings[i].name, settings[i].value);
         argv[n++] = "-c", argv[n++] = arguments[i];
+    }
+    if (c->log_dir[0] != '\0') {
+        if (!keep_log(c, log_command, sizeof(log_command))) {
+            fail(c);
+            return;
+        }
+        argv[n++] = "-c", argv[n++] = "archive_mode=on";
+        argv[n++] = "-c", argv[n++] = "archive_timeout=60";
+        argv[n++] = "-c", argv[n++] = log_command;
     }
     argv[n] = NULL;
     child_remove_stale_lock(c->data);
@@ -536,6 +578,8 @@ struct cluster *cluster_open(uv_loop_t *loop, const struct cluster_options *opti
     if (!realpath(options->state_dir, c->root))
         str_copy(c->root, sizeof(c->root), str_z(options->state_dir));
     str_copy(c->bin_option, sizeof(c->bin_option), str_z(options->bin_dir));
+    if (options->log_dir)
+        str_copy(c->log_dir, sizeof(c->log_dir), str_z(options->log_dir));
     snprintf(c->data, sizeof(c->data), "%s/postgres", c->root);
     snprintf(c->fresh, sizeof(c->fresh), "%s/postgres.new", c->root);
     snprintf(c->run, sizeof(c->run), "%s/run", c->root);

@@ -20,6 +20,7 @@ struct cluster;
 struct cluster_options {
     const char *state_dir;
     const char *bin_dir; /* "": the newest below /usr/lib/postgresql, then PATH */
+    const char *log_dir; /* "": its log is not kept; else DIR/wal has it, for bigbrotr restore */
 };
 
 struct cluster_ops {
@@ -37,6 +38,11 @@ struct cluster *cluster_open(uv_loop_t *loop, const struct cluster_options *opti
                              const struct cluster_ops *ops, void *owner);
 void cluster_stop(struct cluster *c);  /* fast shutdown, immediate after 6 s; ends in on_stopped */
 void cluster_close(struct cluster *c); /* after on_stopped or on_failed */
+
+/* DIR/wal/N of the cluster whose data is in `data`: N is what PostgreSQL calls its system
+ * identifier, so that the logs of two archives never meet. */
+int cluster_log_path(const char *dir, const char *data, char *to, size_t size,
+                     struct err *err) MUST_USE;
 
 /* What libpq needs to reach the private database of this state directory, whoever runs it. */
 int cluster_conninfo(const char *state_dir, char *to, size_t size, struct err *err) MUST_USE;

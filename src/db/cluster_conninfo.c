@@ -1,10 +1,35 @@
 /* How to reach the private database of a state directory: for the daemon that runs it, and for
  * people's commands. */
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "db/cluster.h"
+
+int cluster_log_path(const char *dir, const char *data, char *to, size_t size, struct err *err)
+{
+    char path[PATH_MAX];
+    uint64_t identifier = 0;
+    FILE *f;
+
+    if (strpbrk(dir, "'%\\\n") != NULL || dir[0] != '/')
+        return err_set(
+            err, ERR_CONFIG,
+            "[backup] dir must be an absolute path without quotes, backslashes and %%: %s", dir);
+    /* The first eight bytes of it, since ever (pg_control.h). */
+    (void)snprintf(path, sizeof(path), "%s/global/pg_control", data);
+    f = fopen(path, "re");
+    if (f == NULL || fread(&identifier, sizeof(identifier), 1, f) != 1)
+        identifier = 0;
+    if (f != NULL)
+        (void)fclose(f);
+    if (identifier == 0)
+        return err_set(err, ERR_IO, "%s cannot be read", path);
+    if (snprintf(to, size, "%s/wal/%" PRIu64, dir, identifier) >= (int)size)
+        return err_set(err, ERR_CONFIG, "the path of [backup] dir is too long: %s", dir);
+    return 0;
+}
 
 int cluster_conninfo(const char *state_dir, char *to, size_t size, struct err *err)
 {

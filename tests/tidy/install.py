@@ -8,6 +8,7 @@ import tempfile
 
 WANT = """
     sbin/bigbrotrd  bin/bigbrotr
+    lib/systemd/system/bigbrotr-backup.service  lib/systemd/system/bigbrotr-backup.timer
     lib/systemd/system/bigbrotr.service  lib/sysusers.d/bigbrotr.conf  lib/tmpfiles.d/bigbrotr.conf
     share/bash-completion/completions/bigbrotr  share/bash-completion/completions/bigbrotrd
     share/bigbrotr/prometheus/bigbrotr.rules.yml  share/bigbrotr/grafana/bigbrotr.json
