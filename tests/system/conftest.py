@@ -4,6 +4,7 @@
     python3 -m pytest tests/system --seeds 2000                            the invariant over more seeds
     python3 -m pytest tests/system -k invariant --seed 17                  one seed again
     python3 -m pytest tests/system --kills 500 --database-kills 100        the crash tests at length
+    python3 -m pytest -s tests/system/test_finder.py -k every_relay --relays 2000 --spam 200000      and with --spam 0
     python3 -m pytest -s tests/system/test_real_tor.py --tor               a real onion service on a private Tor network
 
 Every test gets a `world`: a directory of its own, a farm, and daemons as it wants them; all that it started is stopped, whatever
@@ -34,6 +35,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=None, help="only this one")
     parser.addoption("--kills", type=int, default=15, help="kill -9 of the daemon")
     parser.addoption("--database-kills", type=int, default=10, help="kill -9 of PostgreSQL")
+    parser.addoption("--relays", type=int, default=60, help="how many relays test_finder finds from one")
+    parser.addoption("--spam", type=int, default=4000, help="URLs of a spammer beside them")
+    parser.addoption("--mention-kills", type=int, default=4, help="kill -9 while mentions are counted")
     parser.addoption("--tor", action="store_true", help="also what needs a private Tor network (minutes)")
 
 

@@ -6,7 +6,11 @@ import json
 import lzma
 import subprocess
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from conftest import World
 from test_mentions import TESTS, oracle
@@ -142,10 +146,12 @@ def test_a_crash_loses_and_doubles_nothing(world: World) -> None:
 
 
 def signed(*events: dict[str, Any]) -> list[str]:
-    """Lines of JSON, each of an author of its own."""
-    script = ("const {finalizeEvent, generateSecretKey} = require('nostr-tools/pure');"
-              "for (const e of JSON.parse(process.argv[1])) console.log(JSON.stringify(finalizeEvent(e, generateSecretKey())))")
-    done = subprocess.run(["node", "-e", script, json.dumps(events)], cwd=SUPPORT, text=True, capture_output=True, check=True, timeout=30)
+    """Lines of JSON, each of an author of its own, or of the one whose number it has."""
+    script = ("const {finalizeEvent, generateSecretKey} = require('nostr-tools/pure'); const keys = new Map();"
+              "const key = (n) => keys.get(n) || keys.set(n, generateSecretKey()).get(n);"
+              "for (const {author, ...e} of JSON.parse(require('fs').readFileSync(0)))"
+              " console.log(JSON.stringify(finalizeEvent(e, author === undefined ? generateSecretKey() : key(author))))")
+    done = subprocess.run(["node", "-e", script], input=json.dumps(events), cwd=SUPPORT, text=True, capture_output=True, check=True)
     return done.stdout.splitlines()
 
 
@@ -240,4 +246,71 @@ def test_discover_reads_the_archive_once_more(world: World) -> None:
     until(lambda: archive.value("SELECT count(*) FROM mention_new") == 0, 30, "all is counted", daemon.alive)
     want[("wss://only-here.net", "relay_list")] = 1
     assert {(url, source): n for url, source, n in archive.query(counted)} == dict(want)
+    daemon.stop()
+
+
+# How relays are mentioned: one way after the other.  None: in the document of whoever mentions it.
+WAYS: list[Callable[[str], dict[str, Any]] | None] = [
+    lambda url: {"kind": 10002, "tags": [["r", url]], "content": ""},
+    lambda url: {"kind": 1, "tags": [], "content": f"come to {url}, it is nice"},
+    lambda url: {"kind": 3, "tags": [], "content": json.dumps({url: {"read": True}})},
+    lambda url: {"kind": 1, "tags": [["e", "0" * 64, url]], "content": ""},
+    None,
+    lambda url: {"kind": 10050, "tags": [["relay", url]], "content": ""},
+    lambda url: {"kind": 30166, "tags": [["d", url]], "content": ""},
+    lambda url: {"kind": 1, "tags": [], "content": f"bunker://{'a' * 64}?relay={url.replace('://', '%3A%2F%2F')}"},
+    lambda url: {"kind": 9735, "tags": [["relays", "wss://127.0.0.1", url]], "content": ""},
+    lambda url: {"kind": 39000, "tags": [["d", "x"], ["r", url]], "content": ""},
+    lambda url: {"kind": 2, "tags": [], "content": url},
+]
+
+
+def spam(n: int, now: int) -> list[dict[str, Any]]:
+    """Half of it names below one domain, by as many authors as there are events; half of it domains, by one author."""
+    def event(i: int) -> dict[str, Any]:
+        own = i % 200 == 0
+        urls = [f"wss://x{j}.com" if own else f"wss://{j}.spam.net/{j}" for j in range(i, min(i + 100, n))]
+        return {"kind": 1, "tags": [["r", url] for url in urls], "content": "", "created_at": now - i // 100, **({"author": 1} if own else {})}
+    return [event(i) for i in range(0, n, 100)]
+
+
+def test_every_relay_is_found_and_spam_gains_nothing(world: World, pytestconfig: pytest.Config) -> None:
+    """One seed; each relay mentions ten others, in all ways; somebody shouts beside them."""
+    n, shouts = pytestconfig.getoption("--relays"), pytestconfig.getoption("--spam")
+    url = [f"ws://r.one{i}.com:{world.farm.ready['ws']}" for i in range(n)]
+    told: list[list[str]] = [[] for _ in url]
+    documents: list[list[str]] = [[] for _ in url]
+    now = int(time.time()) - 60
+    events = []
+    for i in range(1, n):
+        way = WAYS[i % len(WAYS)]
+        if way is None:
+            documents[(i - 1) // 10].append(url[i])
+        else:
+            events.append(((i - 1) // 10, {**way(url[i]), "created_at": now - i}))
+    for (at, _), line in zip(events, signed(*(event for _, event in events))):
+        told[at].append(line)
+    told[0] += signed(*spam(shouts, now))
+    relays = world.farm.add(*({"cap": 500, "data": [], "nip11": {"name": "x", "see": d}} for d in documents))
+    world.farm.dns({f"r.one{i}.com": {"a": [r.address]} for i, r in enumerate(relays)})
+    for relay, lines in zip(relays, told):
+        if lines:
+            relay.publish(lines=lines)
+    daemon = world.daemon(url[0])
+    # Addresses are given to the farm in order: a quarter of a thousand relays are one network's.
+    daemon.set("finder", enabled="true", probes=100, probes_per_hour=20000, timeout="1s", connections="25%")
+    daemon.set("monitor", enabled="true", interval_clearnet="1h", timeout_max="5s")
+    archive = begun(daemon)
+    begin = time.monotonic()
+    until(lambda: archive.value("SELECT count(*) FROM relays") == n, 20 + n, "all are found", daemon.alive, every=0.5)
+    took = time.monotonic() - begin
+    assert {u for u, in archive.query("SELECT url FROM relays")} == set(url)
+    of_spam = "FROM candidate WHERE (url LIKE 'wss://x%%.com' OR domain = 'spam.net')"
+    rows, probed = archive.query(f"SELECT count(*), count(*) FILTER (WHERE probed_at_ms > 0) {of_spam}")[0]
+    assert rows <= 2 * 1000, "a thousand for the author, a thousand for the domain"
+    assert probed <= 2 * 2 * 400, "2 % of an hour for each of them, if no new hour has begun"
+    memory = next(int(line.split()[1]) for line in Path(f"/proc/{daemon.pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
+    print(f"{n} relays found in {took:.1f} s beside {shouts} URLs of spam: {probed} of these probed, "
+          f"{rows} rows, {archive.value('SELECT count(*) FROM mention_new')} mentions not "
+          f"counted yet, {memory // 1024} MiB at most")
     daemon.stop()

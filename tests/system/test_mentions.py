@@ -6,9 +6,13 @@ import collections
 import importlib.util
 import json
 import lzma
+import random
 import re
+import time
 from pathlib import Path
 from types import ModuleType
+
+import pytest
 
 from conftest import World
 from world.process import until
@@ -24,21 +28,22 @@ def oracle() -> ModuleType:
     return module
 
 
-def test_every_mention_is_counted_once(world: World, tmp_path: Path) -> None:
-    reading, file = oracle(), tmp_path / "events.jsonl"
+def test_every_mention_is_counted_once(world: World, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    reading, file, kills = oracle(), tmp_path / "events.jsonl", pytestconfig.getoption("--mention-kills")
     events = [json.loads(line) for line in lzma.open(TESTS / "data" / "events-real.jsonl.xz", "rt", encoding="utf-8")][:1000]
     # Names lead nowhere here, but an address would be dialled.
     chosen = [e for e in events if not any(re.match(r"wss?://[0-9.\[]+[:/]?", url) for url in reading.relays(e))]
     file.write_text("".join(json.dumps(e, ensure_ascii=False) + "\n" for e in chosen), encoding="utf-8")
-    relays = world.farm.add(*({"cap": 40, "reply_delay_ms": 25, "data": [{"file": str(file), "share": 0.8, "seed": seed}]}
+    relays = world.farm.add(*({"cap": 40, "reply_delay_ms": 6 * kills, "data": [{"file": str(file), "share": 0.8, "seed": seed}]}
                               for seed in (1, 2, 3)))
     daemon = world.daemon(*relays)
     daemon.set("finder", enabled="true", probes_per_hour=1, rows=1000000, share_rows=1000000)  # so that no row makes room
-    for _ in range(4):
+    for _ in range(kills):
         daemon.start()
         seen = daemon.archive().value("SELECT count(*) FROM event")
         until(lambda before=seen: daemon.archive().value("SELECT count(*) FROM event") > before, 30, "more events", daemon.alive,
               every=0.02)
+        time.sleep(random.random() * 0.2)
         daemon.kill()
     daemon.start()
     daemon.complete(relays)
