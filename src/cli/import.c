@@ -24,7 +24,12 @@ struct import {
     struct verifier *verifier;
     struct arena arena;
     struct event *events;
-    struct store_event rows[BATCH_EVENTS];
+    uint64_t lines[BATCH_EVENTS]; /* where each stands */
+    struct id32 ids[BATCH_EVENTS];
+    int64_t created_at[BATCH_EVENTS];
+    bool known[BATCH_EVENTS];
+    struct str raw[BATCH_EVENTS];
+    struct store_event rows[BATCH_EVENTS]; /* of those that are new */
     uint32_t n;
     size_t bytes;
     bool note_hints; /* what new events mention is counted, as the daemon does it */
@@ -34,6 +39,7 @@ struct import {
     struct progress progress;
     bool up, refused_by_db, settled, failed;
     struct err err;
+    struct store_lookup lookup;
     struct store_write write;
 };
 
@@ -71,47 +77,79 @@ static void on_written(struct store_write *w, const struct err *err)
         im->err = *err;
 }
 
-static void refuse(struct import *im, enum reject why)
+static void on_known(struct store_lookup *l, const struct err *err)
+{
+    struct import *im = CONTAINER_OF(l, struct import, lookup);
+
+    im->settled = true;
+    im->failed = err != NULL;
+    if (err != NULL)
+        im->err = *err;
+}
+
+static void refuse(struct import *im, uint64_t line, enum reject why)
 {
     if (im->refused++ < REFUSALS_SHOWN)
-        (void)fprintf(stderr, "line %" PRIu64 ": %s: %s\n", im->line, reject_name(why),
+        (void)fprintf(stderr, "line %" PRIu64 ": %s: %s\n", line, reject_name(why),
                       reject_text(why));
+}
+
+static int settle(struct import *im)
+{
+    while (!im->settled)
+        (void)uv_run(&im->loop, UV_RUN_ONCE);
+    return im->failed ? -1 : 0;
+}
+
+/* Which of those that were gathered are new, and what they claim to be. */
+static int choose(struct import *im, uint32_t *n)
+{
+    im->lookup = (struct store_lookup){.ids = im->ids,
+                                       .created_at = im->created_at,
+                                       .known = im->known,
+                                       .n = im->n,
+                                       .done = on_known};
+    im->settled = false;
+    store_lookup(im->db, DB_BACKFILL, &im->lookup);
+    if (settle(im) < 0)
+        return -1;
+    *n = 0;
+    for (uint32_t i = 0; i < im->n; i++) {
+        struct event *e = &im->events[i];
+
+        if (im->known[i])
+            continue;
+        if (verifier_check(im->verifier, &e->id, &e->pubkey, &e->sig))
+            im->rows[(*n)++] = (struct store_event){.event = e, .raw = im->raw[i]};
+        else
+            refuse(im, im->lines[i], REJECT_SIGNATURE);
+    }
+    return 0;
 }
 
 /* Writes what has been gathered and waits for it. */
 static int flush(struct import *im)
 {
+    uint32_t n;
+
     if (im->n == 0)
         return 0;
-    im->write = (struct store_write){.events = im->rows,
-                                     .events_n = im->n,
-                                     .mentions = im->mentions,
-                                     .mentions_n = im->mentions_n,
-                                     .done = on_written};
-    im->settled = false;
-    store_write(im->db, DB_BACKFILL, &im->write);
-    while (!im->settled)
-        (void)uv_run(&im->loop, UV_RUN_ONCE);
-    if (im->failed)
+    if (choose(im, &n) < 0)
         return -1;
-    im->stored += im->write.events_inserted;
-    im->refused += im->write.events_refused;
+    if (n > 0) {
+        im->write = (struct store_write){.events = im->rows, .events_n = n, .done = on_written};
+        im->settled = false;
+        store_write(im->db, DB_BACKFILL, &im->write);
+        if (settle(im) < 0)
+            return -1;
+        im->stored += im->write.events_inserted;
+        im->refused += im->write.events_refused;
+    }
     progress_add(&im->progress, im->n);
-    im->n = im->mentions_n = 0;
+    im->n = 0;
     im->bytes = 0;
     arena_reset(&im->arena);
     return 0;
-}
-
-static void note_hints(struct import *im, const struct event *e)
-{
-    struct hints hints = hints_of_event(e, &im->arena);
-
-    for (uint32_t i = 0; i < hints.n; i++)
-        im->mentions[im->mentions_n++] = (struct store_mention){.event = im->n,
-                                                                .url = hints.hint[i].url,
-                                                                .network = hints.hint[i].network,
-                                                                .source = hints.hint[i].source};
 }
 
 static int take_line(struct import *im, struct str line)
@@ -126,14 +164,14 @@ static int take_line(struct import *im, struct str line)
         return 0;
     im->read++;
     struct str raw = arena_copy(&im->arena, line);
-    if (event_scan(raw, &limits, &im->arena, e, &why) < 0 ||
-        !verifier_check(im->verifier, &e->id, &e->pubkey, &e->sig)) {
-        refuse(im, why);
+    if (event_scan(raw, &limits, &im->arena, e, &why) < 0) {
+        refuse(im, im->line, why);
         return 0;
     }
-    if (im->note_hints)
-        note_hints(im, e);
-    im->rows[im->n++] = (struct store_event){.event = e, .raw = raw};
+    im->lines[im->n] = im->line;
+    im->ids[im->n] = e->id;
+    im->created_at[im->n] = e->created_at;
+    im->raw[im->n++] = raw;
     im->bytes += line.n;
     return im->n == BATCH_EVENTS || im->bytes > BATCH_BYTES ||
                    im->mentions_n > MENTIONS_MAX - HINTS_MAX

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import lzma
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from conftest import ROOT, World
 from world.archive import spans, wanted
-from world.process import until
+from world.process import as_unprivileged, until
 from world.servers import node_tool
 
 FIELDS = ("id", "pubkey", "created_at", "kind", "tags", "content", "sig")
@@ -70,8 +71,23 @@ def test_export_and_import_are_inverse(world: World) -> None:
     second = world.daemon(name="b")
     second.set("synchronizer", enabled="false")
     second.start()
-    done = second.bigbrotr("import", data=exported)
-    assert done.returncode == 0, done.stderr
+    # Interrupted in the middle, it is said again: nothing is lost, nothing is there twice.
+    lines = [line + "\n" for line in exported.split("\n")[:-1]]
+    begun = subprocess.Popen(as_unprivileged([str(second.tool), "-c", str(second.write_ini()), "import"]), stdin=subprocess.PIPE, text=True,
+                             stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=second.env)
+    assert begun.stdin is not None
+    begun.stdin.write("".join(lines[:250]))
+    begun.stdin.flush()
+    begun.kill()
+    begun.wait()
+    half = second.bigbrotr("--json", "import", data="".join(lines[:300]))
+    assert half.returncode == 0 and json.loads(half.stdout)["refused"] == 0, half.stderr
+    # What is there is left alone, whatever its copy's signature says; of what is new each is verified.
+    spoilt = [json.dumps({**json.loads(line), "sig": "0" * 128}) + "\n" for line in (lines[0], lines[300])]
+    done = second.bigbrotr("--json", "import", data="".join([spoilt[0], *lines[1:300], spoilt[1], *lines[301:]]))
+    assert done.returncode == 3 and done.stderr.startswith("line 301: signature"), done.stderr
+    assert json.loads(done.stdout) == {"read": len(lines), "stored": len(lines) - 301, "known": 300, "refused": 1}
+    assert json.loads(second.bigbrotr("--json", "import", data=exported).stdout)["stored"] == 1
     assert second.bigbrotr("export").stdout == exported
     verified = second.bigbrotr("verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
