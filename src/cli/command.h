@@ -35,6 +35,7 @@ int command_import(const struct command *c);
 int command_verify(const struct command *c);
 int command_backup(const struct command *c);
 int command_restore(const struct command *c);
+int command_maintenance(const struct command *c);
 int command_purge(const struct command *c);
 int command_vanish(const struct command *c);
 int command_relays(const struct command *c);

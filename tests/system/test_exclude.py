@@ -71,6 +71,12 @@ def test_what_is_purged_stays_out(world: World) -> None:
     assert kept == {row[0] for row in archive.query("SELECT id FROM events WHERE pubkey <> %s", author)} and one not in kept
     assert len(kept) == len(ids) - 1 - by_author and nothing_is_left_of(archive, author)
     assert counted(archive) == stored(archive)
+    # Upkeep beside the daemon changes nothing of it.
+    done = daemon.bigbrotr("--json", "maintenance", "--orphans", "--yes")
+    assert done.returncode == 0 and "can be interrupted" in done.stderr, done.stderr
+    assert (said := json.loads(done.stdout))["events_deleted"] == 0 and said["tables"] > 30 and said["days_ahead"] > 700
+    assert archive.event_ids() == kept and counted(archive) == stored(archive)
+    assert daemon.bigbrotr("maintenance").returncode == 2, "nobody to ask"
     # Said twice is no mistake.
     assert purge(daemon, "purge", author, "--reason", "again", "--yes")["events"] == 0
     daemon.stop()
