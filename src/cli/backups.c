@@ -123,7 +123,7 @@ int backup_fits(const char *path, int64_t bytes, struct err *err)
     char need[32], have[32];
     struct statvfs fs;
 
-    bytes += bytes / 20 + 64 * 1024 * 1024; /* and the log that is written meanwhile */
+    bytes += bytes / 20 + (int64_t)64 * 1024 * 1024; /* and the log that is written meanwhile */
     if (statvfs(path, &fs) < 0)
         return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
     if ((double)fs.f_bavail * (double)fs.f_frsize >= (double)bytes)

@@ -25,7 +25,8 @@ static void become(const char *const argv[], pid_t parent)
         _exit(1);
     for (int i = 0; argv[i] != NULL && i < ARGS_MAX; i++) /* exec takes no const, changes nothing */
         memcpy(&args[i], &argv[i], sizeof(args[i]));
-    (void)execvp(args[0], args);
+    if (args[0] != NULL)
+        (void)execvp(args[0], args);
     _exit(errno == ENOENT ? NOT_THERE : 126);
 }
 

@@ -198,11 +198,12 @@ static void report(const struct command *c, const struct purge *p)
     js_free(out);
 }
 
+/* `target` NULL: it is known. */
 static int run(const struct command *c, struct archive *a, const char *target, struct purge *p)
 {
     struct err err;
 
-    if (read_target(a, target, p, &err) < 0 || look(a, p, &err) < 0)
+    if ((target != NULL && read_target(a, target, p, &err) < 0) || look(a, p, &err) < 0)
         return command_fail(&err);
     if (!agreed(p))
         return COMMAND_USAGE;
@@ -256,7 +257,7 @@ int command_vanish(const struct command *c)
     struct words words;
     struct archive *a;
     struct err err;
-    int code = COMMAND_DONE;
+    int code;
 
     if (!words_read(c, options, &words) || words.n != 1 || p.reason == NULL ||
         !read_author(words.plain[0], p.value)) {
@@ -274,14 +275,7 @@ int command_vanish(const struct command *c)
     a = archive_open(c->cfg, &err);
     if (a == NULL)
         return command_fail(&err);
-    if (look(a, &p, &err) < 0)
-        code = command_fail(&err);
-    else if (!agreed(&p))
-        code = COMMAND_USAGE;
-    else if (carry_out(a, &p, &err) < 0)
-        code = command_fail(&err);
-    else
-        report(c, &p);
+    code = run(c, a, NULL, &p);
     archive_close(a);
     return code;
 }

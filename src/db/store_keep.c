@@ -148,17 +148,17 @@ void store_vanish_step(struct db *db, uint32_t events_max, bool wait, store_step
     db_submit(db, DB_MISC, &k->op);
 }
 
-void store_retention_delete(struct db *db, const struct id32 *ids, const int64_t *ats, size_t n,
-                            bool wait, store_step_done *done, void *owner)
+void store_retention_delete(struct db *db, const struct store_retention_batch *batch,
+                            store_step_done *done, void *owner)
 {
     struct keep *k = keep_new(STMT_RETENTION_DELETE, owner);
     struct array *id = keep_array(k, PG_BYTEA), *at = keep_array(k, PG_INT8);
 
-    for (size_t i = 0; i < n; i++) {
-        array_bytes(id, ids[i].b, sizeof(ids[i].b));
-        array_int8(at, ats[i]);
+    for (size_t i = 0; i < batch->n; i++) {
+        array_bytes(id, batch->ids[i].b, sizeof(batch->ids[i].b));
+        array_int8(at, batch->ats[i]);
     }
-    k->numbers[k->numbers_n++] = wait;
+    k->numbers[k->numbers_n++] = batch->wait;
     k->result = step_result;
     k->end = step_end;
     k->done.step = done;
@@ -222,17 +222,16 @@ static void read_end(struct keep *k, const struct err *err)
     k->done.read(k->owner, err);
 }
 
-void store_retention_read(struct db *db, int64_t after, int64_t upto, const int32_t *kinds,
-                          size_t kinds_n, store_retention_rows *each,
-                          store_retention_read_done *done, void *owner)
+void store_retention_read(struct db *db, const struct store_retention_range *range,
+                          store_retention_rows *each, store_retention_read_done *done, void *owner)
 {
     struct keep *k = keep_new(STMT_RETENTION_READ, owner);
     struct array *kind = keep_array(k, PG_INT4);
 
-    for (size_t i = 0; i < kinds_n; i++)
-        array_int4(kind, kinds[i]);
-    k->numbers[k->numbers_n++] = after;
-    k->numbers[k->numbers_n++] = upto;
+    for (size_t i = 0; i < range->kinds_n; i++)
+        array_int4(kind, range->kinds[i]);
+    k->numbers[k->numbers_n++] = range->after;
+    k->numbers[k->numbers_n++] = range->upto;
     k->each = each;
     k->result = read_result;
     k->end = read_end;

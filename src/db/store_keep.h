@@ -36,7 +36,12 @@ void store_retention_settle(struct db *db, struct store_retention *rules, size_t
                             store_retention_settled *done, void *owner);
 
 /* Some events after `after`, in the order of their keys, up to the second `upto`; as JSON those of
- * these kinds (n 0: any).  None: there are no more. */
+ * these kinds (kinds_n 0: any).  None: there are no more. */
+struct store_retention_range {
+    int64_t after, upto;
+    const int32_t *kinds;
+    size_t kinds_n;
+};
 struct store_retention_row {
     int64_t key, created_at;
     struct id32 id;
@@ -44,13 +49,18 @@ struct store_retention_row {
 };
 typedef void store_retention_rows(void *owner, const struct store_retention_row *row);
 typedef void store_retention_read_done(void *owner, const struct err *err);
-void store_retention_read(struct db *db, int64_t after, int64_t upto, const int32_t *kinds,
-                          size_t kinds_n, store_retention_rows *each,
-                          store_retention_read_done *done, void *owner);
+void store_retention_read(struct db *db, const struct store_retention_range *range,
+                          store_retention_rows *each, store_retention_read_done *done, void *owner);
 
-/* The arrays are read before it returns. */
-void store_retention_delete(struct db *db, const struct id32 *ids, const int64_t *ats, size_t n,
-                            bool wait, store_step_done *done, void *owner);
+/* What it points to is read before it returns.  `wait` as above. */
+struct store_retention_batch {
+    const struct id32 *ids;
+    const int64_t *ats;
+    size_t n;
+    bool wait;
+};
+void store_retention_delete(struct db *db, const struct store_retention_batch *batch,
+                            store_step_done *done, void *owner);
 
 /* Everything up to `key` is deleted, these many events with the last of it. */
 void store_retention_done(struct db *db, const char *identity, int64_t key, int64_t events);

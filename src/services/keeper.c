@@ -163,15 +163,14 @@ static void on_read(void *owner, const struct err *err)
 static void read_rule(struct keeper *k)
 {
     const struct retention_rule *rule = &k->rules[k->turn - TURN_RULES];
-    const int32_t *kinds;
-    size_t kinds_n;
+    struct store_retention_range range = {.after = k->states[k->turn - TURN_RULES].done_key};
 
     k->found_n = k->deleted_n = 0;
     k->read_n = k->deleted = 0;
     k->judged_at = clock_wall_s() - IN_FLIGHT_S;
-    kinds = filter_spec_kinds(rule->what, &kinds_n);
-    store_retention_read(k->db, k->states[k->turn - TURN_RULES].done_key,
-                         retention_horizon(rule, k->judged_at), kinds, kinds_n, on_row, on_read, k);
+    range.upto = retention_horizon(rule, k->judged_at);
+    range.kinds = filter_spec_kinds(rule->what, &range.kinds_n);
+    store_retention_read(k->db, &range, on_row, on_read, k);
 }
 
 static void on_deleted(void *owner, const struct store_step *step, const struct err *err)
@@ -199,10 +198,12 @@ static void on_deleted(void *owner, const struct store_step *step, const struct 
 static void delete_some(struct keeper *k)
 {
     size_t n = k->found_n - k->deleted_n;
+    const struct store_retention_batch batch = {.ids = &k->ids[k->deleted_n],
+                                                .ats = &k->ats[k->deleted_n],
+                                                .n = n < STEP_EVENTS ? n : STEP_EVENTS,
+                                                .wait = k->put_off >= PUT_OFF_MAX};
 
-    store_retention_delete(k->db, &k->ids[k->deleted_n], &k->ats[k->deleted_n],
-                           n < STEP_EVENTS ? n : STEP_EVENTS, k->put_off >= PUT_OFF_MAX, on_deleted,
-                           k);
+    store_retention_delete(k->db, &batch, on_deleted, k);
 }
 
 /* ---- the owner's side ---- */

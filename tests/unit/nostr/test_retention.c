@@ -2,7 +2,7 @@
 #include "nostr/retention.h"
 #include "unit.h"
 
-enum { NOW = 1700000000, DAY = 86400 };
+static const int64_t NOW = 1700000000, DAY = 86400;
 
 static struct filter_spec *kinds(const char *text)
 {
@@ -34,7 +34,7 @@ static void test_to_the_second(void **state)
     assert_false(expired(&rule, 0, 1059, 0));
     assert_int_equal(retention_horizon(&rule, NOW), NOW - DAY - 1);
     /* Older than time itself: nothing is expired, and nothing overflows. */
-    rule.max_age_s = (int64_t)36500 * DAY;
+    rule.max_age_s = 36500 * DAY;
     assert_false(expired(&rule, 1, 1059, 0));
     filter_spec_free(rule.what);
 }
