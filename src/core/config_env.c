@@ -63,7 +63,7 @@ static void read_variable(struct config *cfg, struct str name, struct str value,
         result = config_secret_set(cfg, row, value, &err);
     } else {
         cfg->origins->lines[row - config_rows] = CONFIG_FROM_ENV;
-        result = config_value_set(cfg, row, value, &err);
+        result = config_value_set(cfg, row, str_trim(value), &err); /* as in a file */
     }
     if (result < 0)
         config_errors_add(errors, "environment", 0, STR_FMT " %s", STR_ARG(name), err.detail);

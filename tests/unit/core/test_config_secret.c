@@ -23,7 +23,7 @@ static void refused(const char *path, char *const *env, const char *want)
 static void test_environment_overrides_the_file(void **state)
 {
     char timeout[] = "BIGBROTR_NETWORK_CONNECT_TIMEOUT=7s";
-    char level[] = "BIGBROTR_LOG_LEVEL=error";
+    char level[] = "BIGBROTR_LOG_LEVEL=  error\t";
     char test_variable[] = "BIGBROTR_TEST_ANYTHING=x";
     char other[] = "PATH=/bin";
     char *env[] = {timeout, other, level, test_variable, NULL};
