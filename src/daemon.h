@@ -21,11 +21,11 @@
 #include "http/status.h"
 #include "ingest/ingest.h"
 #include "loop/loop.h"
-#include "services/finder.h"
+#include "services/finder/finder.h"
 #include "services/initializer.h"
 #include "services/keeper.h"
-#include "services/monitor.h"
-#include "services/synchronizer.h"
+#include "services/monitor/monitor.h"
+#include "services/sync/synchronizer.h"
 
 struct daemon_args {
     const char *config_path; /* NULL: none */

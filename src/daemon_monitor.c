@@ -7,9 +7,9 @@
 #include "core/log.h"
 #include "daemon.h"
 #include "nostr/url.h"
-#include "services/geo.h"
-#include "services/probe.h"
-#include "services/publisher.h"
+#include "services/monitor/publisher.h"
+#include "services/probe/geo.h"
+#include "services/probe/probe.h"
 
 static unsigned parts_of(const char *list)
 {

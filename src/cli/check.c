@@ -10,7 +10,7 @@
 
 #include "core/clock.h"
 #include "core/human.h"
-#include "services/probe.h"
+#include "services/probe/probe.h"
 
 enum {
     TIMEOUT_MS = 30000, /* a person waits */

@@ -10,7 +10,7 @@
 #include "core/human.h"
 #include "core/metrics.h"
 #include "nostr/url.h"
-#include "services/walk.h"
+#include "services/walk/walk.h"
 
 /* How r.url came to be known: NULL when nobody has mentioned it. */
 #define FOUND_SQL                                                                                  \

@@ -8,8 +8,8 @@
  * (1) a copy of an event that another chunk is verifying waits for that verdict; (2) waits for the
  * lane's writer and for the page to be proven; (3) one transaction: events, sightings, coverage.
  *
- * A proof may rest on earlier pages of the same relay and lane too (services/walk.h): it is written
- * in, or after, the transaction of the last of them.
+ * A proof may rest on earlier pages of the same relay and lane too (services/walk/walk.h): it is
+ * written in, or after, the transaction of the last of them.
  *
  * A page is what one request brought (or a slice of a live stream).  It is cut into chunks so that
  * no transaction is huge.  What the page proves is written in the transaction that holds its last

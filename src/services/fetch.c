@@ -9,7 +9,7 @@
 #include "core/siphash.h"
 #include "nostr/verify.h"
 #include "relay/refusal.h"
-#include "services/walk.h"
+#include "services/walk/walk.h"
 
 enum {
     FILTER_JSON_MAX = 256 * 1024,

@@ -18,7 +18,7 @@
 #include "nostr/filter.h"
 #include "nostr/url.h"
 #include "relay/session.h"
-#include "services/coverage.h"
+#include "services/walk/coverage.h"
 
 struct fetch;
 

@@ -16,7 +16,7 @@
 #include "db/store_relay.h"
 #include "nostr/access.h"
 #include "nostr/url.h"
-#include "services/walk.h"
+#include "services/walk/walk.h"
 
 struct visit;
 struct config_relay;

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "check.h"
-#include "services/coverage.h"
-#include "services/walk.h"
+#include "services/walk/coverage.h"
+#include "services/walk/walk.h"
 
 enum { PAGE_EVENTS = 64, QUESTIONS_MAX = 40000 };
 #define NOW      INT64_C(1700000000)

@@ -22,6 +22,16 @@ MAY_SEE = {  # room: the rooms below it.  Nothing may see a room above its own.
     "http": ["core", "loop", "net", "nostr", "db", "services"],
     "cli": ["core", "loop", "net", "nostr", "relay", "db", "ingest", "services"],
 }
+# The rooms inside services/: what the services share ("": roster, lists, times), and the services, which never call each other.
+SERVICES = {
+    "walk": [],
+    "": ["walk"],
+    "probe": [""],
+    "visit": ["", "walk"],
+    "sync": ["", "walk", "visit"],
+    "monitor": ["", "probe", "visit"],
+    "finder": ["", "probe"],
+}
 COMPOSITION = r"(main|daemon\w*)\.[ch]"  # at the top of src/: puts the rooms together, sees them all
 INSTALLED = ["core", "nostr"]  # rooms of include/bigbrotr: the protocol library
 DOORWAY = {  # third-party header: the only files that may include it
@@ -72,6 +82,12 @@ def room_of(name):
     return None, None
 
 
+def inner_room(inner):
+    """"walk" of "services/walk/walk.h", "" of "services/roster.h"."""
+    parts = inner.split("/")
+    return parts[1] if len(parts) > 2 else ""
+
+
 def check_include(name, room, inner, kind, what):
     """Why this file may not include that, or None."""
     if kind == '"':
@@ -84,6 +100,10 @@ def check_include(name, room, inner, kind, what):
             return f"{what} is in no room"
         if seen != room and seen not in MAY_SEE[room]:
             return f"{room}/ may not include {what}"
+        if room == seen == "services":
+            own, other = inner_room(name[len("src/"):]), inner_room(what)
+            if own not in SERVICES or own != other and other not in SERVICES[own]:
+                return f"services/{own} may not include {what}"
         if name.startswith("include/") and seen not in INSTALLED:
             return f"an installed header may not include {what}"
         return None

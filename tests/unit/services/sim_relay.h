@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "services/walk.h"
+#include "services/walk/walk.h"
 
 #define SIM_NOW 1760000000
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "services/candidates.h"
+#include "services/finder/candidates.h"
 
 enum { HOUR = 60 * 60 * 1000, MINUTE = 60 * 1000 };
 #define DAY ((int64_t)24 * HOUR)

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "services/check_due.h"
-#include "services/outage.h"
+#include "services/probe/check_due.h"
+#include "services/probe/outage.h"
 
 #define MINUTE ((int64_t)60 * 1000)
 #define HOUR   (60 * MINUTE)

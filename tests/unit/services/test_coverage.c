@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "services/coverage.h"
+#include "services/walk/coverage.h"
 
 enum {
     SECONDS = 120, /* the last one stands for everything above */

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "services/due.h"
+#include "services/sync/due.h"
 
 enum { MINUTE = 60 * 1000, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
 

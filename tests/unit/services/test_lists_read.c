@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "services/lists_read.h"
+#include "services/finder/lists_read.h"
 
 static void test_lines(void **state)
 {

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "services/packer.h"
+#include "services/sync/packer.h"
 
 /* A database that takes `us` for each row, and a while for any statement. */
 static int64_t takes(uint32_t rows, int64_t us)

@@ -15,7 +15,7 @@
 #include "listener.h"
 #include "net/ws_accept.h"
 #include "rig.h"
-#include "services/probe.h"
+#include "services/probe/probe.h"
 
 enum { PAST_THE_END = 100, TEXT_FRAME = 0x81, MESSAGE_MAX = 8192 };
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "services/probe_internal.h"
+#include "services/probe/probe_internal.h"
 
 static void test_difficulty(void **state)
 {

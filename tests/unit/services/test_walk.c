@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "services/coverage.h"
+#include "services/walk/coverage.h"
 #include "sim_relay.h"
 
 /* Seeds that failed once, and why they may again. */

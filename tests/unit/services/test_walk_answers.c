@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "services/walk.h"
+#include "services/walk/walk.h"
 
 #define NOW 1760000000
 
