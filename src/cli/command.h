@@ -77,8 +77,9 @@ typedef bool each_event(void *owner, struct str json);
 int command_each_event(struct archive *a, uint32_t sample, each_event *each, void *owner,
                        struct err *err) MUST_USE;
 
-/* The same from a key on.  `window` is told after each few thousand where the next begin, INT64_MAX:
- * there are no more; it may query the archive.  Going on from there later, no event comes twice. */
+/* The same from a key on.  `window` is told after each few thousand where the next begin,
+ * INT64_MAX: there are no more; it may query the archive.  Going on from there later, no event
+ * comes twice. */
 typedef int each_window(void *owner, int64_t next, struct err *err);
 int command_each_event_from(struct archive *a, int64_t from, each_event *each, each_window *window,
                             void *owner, struct err *err) MUST_USE;

@@ -49,7 +49,8 @@ static int choose(struct restore *r, struct err *err)
     struct backups all;
     size_t i;
 
-    if (backup_is_cluster(r->dir) || backup_is_dump(r->dir) || access(r->dir, R_OK) < 0) { /* a single one was named */
+    if (backup_is_cluster(r->dir) || backup_is_dump(r->dir) ||
+        access(r->dir, R_OK) < 0) { /* a single one was named */
         char *slash = strrchr(r->dir, '/');
 
         if (access(r->dir, R_OK) < 0 || slash == NULL)

@@ -441,17 +441,16 @@ static void packed(struct small *s, const struct err *err)
     s->u.packed(s->owner, err ? 0 : s->number, err);
 }
 
-void store_pack(struct db *db, int32_t relay_id, int32_t from_bucket, int64_t hour,
-                uint32_t rows_max, store_packed *done, void *owner)
+void store_pack(struct db *db, const struct store_packing *what, store_packed *done, void *owner)
 {
     struct small *s = small_new(db, owner, packed, number_row);
 
     s->u.packed = done;
     small_stmt(s, STMT_PACK);
-    array_int8(small_array(s, PG_INT8), hour);
+    array_int8(small_array(s, PG_INT8), what->hour);
     struct array *numbers = small_array(s, PG_INT4);
-    array_int4(numbers, relay_id);
-    array_int4(numbers, from_bucket);
-    array_int4(numbers, (int32_t)(rows_max > 100000 ? 100000 : rows_max));
+    array_int4(numbers, what->relay_id);
+    array_int4(numbers, what->from_bucket);
+    array_int4(numbers, (int32_t)(what->rows_max > 100000 ? 100000 : what->rows_max));
     db_submit(db, DB_MISC, &s->op);
 }

@@ -76,8 +76,12 @@ void store_stats(struct db *db, store_stats_done *done, void *owner);
  * at most rows_max rows, of hours that ended before `hour` (UNIX seconds); how long that takes
  * depends on what else the database does, and the relay is locked meanwhile. `saved` is how many
  * rows fewer there are; call again while it is not 0.  Loses nothing, times stay exact. */
+struct store_packing {
+    int32_t relay_id, from_bucket;
+    int64_t hour;
+    uint32_t rows_max;
+};
 typedef void store_packed(void *owner, int64_t saved, const struct err *err);
-void store_pack(struct db *db, int32_t relay_id, int32_t from_bucket, int64_t hour,
-                uint32_t rows_max, store_packed *done, void *owner);
+void store_pack(struct db *db, const struct store_packing *what, store_packed *done, void *owner);
 
 #endif

@@ -34,6 +34,7 @@ struct lru *lru_new(size_t count_max, size_t bytes_max, void (*drop)(void *value
 
     while (buckets < count_max)
         buckets *= 2;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): a bucket is a pointer */
     if (l == NULL || (l->buckets = calloc(buckets, sizeof(*l->buckets))) == NULL)
         abort();
     siphash_key_random(&l->hash_key);

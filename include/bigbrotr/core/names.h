@@ -7,6 +7,7 @@
 #define CORE_NAMES_H
 
 /* clang-format off */
+/* NOLINTBEGIN(readability-identifier-naming): these are functions, by another name */
 #define arena_alloc              bigbrotr_arena_alloc
 #define arena_copy               bigbrotr_arena_copy
 #define arena_done               bigbrotr_arena_done
@@ -103,6 +104,7 @@
 #define verifier_check           bigbrotr_verifier_check
 #define verifier_free            bigbrotr_verifier_free
 #define verifier_new             bigbrotr_verifier_new
+/* NOLINTEND(readability-identifier-naming) */
 /* clang-format on */
 
 #endif

@@ -38,8 +38,11 @@ static void pack_next(struct packer *p)
     p->asked_ms = clock_mono_ms();
     if (p->rows == 0)
         p->rows = ROWS_FIRST;
-    store_pack(p->db, p->roster->relays[p->next]->id, (int32_t)(hour >> 15) - BUCKETS_BACK, hour,
-               p->rows, on_packed, p);
+    const struct store_packing what = {.relay_id = p->roster->relays[p->next]->id,
+                                       .from_bucket = (int32_t)(hour >> 15) - BUCKETS_BACK,
+                                       .hour = hour,
+                                       .rows_max = p->rows};
+    store_pack(p->db, &what, on_packed, p);
 }
 
 static void on_packed(void *owner, int64_t saved, const struct err *err)
