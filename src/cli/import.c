@@ -127,23 +127,53 @@ static int choose(struct import *im, uint32_t *n)
     return 0;
 }
 
-/* Writes what has been gathered and waits for it. */
+/* The relays that row `n` of the next transaction mentions. */
+static void note_hints(struct import *im, const struct event *e, uint32_t n)
+{
+    struct hints hints = hints_of_event(e, &im->arena);
+
+    for (uint32_t i = 0; i < hints.n; i++)
+        im->mentions[im->mentions_n++] = (struct store_mention){.event = n,
+                                                                .url = hints.hint[i].url,
+                                                                .network = hints.hint[i].network,
+                                                                .source = hints.hint[i].source};
+}
+
+static int write_rows(struct import *im, struct store_event *rows, uint32_t n)
+{
+    im->write = (struct store_write){.events = rows,
+                                     .events_n = n,
+                                     .mentions = im->mentions,
+                                     .mentions_n = im->mentions_n,
+                                     .done = on_written};
+    im->settled = false;
+    store_write(im->db, DB_BACKFILL, &im->write);
+    if (settle(im) < 0)
+        return -1;
+    im->stored += im->write.events_inserted;
+    im->refused += im->write.events_refused;
+    im->mentions_n = 0;
+    return 0;
+}
+
+/* Writes what has been gathered and waits for it: in one transaction, or in more where events
+ * mention many relays. */
 static int flush(struct import *im)
 {
-    uint32_t n;
+    uint32_t n, from = 0;
 
     if (im->n == 0)
         return 0;
     if (choose(im, &n) < 0)
         return -1;
-    if (n > 0) {
-        im->write = (struct store_write){.events = im->rows, .events_n = n, .done = on_written};
-        im->settled = false;
-        store_write(im->db, DB_BACKFILL, &im->write);
-        if (settle(im) < 0)
+    for (uint32_t i = 0; i < n; i++) {
+        if (im->note_hints)
+            note_hints(im, im->rows[i].event, i - from);
+        if (i + 1 < n && im->mentions_n <= MENTIONS_MAX - HINTS_MAX)
+            continue;
+        if (write_rows(im, im->rows + from, i + 1 - from) < 0)
             return -1;
-        im->stored += im->write.events_inserted;
-        im->refused += im->write.events_refused;
+        from = i + 1;
     }
     progress_add(&im->progress, im->n);
     im->n = 0;
@@ -173,10 +203,7 @@ static int take_line(struct import *im, struct str line)
     im->created_at[im->n] = e->created_at;
     im->raw[im->n++] = raw;
     im->bytes += line.n;
-    return im->n == BATCH_EVENTS || im->bytes > BATCH_BYTES ||
-                   im->mentions_n > MENTIONS_MAX - HINTS_MAX
-               ? flush(im)
-               : 0;
+    return im->n == BATCH_EVENTS || im->bytes > BATCH_BYTES ? flush(im) : 0;
 }
 
 static int import_all(struct import *im)
