@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=None, help="only this one")
     parser.addoption("--kills", type=int, default=15, help="kill -9 of the daemon")
     parser.addoption("--database-kills", type=int, default=10, help="kill -9 of PostgreSQL")
-    parser.addoption("--relays", type=int, default=60, help="how many relays test_finder finds from one")
+    parser.addoption("--relays", type=int, default=200, help="how many relays test_finder finds from one")
     parser.addoption("--spam", type=int, default=4000, help="URLs of a spammer beside them")
     parser.addoption("--mention-kills", type=int, default=4, help="kill -9 while mentions are counted")
     parser.addoption("--tor", action="store_true", help="also what needs a private Tor network (minutes)")

@@ -2,9 +2,11 @@
 from __future__ import annotations
 
 import collections
+import http.server
 import json
 import lzma
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -249,13 +251,37 @@ def test_discover_reads_the_archive_once_more(world: World) -> None:
     daemon.stop()
 
 
-# How relays are mentioned: one way after the other.  None: in the document of whoever mentions it.
-WAYS: list[Callable[[str], dict[str, Any]] | None] = [
+def entity(url: str) -> str:
+    """An nprofile that names this relay."""
+    return oracle().bech32_encode("nprofile", b"\0\x20" + b"\xaa" * 32 + b"\1" + bytes([len(url)]) + url.encode())
+
+
+class OneList(http.server.BaseHTTPRequestHandler):
+    """A list of relays for [finder.source NAME]."""
+    lines: list[str] = []
+
+    def do_GET(self) -> None:  # noqa: N802
+        body = "\n".join(self.lines).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # pylint: disable=redefined-builtin
+        pass
+
+
+# How relays are mentioned: one way after the other.  Not in an event: in the document of whoever mentions it, or in a list over HTTP.
+DOCUMENT, LIST = "document", "list"
+WAYS: list[Callable[[str], dict[str, Any]] | str] = [
     lambda url: {"kind": 10002, "tags": [["r", url]], "content": ""},
     lambda url: {"kind": 1, "tags": [], "content": f"come to {url}, it is nice"},
     lambda url: {"kind": 3, "tags": [], "content": json.dumps({url: {"read": True}})},
     lambda url: {"kind": 1, "tags": [["e", "0" * 64, url]], "content": ""},
-    None,
+    DOCUMENT,
+    LIST,
+    lambda url: {"kind": 1, "tags": [], "content": f"nostr:{entity(url)}"},
     lambda url: {"kind": 10050, "tags": [["relay", url]], "content": ""},
     lambda url: {"kind": 30166, "tags": [["d", url]], "content": ""},
     lambda url: {"kind": 1, "tags": [], "content": f"bunker://{'a' * 64}?relay={url.replace('://', '%3A%2F%2F')}"},
@@ -284,9 +310,12 @@ def test_every_relay_is_found_and_spam_gains_nothing(world: World, pytestconfig:
     events = []
     for i in range(1, n):
         way = WAYS[i % len(WAYS)]
-        if way is None:
+        if way == DOCUMENT:
             documents[(i - 1) // 10].append(url[i])
+        elif way == LIST:
+            OneList.lines.append(url[i])
         else:
+            assert callable(way)
             events.append(((i - 1) // 10, {**way(url[i]), "created_at": now - i}))
     for (at, _), line in zip(events, signed(*(event for _, event in events))):
         told[at].append(line)
@@ -300,6 +329,9 @@ def test_every_relay_is_found_and_spam_gains_nothing(world: World, pytestconfig:
     # Addresses are given to the farm in order: a quarter of a thousand relays are one network's.
     daemon.set("finder", enabled="true", probes=100, probes_per_hour=20000, timeout="1s", connections="25%")
     daemon.set("monitor", enabled="true", interval_clearnet="1h", timeout_max="5s")
+    lists = http.server.ThreadingHTTPServer(("127.0.0.1", 0), OneList)
+    threading.Thread(target=lists.serve_forever, daemon=True).start()
+    daemon.extra = f"[finder.source one]\nurl = http://127.0.0.1:{lists.server_port}/relays.txt\n"
     archive = begun(daemon)
     begin = time.monotonic()
     until(lambda: archive.value("SELECT count(*) FROM relays") == n, 20 + n, "all are found", daemon.alive, every=0.5)
@@ -313,4 +345,5 @@ def test_every_relay_is_found_and_spam_gains_nothing(world: World, pytestconfig:
     print(f"{n} relays found in {took:.1f} s beside {shouts} URLs of spam: {probed} of these probed, "
           f"{rows} rows, {archive.value('SELECT count(*) FROM mention_new')} mentions not "
           f"counted yet, {memory // 1024} MiB at most")
+    lists.shutdown()
     daemon.stop()
