@@ -59,12 +59,11 @@ static void write_out(struct task *t)
         loop_stop(t->outside.loop);
 }
 
-static void on_event(void *owner, const struct event *e, struct str raw)
+static void on_event(void *owner, const struct event *e)
 {
     struct task *t = owner;
     struct str json;
 
-    (void)raw; /* the seven fields in their canonical form are what all tools read */
     arena_reset(&t->arena);
     json = event_json(e, &t->arena);
     if (buf_str(&t->out).n + json.n + 1 > OUTPUT_MAX)
@@ -72,12 +71,6 @@ static void on_event(void *owner, const struct event *e, struct str raw)
     if (!buf_append_str(&t->out, json) || !buf_append_char(&t->out, '\n'))
         t->broken = true; /* cannot be: an event is smaller */
     progress_add(&t->progress, 1);
-}
-
-static void on_reject(void *owner, enum reject why)
-{
-    (void)owner;
-    (void)why; /* counted by the fetch */
 }
 
 static void on_pause(void *owner)
@@ -110,7 +103,6 @@ static void on_ended(void *owner, const struct err *err)
 }
 
 static const struct fetch_ops ops = {.on_event = on_event,
-                                     .on_reject = on_reject,
                                      .on_pause = on_pause,
                                      .on_live = on_live,
                                      .on_trouble = on_trouble,
@@ -209,20 +201,15 @@ static void summary(struct task *t)
 static int run(struct task *t, struct err *err)
 {
     const struct config *cfg = t->command->cfg;
-    bool overlay = t->url->network != NETWORK_CLEARNET;
-    const struct fetch_options options = {
-        .url = t->url,
-        .filter = t->filter,
-        .signer = t->signer,
-        .page = (int32_t)cfg->synchronizer_page,
-        .idle_ms = (uint32_t)(overlay ? cfg->synchronizer_idle_timeout_overlay
-                                      : cfg->synchronizer_idle_timeout),
-        .total_ms = (uint32_t)cfg->synchronizer_request_timeout,
-        .newest = t->newest,
-        .follow = t->follow,
-        .known_bytes_max = KNOWN_MAX};
+    struct fetch_options options = fetch_options_of(cfg, t->url->network);
     int rc = outside_open(&t->outside, cfg, MESSAGES_MAX, err);
 
+    options.url = t->url;
+    options.filter = t->filter;
+    options.signer = t->signer;
+    options.newest = t->newest;
+    options.follow = t->follow;
+    options.known_bytes_max = KNOWN_MAX;
     if (rc == 0) {
         loop_on_signal(t->outside.loop, SIGINT, on_signal, t);
         loop_on_signal(t->outside.loop, SIGTERM, on_signal, t);

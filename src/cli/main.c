@@ -13,75 +13,24 @@
 
 /* What of the configuration each command needs: a mistake elsewhere is the daemon's business. */
 static const char *const status_keys[] = {"daemon.state_dir", "database.url", NULL};
-static const char *const archive_keys[] = {"daemon.state_dir",       "database.url",
-                                           "database.password_file", "database.statement_timeout",
-                                           "finder.enabled",         NULL};
-static const char *const check_keys[] = {"identity.secret_key_file",
-                                         "identity.contact",
-                                         "network.allow_addresses",
-                                         "network.bandwidth_max",
-                                         "network.proxy_tor",
-                                         "network.proxy_i2p",
-                                         "network.proxy_loki",
-                                         "network.dns_servers",
-                                         "network.dns_timeout",
-                                         "network.connect_timeout",
-                                         "network.tls_timeout",
-                                         "network.upgrade_timeout",
-                                         "network.overlay_timeout",
-                                         "network.tls_ca_file",
-                                         "monitor.geo_city_file",
-                                         "monitor.geo_asn_file",
-                                         "network.tls_verify",
-                                         "network.message_max",
-                                         NULL};
+#define ARCHIVE_KEYS \
+    "daemon.state_dir", "database.url", "database.password_file", "database.statement_timeout"
+/* For connections of a command's own (outside.h), and to walk over them. */
+#define OUTSIDE_KEYS                                                                             \
+    "identity.secret_key_file", "identity.contact", "network.allow_addresses",                   \
+        "network.bandwidth_max", "network.proxy_tor", "network.proxy_i2p", "network.proxy_loki", \
+        "network.dns_servers", "network.dns_timeout", "network.connect_timeout",                 \
+        "network.tls_timeout", "network.upgrade_timeout", "network.overlay_timeout",             \
+        "network.tls_ca_file", "network.tls_verify", "network.message_max"
+#define WALK_KEYS                                                                          \
+    "synchronizer.page", "synchronizer.idle_timeout", "synchronizer.idle_timeout_overlay", \
+        "synchronizer.request_timeout"
 
-static const char *const fetch_keys[] = {"identity.secret_key_file",
-                                         "identity.contact",
-                                         "network.allow_addresses",
-                                         "network.bandwidth_max",
-                                         "network.proxy_tor",
-                                         "network.proxy_i2p",
-                                         "network.proxy_loki",
-                                         "network.dns_servers",
-                                         "network.dns_timeout",
-                                         "network.connect_timeout",
-                                         "network.tls_timeout",
-                                         "network.upgrade_timeout",
-                                         "network.overlay_timeout",
-                                         "network.tls_ca_file",
-                                         "network.tls_verify",
-                                         "network.message_max",
-                                         "synchronizer.page",
-                                         "synchronizer.idle_timeout",
-                                         "synchronizer.idle_timeout_overlay",
-                                         "synchronizer.request_timeout",
-                                         NULL};
-static const char *const rescue_keys[] = {"daemon.state_dir",
-                                          "database.url",
-                                          "database.password_file",
-                                          "database.statement_timeout",
-                                          "identity.secret_key_file",
-                                          "identity.contact",
-                                          "network.allow_addresses",
-                                          "network.bandwidth_max",
-                                          "network.proxy_tor",
-                                          "network.proxy_i2p",
-                                          "network.proxy_loki",
-                                          "network.dns_servers",
-                                          "network.dns_timeout",
-                                          "network.connect_timeout",
-                                          "network.tls_timeout",
-                                          "network.upgrade_timeout",
-                                          "network.overlay_timeout",
-                                          "network.tls_ca_file",
-                                          "network.tls_verify",
-                                          "network.message_max",
-                                          "synchronizer.page",
-                                          "synchronizer.idle_timeout",
-                                          "synchronizer.idle_timeout_overlay",
-                                          "synchronizer.request_timeout",
-                                          NULL};
+static const char *const archive_keys[] = {ARCHIVE_KEYS, "finder.enabled", NULL};
+static const char *const check_keys[] = {OUTSIDE_KEYS, "monitor.geo_city_file",
+                                         "monitor.geo_asn_file", NULL};
+static const char *const fetch_keys[] = {OUTSIDE_KEYS, WALK_KEYS, NULL};
+static const char *const rescue_keys[] = {ARCHIVE_KEYS, OUTSIDE_KEYS, WALK_KEYS, NULL};
 static const char *const backup_keys[] = {"daemon.state_dir", "daemon.user",
                                           "database.url",     "database.password_file",
                                           "database.bin_dir", "database.statement_timeout",

@@ -66,13 +66,12 @@ static void add_url(struct rescue *r, struct str url)
     r->urls[r->urls_n++] = copy;
 }
 
-static void on_event(void *owner, const struct event *e, struct str raw)
+static void on_event(void *owner, const struct event *e)
 {
     struct source *source = owner;
     struct rescue *r = source->rescue;
     struct str json;
 
-    (void)raw;
     if (!set64_add(&r->known, siphash(&r->key, e->id.b, sizeof(e->id.b)), e->created_at))
         return;
     source->brought++;
@@ -86,12 +85,6 @@ static void on_event(void *owner, const struct event *e, struct str raw)
         loop_stop(r->outside.loop);
     }
     progress_add(&r->progress, 1);
-}
-
-static void on_reject(void *owner, enum reject why)
-{
-    (void)owner;
-    (void)why;
 }
 
 static void on_pause(void *owner)
@@ -135,15 +128,11 @@ static void on_ended(void *owner, const struct err *err)
     start_next(r);
 }
 
-static const struct fetch_ops ops = {.on_event = on_event,
-                                     .on_reject = on_reject,
-                                     .on_pause = on_pause,
-                                     .on_trouble = on_trouble,
-                                     .on_ended = on_ended};
+static const struct fetch_ops ops = {
+    .on_event = on_event, .on_pause = on_pause, .on_trouble = on_trouble, .on_ended = on_ended};
 
 static void start(struct rescue *r, const char *url)
 {
-    const struct config *cfg = r->command->cfg;
     struct source *source = calloc(1, sizeof(*source));
 
     if (source == NULL)
@@ -154,16 +143,11 @@ static void start(struct rescue *r, const char *url)
         free(source);
         return;
     }
-    bool overlay = source->url.network != NETWORK_CLEARNET;
-    const struct fetch_options options = {
-        .url = &source->url,
-        .filter = r->filter,
-        .signer = r->signer,
-        .page = (int32_t)cfg->synchronizer_page,
-        .idle_ms = (uint32_t)(overlay ? cfg->synchronizer_idle_timeout_overlay
-                                      : cfg->synchronizer_idle_timeout),
-        .total_ms = (uint32_t)cfg->synchronizer_request_timeout,
-        .known_bytes_max = KNOWN_OF_ONE_MAX};
+    struct fetch_options options = fetch_options_of(r->command->cfg, source->url.network);
+    options.url = &source->url;
+    options.filter = r->filter;
+    options.signer = r->signer;
+    options.known_bytes_max = KNOWN_OF_ONE_MAX;
     source->fetch = fetch_open(r->outside.net, &options, &ops, source);
     list_add_tail(&r->sources, &source->link);
     r->open++;

@@ -310,12 +310,6 @@ static bool enough(const struct fetch *f)
     return f->options.newest > 0 && f->counts.events >= f->options.newest;
 }
 
-static void reject(struct fetch *f, enum reject why)
-{
-    f->counts.rejected++;
-    f->ops->on_reject(f->owner, why);
-}
-
 /* Checks one event and hands it out when it is new.  `page`: it belongs to the open question. */
 static void take(struct fetch *f, struct str raw, bool page)
 {
@@ -335,7 +329,7 @@ static void take(struct fetch *f, struct str raw, bool page)
     if (event_scan_untagged(raw, &limits, &f->arena, &e, &why) < 0) {
         if (page && why == REJECT_ID_MISMATCH)
             note(f, &e, true, siphash(&f->key, e.id.b, sizeof(e.id.b)));
-        reject(f, why);
+        f->counts.rejected++;
         return;
     }
     fingerprint = siphash(&f->key, e.id.b, sizeof(e.id.b));
@@ -343,14 +337,13 @@ static void take(struct fetch *f, struct str raw, bool page)
         note(f, &e, filter_asked(f->options.filter, &untimed, &e), fingerprint);
     if (set64_has(&f->known, fingerprint) || enough(f))
         return;
-    if (!filter_asked(f->options.filter, &whole, &e) || !filter_wanted(f->options.filter, &e))
-        reject(f, REJECT_OUTSIDE_REQUEST);
-    else if (!verifier_check(f->verifier, &e.id, &e.pubkey, &e.sig))
-        reject(f, REJECT_SIGNATURE);
-    else {
+    if (!filter_asked(f->options.filter, &whole, &e) || !filter_wanted(f->options.filter, &e) ||
+        !verifier_check(f->verifier, &e.id, &e.pubkey, &e.sig)) {
+        f->counts.rejected++;
+    } else {
         (void)set64_add(&f->known, fingerprint, keep_order(e.created_at));
         f->counts.events++;
-        f->ops->on_event(f->owner, &e, raw);
+        f->ops->on_event(f->owner, &e);
         if (enough(f))
             (void)uv_timer_start(&f->turn, on_turn, 0, 0);
     }
@@ -488,6 +481,15 @@ static void on_ping(uv_timer_t *timer)
 }
 
 /* Beginning and end */
+
+struct fetch_options fetch_options_of(const struct config *cfg, enum network network)
+{
+    return (struct fetch_options){.page = (int32_t)cfg->synchronizer_page,
+                                  .idle_ms = (uint32_t)(network != NETWORK_CLEARNET
+                                                            ? cfg->synchronizer_idle_timeout_overlay
+                                                            : cfg->synchronizer_idle_timeout),
+                                  .total_ms = (uint32_t)cfg->synchronizer_request_timeout};
+}
 
 struct fetch *fetch_open(struct net *net, const struct fetch_options *options,
                          const struct fetch_ops *ops, void *owner)

@@ -14,6 +14,7 @@
 #ifndef SERVICES_FETCH_H
 #define SERVICES_FETCH_H
 
+#include "core/config.h"
 #include "nostr/event.h"
 #include "nostr/filter.h"
 #include "nostr/url.h"
@@ -34,10 +35,8 @@ struct fetch_options {
 };
 
 struct fetch_ops {
-    /* A new event; its views, and `raw`, as the relay sent it, are good for the time of the call.
-     */
-    void (*on_event)(void *owner, const struct event *e, struct str raw);
-    void (*on_reject)(void *owner, enum reject why);
+    /* A new event; its views are good for the time of the call. */
+    void (*on_event)(void *owner, const struct event *e);
     /* Nothing is being read: time for what takes long, as writing to a slow reader. */
     void (*on_pause)(void *owner);
     void (*on_live)(void *owner); /* follow: everything before is there */
@@ -52,6 +51,9 @@ struct fetch_counts {
     uint64_t requests;
     uint64_t bytes; /* received, all connections */
 };
+
+/* What the configuration says of walks in this network; the rest is for the caller to set. */
+struct fetch_options fetch_options_of(const struct config *cfg, enum network network);
 
 struct fetch *fetch_open(struct net *net, const struct fetch_options *options,
                          const struct fetch_ops *ops, void *owner);
