@@ -16,6 +16,7 @@
 #include "core/metrics.h"
 #include "net/wsconn.h"
 #include "nostr/message.h"
+#include "nostr/url.h"
 #include "relay/exchange.h"
 
 struct session;
@@ -69,6 +70,10 @@ struct request_options {
     uint32_t total_ms; /* absolute, until EOSE */
     uint32_t events_max; /* more than this before EOSE: SETTLE_FLOOD, and the session is closed */
 };
+
+/* Where a relay is dialled; views into `url`.  `wanted`: the person has allowed it by name, so the
+ * ranges of the deny list do not hold (net/dial.h). */
+struct wsconn_target session_target(const struct relay_url *url, bool wanted);
 
 struct session *session_open(struct net *net, const struct wsconn_target *target,
                              const struct session_options *options, const struct session_ops *ops,

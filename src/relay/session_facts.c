@@ -90,3 +90,13 @@ enum err_code settlement_code(const struct settlement *s)
     }
     return refusal;
 }
+
+struct wsconn_target session_target(const struct relay_url *url, bool wanted)
+{
+    return (struct wsconn_target){.network = url->network,
+                                  .tls = url->tls,
+                                  .host = url->host,
+                                  .port = url->port,
+                                  .path = url->path,
+                                  .wanted = wanted};
+}

@@ -170,11 +170,7 @@ static const struct session_ops session_ops = {
 
 static void connect_now(struct fetch *f)
 {
-    const struct wsconn_target target = {.network = f->url.network,
-                                         .tls = f->url.tls,
-                                         .host = f->url.host,
-                                         .port = f->url.port,
-                                         .path = f->url.path};
+    const struct wsconn_target target = session_target(&f->url, false);
     const struct session_options options = {
         .signer = f->options.signer, .url = f->url.text, .subscriptions_max = 2};
 

@@ -162,11 +162,7 @@ struct sender *sender_open(struct net *net, const struct sender_options *options
     s->owner = owner;
     (void)uv_timer_init(net_loop(net), &s->timer);
     s->timer.data = s;
-    const struct wsconn_target target = {.network = s->url.network,
-                                         .tls = s->url.tls,
-                                         .host = s->url.host,
-                                         .port = s->url.port,
-                                         .path = s->url.path};
+    const struct wsconn_target target = session_target(&s->url, false);
     const struct session_options session = {
         .signer = options->signer, .url = s->url.text, .subscriptions_max = 1};
     s->session = session_open(net, &target, &session, &session_ops, s);

@@ -234,12 +234,7 @@ static void begin(struct asker *a, struct relay *r)
     k = asking_new(a, r, before);
     before->here = true;
     k->host = strdup(url->host);
-    const struct wsconn_target target = {.network = url->network,
-                                         .tls = url->tls,
-                                         .host = url->host,
-                                         .port = url->port,
-                                         .path = url->path,
-                                         .wanted = r->access.access == ACCESS_ALLOWED};
+    const struct wsconn_target target = session_target(url, r->access.access == ACCESS_ALLOWED);
     const struct session_options options = {
         .signer = a->parts.signer, .url = r->url, .subscriptions_max = 1};
     list_add_tail(&a->asking, &k->link);

@@ -361,13 +361,8 @@ void publisher_access_changed(struct publisher *p)
 
 static void dial(struct target *t, int64_t now)
 {
-    const struct wsconn_target to = {
-        .network = t->url.network,
-        .tls = t->url.tls,
-        .host = t->url.host,
-        .port = t->url.port,
-        .path = t->url.path,
-        .wanted = access_judge(t->publisher->parts.access, &t->url).access == ACCESS_ALLOWED};
+    const struct wsconn_target to = session_target(
+        &t->url, access_judge(t->publisher->parts.access, &t->url).access == ACCESS_ALLOWED);
     const struct session_options options = {
         .signer = t->publisher->parts.signer, .url = t->wire, .subscriptions_max = 1};
     int64_t wait = t->url.network == NETWORK_CLEARNET

@@ -137,18 +137,12 @@ void probe_fail(struct probe *p, enum err_code code, const char *text)
 
 static void open_session(struct probe *p)
 {
-    const struct wsconn_target target = {.network = p->url.network,
-                                         .tls = p->url.tls,
-                                         .host = p->url.host,
-                                         .port = p->url.port,
-                                         .path = p->url.path,
-                                         .wanted = p->options.wanted,
-                                         .peer =
-                                             (p->options.parts & PROBE_TLS) != 0 ? &p->peer : NULL};
+    struct wsconn_target target = session_target(&p->url, p->options.wanted);
     char wire[URL_MAX + 2];
     const struct session_options options = {
         .signer = p->options.signer, .url = wire, .subscriptions_max = SUBSCRIPTIONS};
 
+    target.peer = (p->options.parts & PROBE_TLS) != 0 ? &p->peer : NULL;
     url_wire(&p->url, wire);
     p->session = session_open(p->net, &target, &options, &session_ops, p);
 }

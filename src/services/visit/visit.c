@@ -61,12 +61,7 @@ struct visit *visit_open(struct visit_env *env, struct relay *relay, const struc
     relay->incomplete = false;
     v->started_ms = clock_mono_ms();
     roster_url(relay, url);
-    struct wsconn_target target = {.network = url->network,
-                                   .tls = url->tls,
-                                   .host = url->host,
-                                   .port = url->port,
-                                   .path = url->path,
-                                   .wanted = relay->access.access == ACCESS_ALLOWED};
+    struct wsconn_target target = session_target(url, relay->access.access == ACCESS_ALLOWED);
     struct session_options options = {
         .signer = env->signer, .url = relay->url, .subscriptions_max = env->subscriptions_max};
     metrics.dials_total[relay->network]++;
