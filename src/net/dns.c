@@ -22,11 +22,12 @@ static void on_timer_closed(uv_handle_t *h);
 static int take_options(struct dns *d, const struct dns_options *options, struct err *err)
 {
     const char *conf = options->resolv_conf == NULL ? "/etc/resolv.conf" : options->resolv_conf;
+    struct dns_settings *s = &d->settings;
 
-    if (!str_copy(d->resolv_conf, sizeof(d->resolv_conf), str_z(conf)))
+    if (!str_copy(s->resolv_conf, sizeof(s->resolv_conf), str_z(conf)))
         return err_set(err, ERR_CONFIG, "the path of resolv.conf is too long");
-    d->timeout_ms = options->timeout_ms;
-    return dns_servers_parse(d->servers, sizeof(d->servers), str_z(options->servers), err);
+    s->timeout_ms = options->timeout_ms;
+    return dns_servers_parse(s->servers, sizeof(s->servers), str_z(options->servers), err);
 }
 
 struct dns *dns_open(uv_loop_t *loop, const struct dns_options *options, struct err *err)
@@ -57,16 +58,23 @@ struct dns *dns_open(uv_loop_t *loop, const struct dns_options *options, struct 
     return d;
 }
 
+/* A channel of c-ares holds 72 KiB: no other one without need, and the old one goes on the next
+ * tick though nobody looks anything up. */
 int dns_reconfigure(struct dns *d, const struct dns_options *options, struct err *err)
 {
-    char servers[sizeof(d->servers)];
-    uint32_t timeout_ms = d->timeout_ms;
+    struct dns_settings before = d->settings;
 
-    memcpy(servers, d->servers, sizeof(servers));
-    if (take_options(d, options, err) == 0 && dns_channel_make(d, err) == 0)
-        return 0;
-    memcpy(d->servers, servers, sizeof(servers));
-    d->timeout_ms = timeout_ms;
+    if (take_options(d, options, err) == 0) {
+        if (strcmp(d->settings.servers, before.servers) == 0 &&
+            strcmp(d->settings.resolv_conf, before.resolv_conf) == 0 &&
+            d->settings.timeout_ms == before.timeout_ms)
+            return 0;
+        if (dns_channel_make(d, err) == 0) {
+            dns_wake(d);
+            return 0;
+        }
+    }
+    d->settings = before;
     return -1;
 }
 
@@ -174,7 +182,7 @@ struct dns_query *dns_lookup(struct dns *d, struct str name, dns_done *done, voi
         list_init(&l->link);
         list_init(&l->waiters);
         list_add_tail(bucket_of(d, name), &l->by_name);
-        l->give_up_ms = dns_now_ms(d) + d->timeout_ms;
+        l->give_up_ms = dns_now_ms(d) + d->settings.timeout_ms;
         d->counts[LOOKUP_QUEUED]++; /* lookup_enter takes it off the count of the state it was in */
         lookup_enter(l, LOOKUP_QUEUED);
         dns_wake(d);

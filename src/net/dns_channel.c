@@ -14,12 +14,12 @@ static void on_poll_closed(uv_handle_t *h);
 int dns_channel_make(struct dns *d, struct err *err)
 {
     struct channel *c = calloc(1, sizeof(*c));
-    uint32_t try_ms = d->timeout_ms / 4;
+    uint32_t try_ms = d->settings.timeout_ms / 4;
     struct ares_options options = {.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
                                    .timeout = (int)(try_ms < 50 ? 50 : try_ms),
                                    .tries = 2,
                                    .lookups = (char[]){"b"},
-                                   .resolvconf_path = d->resolv_conf,
+                                   .resolvconf_path = d->settings.resolv_conf,
                                    .sock_state_cb = on_socket_state,
                                    .sock_state_cb_data = c};
 
@@ -33,12 +33,14 @@ int dns_channel_make(struct dns *d, struct err *err)
         free(c);
         return err_set(err, ERR_CONFIG, "the resolver cannot be set up");
     }
-    if (d->servers[0] != '\0' && ares_set_servers_ports_csv(c->ares, d->servers) != ARES_SUCCESS) {
+    if (d->settings.servers[0] != '\0' &&
+        ares_set_servers_ports_csv(c->ares, d->settings.servers) != ARES_SUCCESS) {
         ares_destroy(c->ares);
         free(c);
-        return err_set(err, ERR_CONFIG, "\"%.100s\" is not a list of resolvers", d->servers);
+        return err_set(err, ERR_CONFIG, "\"%.100s\" is not a list of resolvers",
+                       d->settings.servers);
     }
-    if (stat(d->resolv_conf, &d->conf_seen) != 0)
+    if (stat(d->settings.resolv_conf, &d->conf_seen) != 0)
         memset(&d->conf_seen, 0, sizeof(d->conf_seen));
     list_add_head(&d->channels, &c->link);
     return 0;
@@ -58,11 +60,11 @@ void dns_follow_resolv_conf(struct dns *d)
     struct stat st;
     struct err ignored;
 
-    if (d->servers[0] != '\0' ||
+    if (d->settings.servers[0] != '\0' ||
         (d->conf_looked_ms != 0 && dns_now_ms(d) < d->conf_looked_ms + LOOK_AGAIN_MS))
         return;
     d->conf_looked_ms = dns_now_ms(d);
-    if (stat(d->resolv_conf, &st) != 0)
+    if (stat(d->settings.resolv_conf, &st) != 0)
         return; /* being replaced; the old servers may still answer */
     if (st.st_ino == d->conf_seen.st_ino && st.st_size == d->conf_seen.st_size &&
         st.st_mtim.tv_sec == d->conf_seen.st_mtim.tv_sec &&

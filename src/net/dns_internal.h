@@ -77,6 +77,12 @@ struct known {
     struct ip ips[]; /* behind them the aliases, as text */
 };
 
+/* dns_options, kept. */
+struct dns_settings {
+    char servers[1024], resolv_conf[256];
+    uint32_t timeout_ms;
+};
+
 struct dns {
     uv_loop_t *loop;
     uv_timer_t tick;       /* time-outs, c-ares' and ours, while anything is going on */
@@ -98,8 +104,7 @@ struct dns {
     unsigned servers_asked;                /* questions for name servers that are out */
     struct lru *servers_known;             /* domain -> struct known_servers */
 
-    char servers[1024], resolv_conf[256];
-    uint32_t timeout_ms;
+    struct dns_settings settings;
     struct stat conf_seen; /* when the channel was made */
     int64_t conf_looked_ms;
 };
