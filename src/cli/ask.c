@@ -3,12 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "cli/command.h"
 
-enum { ANSWER_BYTES_MAX = 1024 * 1024, ANSWER_DEPTH_MAX = 16 };
+enum { ANSWER_BYTES_MAX = 1024 * 1024, ANSWER_DEPTH_MAX = 16, ANSWER_S = 10 };
 
 static int connect_control(const struct config *cfg, struct err *err)
 {
@@ -34,6 +35,7 @@ static int connect_control(const struct config *cfg, struct err *err)
 
 struct js *daemon_ask_json(const struct config *cfg, const char *question, struct err *err)
 {
+    const struct timeval patience = {.tv_sec = ANSWER_S};
     struct buf answer;
     struct js *json = NULL;
     ssize_t n = 1;
@@ -41,6 +43,7 @@ struct js *daemon_ask_json(const struct config *cfg, const char *question, struc
 
     if (fd < 0)
         return NULL;
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     buf_init(&answer, ANSWER_BYTES_MAX);
     while (n > 0) {
         char *room = buf_reserve(&answer, 65536);
@@ -50,7 +53,10 @@ struct js *daemon_ask_json(const struct config *cfg, const char *question, struc
         buf_added(&answer, n > 0 ? (size_t)n : 0);
     }
     (void)close(fd);
-    json = js_parse(buf_str(&answer), ANSWER_BYTES_MAX, ANSWER_DEPTH_MAX, err);
+    if (n < 0 || buf_str(&answer).n == 0)
+        (void)err_set(err, ERR_NOT_RUNNING, "the daemon did not answer: its log says more");
+    else
+        json = js_parse(buf_str(&answer), ANSWER_BYTES_MAX, ANSWER_DEPTH_MAX, err);
     buf_done(&answer);
     return json;
 }

@@ -43,7 +43,7 @@ static const struct {
     const char *const *keys;
     int (*run)(const struct command *c);
 } commands[] = {
-    {"status", "", "what the running daemon does, and how the archive grows", status_keys,
+    {"status", "[--watch [SECONDS]]", "what the running daemon does, and how the archive grows", status_keys,
      command_status},
     {"relay", "URL", "what the archive knows of one relay: coverage, gaps, last visit",
      archive_keys, command_relay},
