@@ -11,19 +11,21 @@
 #include "daemon.h"
 #include "http/page.h"
 #include "http/process.h"
+#include "services/relay_metrics.h"
 
 enum { TOKEN_BYTES_MIN = 16 };
 
 static char *metrics_text(void *owner)
 {
+    const struct daemon *d = owner;
     char *text = NULL;
     size_t n = 0;
     FILE *out = open_memstream(&text, &n);
 
-    (void)owner;
     if (out == NULL)
         abort();
     metrics_print(out);
+    relay_metrics_print(out, &d->roster, (uint32_t)d->cfg->http_relay_metrics_max, clock_wall_ms());
     process_metrics_print(out);
     (void)fclose(out);
     return text;

@@ -136,11 +136,9 @@ static const char *values_of_deletions(int i)
 }
 #undef ROW
 
-enum kind { COUNTER, GAUGE };
-
 struct metric {
     const char *name, *label, *help;
-    enum kind kind;
+    enum metric_kind kind;
     int n;
     const int64_t *numbers;
     label_values *values;
@@ -168,12 +166,13 @@ static const struct metric table[] = {
         .name = #metric_name,                                               \
         .label = #metric_label,                                             \
         .help = (metric_help),                                              \
-        .kind = metric_kind,                                                \
+        .kind = METRIC_##metric_kind,                                       \
         .n = METRIC_N_##labels,                                             \
         .numbers = metrics.metric_name,                                     \
         .values = VALUES_##labels,                                          \
     },
 #define HISTOGRAM(metric_name, metric_bounds, metric_help)
+#define BY_RELAY(metric_name, metric_kind, metric_help)
 #include "core/metrics.def"
 };
 
@@ -188,6 +187,7 @@ static const struct histogram_row histograms[] = {
 #define BOUND(ms) ms,
 #define HISTOGRAM(metric_name, metric_bounds, metric_help) \
     {#metric_name, metric_help, &metrics.metric_name, {metric_bounds(BOUND) 0}},
+#define BY_RELAY(metric_name, metric_kind, metric_help)
 #include "core/metrics.def"
 };
 enum { HISTOGRAMS = sizeof(histograms) / sizeof(histograms[0]) };
@@ -208,7 +208,7 @@ void metric_observe_in(struct histogram *h, int64_t ms)
 }
 
 /* Backslash and line feed are escaped everywhere, the quote inside quotes. */
-static void print_escaped(FILE *out, const char *text, bool quoted)
+static void print_text(FILE *out, const char *text, bool quoted)
 {
     for (; *text != '\0'; text++) {
         if (*text == '\n')
@@ -218,6 +218,11 @@ static void print_escaped(FILE *out, const char *text, bool quoted)
         else
             (void)fputc(*text, out);
     }
+}
+
+void metrics_print_escaped(FILE *out, const char *value)
+{
+    print_text(out, value, true);
 }
 
 static bool in_seconds(const char *name)
@@ -239,7 +244,7 @@ static void print_number(FILE *out, const struct metric *m, int i)
     (void)fprintf(out, "bigbrotr_%s", m->name);
     if (value[0] != '\0') {
         (void)fprintf(out, "{%s=\"", m->label);
-        print_escaped(out, value, true);
+        metrics_print_escaped(out, value);
         (void)fputs("\"}", out);
     }
     if (in_seconds(m->name))
@@ -248,11 +253,14 @@ static void print_number(FILE *out, const struct metric *m, int i)
         (void)fprintf(out, " %lld\n", (long long)m->numbers[i]);
 }
 
-static void print_head(FILE *out, const char *name, const char *help, const char *type)
+void metrics_print_head(FILE *out, const char *name, const char *help, enum metric_kind kind)
 {
+    static const char *const types[] = {
+        [METRIC_COUNTER] = "counter", [METRIC_GAUGE] = "gauge", [METRIC_HISTOGRAM] = "histogram"};
+
     (void)fprintf(out, "# HELP bigbrotr_%s ", name);
-    print_escaped(out, help, false);
-    (void)fprintf(out, "\n# TYPE bigbrotr_%s %s\n", name, type);
+    print_text(out, help, false);
+    (void)fprintf(out, "\n# TYPE bigbrotr_%s %s\n", name, types[kind]);
 }
 
 static void print_histogram(FILE *out, const struct histogram_row *row)
@@ -261,7 +269,7 @@ static void print_histogram(FILE *out, const struct histogram_row *row)
     int64_t sum = 0;
     int i = 0;
 
-    print_head(out, row->name, row->help, "histogram");
+    metrics_print_head(out, row->name, row->help, METRIC_HISTOGRAM);
     for (; row->bounds[i] != 0; i++) {
         sum += h->counts[i];
         (void)fprintf(out, "bigbrotr_%s_bucket{le=\"%g\"} %lld\n", row->name,
@@ -278,7 +286,7 @@ void metrics_print(FILE *out)
     for (size_t k = 0; k < sizeof(table) / sizeof(table[0]); k++) {
         const struct metric *m = &table[k];
 
-        print_head(out, m->name, m->help, m->kind == COUNTER ? "counter" : "gauge");
+        metrics_print_head(out, m->name, m->help, m->kind);
         for (int i = 0; i < m->n; i++)
             print_number(out, m, i);
     }

@@ -178,6 +178,7 @@ struct histogram {
 struct metrics {
 #define METRIC(name, kind, label, labels, help) int64_t name[METRIC_N_##labels];
 #define HISTOGRAM(name, bounds, help)           struct histogram name;
+#define BY_RELAY(name, kind, help)
 #include "core/metrics.def"
 };
 
@@ -188,7 +189,12 @@ extern struct metrics metrics; /* the one global: one process, one page of numbe
 
 void metric_observe_in(struct histogram *h, int64_t ms); /* a field of `metrics` */
 
-void metrics_print(
-    FILE *out); /* Prometheus text exposition, every name with the prefix bigbrotr_ */
+/* Prometheus text exposition, every name with the prefix bigbrotr_. */
+void metrics_print(FILE *out);
+
+/* For those who print numbers of their own: what goes before them, and the value of a label. */
+enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+void metrics_print_head(FILE *out, const char *name, const char *help, enum metric_kind kind);
+void metrics_print_escaped(FILE *out, const char *value);
 
 #endif

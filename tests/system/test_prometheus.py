@@ -3,8 +3,10 @@ it should, and every panel of the dashboard has numbers."""
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import urllib.parse
 import urllib.request
@@ -54,6 +56,7 @@ def test_a_real_prometheus(world: World, tmp_path: Path) -> None:
     relay, dead = world.farm.add({"data": [{"mint": {"n": 300, "seed": 5}}]}, {"down": True})
     daemon, port, _ = listening(world)
     daemon.seeds(relay.url, dead.url)
+    daemon.set("http", relay_metrics_max=2)
     daemon.start()
     daemon.complete([relay])
     promtool("check", "metrics", data=get(port, "/metrics")[1])
@@ -78,6 +81,8 @@ def test_a_real_prometheus(world: World, tmp_path: Path) -> None:
             for target in panel["targets"]:
                 query = target["expr"].replace("$__rate_interval", "1m").replace("$instance", ".*")
                 assert ask(prometheus, query), f"{panel['title']}: nothing for {query}"
+        brought, = ask(prometheus, "bigbrotr_relay_events_new_total")
+        assert brought["metric"]["relay"] == relay.url and int(brought["value"][1]) == 300, "one that brought nothing has no series"
         asked = "".join(re.findall(r"expr:.*?(?:for|labels):", RULES.read_text(), re.S))
         names = set(re.findall(r"\b(?:bigbrotr|process)_[a-z_]+", asked))
         for name in names:
@@ -85,4 +90,8 @@ def test_a_real_prometheus(world: World, tmp_path: Path) -> None:
     finally:
         process.terminate()
         process.wait(20)
+    daemon.set("http", relay_metrics_max=0)
+    daemon.write_ini()
+    os.kill(daemon.pid, signal.SIGHUP)
+    until(lambda: "bigbrotr_relay_info" not in get(port, "/metrics")[1], 10, "a reload takes single relays out", daemon.alive)
     daemon.stop()
