@@ -1,4 +1,4 @@
-# What packaging/run and packaging/test share: missing packages, and configured builds.
+# What packaging/run, packaging/demo and packaging/test share: missing packages, and configured builds.
 # Sourced by bash, with $root set to the clone.  All that is made lies in $root/build; outside of it only
 # packages are installed.  Nothing here speaks when there is nothing to do.
 # shellcheck shell=bash
@@ -148,6 +148,24 @@ compile() {
         say "building ${dir#"$root"/}"
     fi
     quietly "$root/build/log/${dir##*/}-build.log" ninja -C "$dir" "$@"
+}
+
+# What the two programs need, to be built and to run.
+install_to_run() {
+    prepare
+    install "${build_packages[@]}"
+    install_postgresql
+    install_mbedtls
+}
+
+# build_to_run [TARGET..]: bigbrotrd and bigbrotr in build/release, with these beside them and nothing else of the tests.
+build_to_run() {
+    local programs
+    configure release -Dbuildtype=debugoptimized
+    mapfile -t programs < <(ninja -C "$root/build/release" -t targets all 2>/dev/null |
+        sed -n 's#^\(src/[a-z/]*bigbrotrd\{0,1\}\): .*#\1#p')
+    [ ${#programs[@]} -gt 0 ] || die "src/meson.build names no program"
+    compile release "${programs[@]}" "$@"
 }
 
 # The directory that everything is made in.

@@ -54,7 +54,7 @@ IMPURE = r"sys/(socket|time|select|epoll|wait|un)\.h|netdb\.h|pthread\.h|threads
 PURE = ["nostr"]
 PURE_BUT = {("nostr/keys.c", "unistd.h")}  # the size of the page that a secret is locked in
 TOP = {"meson.build", "src", "include", "subprojects", "sql", "etc", "tests", "packaging", "docs", "README.md", "LICENSE",
-       "CHANGELOG.md"}
+       "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}
 CODE = {".c", ".h", ".def", ".py", ".sh", ".js", ".mjs", ".sql", ".build", ""}
 FILE_MAX = 700
 # Put together from pieces, so that this file passes its own test.

@@ -69,7 +69,7 @@ class Farm:
         self.log = log
         self.process = subprocess.Popen(
             ["node", str(SUPPORT / "farm" / "farm.js"), "--dir", str(data), "--mint", str(mint)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log.open("wb"), env=env, text=True)
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log.open("wb"), env=env, text=True, start_new_session=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, f"the farm does not start: {log.read_text()}"
