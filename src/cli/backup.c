@@ -230,7 +230,6 @@ static void report(const struct backup *b)
         js_set_int(out, "removed", (int64_t)b->removed);
         js_set_bool(out, "log", log);
         js_print(out, JS_PRETTY, stdout);
-        (void)fputc('\n', stdout);
         js_free(out);
         return;
     }

@@ -306,7 +306,6 @@ static void on_done(void *owner, const struct probe_report *report)
     if (k->command->json) {
         struct js *o = probe_report_json(k->url, report);
         js_print(o, JS_PRETTY, stdout);
-        (void)putchar('\n');
         js_free(o);
     } else {
         print_report(k, report);

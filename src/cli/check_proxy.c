@@ -163,7 +163,6 @@ static void print_json(const char *address, enum tor verdict, const struct trial
         js_set_int(o, "unknown_address_ms", nobody->took_ms);
     }
     js_print(o, JS_PRETTY, stdout);
-    (void)putchar('\n');
     js_free(o);
 }
 

@@ -56,7 +56,6 @@ static void print_text(const struct command *c, const char *text)
     out = js_new_object();
     js_set_z(out, "text", text);
     js_print(out, JS_PRETTY, stdout);
-    (void)fputc('\n', stdout);
     js_free(out);
 }
 
@@ -220,12 +219,10 @@ int command_decode(const struct command *c)
         return COMMAND_USAGE;
     }
     facts = describe(&x);
-    if (c->json) {
+    if (c->json)
         js_print(facts, JS_PRETTY, stdout);
-        (void)fputc('\n', stdout);
-    } else {
+    else
         print_facts(facts);
-    }
     js_free(facts);
     return COMMAND_DONE;
 }

@@ -171,7 +171,6 @@ static void summary_json(struct task *t, const struct fetch_counts *counts)
     js_set_int(facts, "bytes", (int64_t)counts->bytes);
     js_set(facts, "coverage", t->spans);
     js_print(facts, JS_COMPACT, stderr);
-    (void)fputc('\n', stderr);
     js_free(facts);
 }
 

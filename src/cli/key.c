@@ -46,7 +46,6 @@ static void print_public(const struct command *c, const struct signer *signer, F
     js_set_z(facts, "npub", npub);
     js_set_z(facts, "pubkey", hex);
     js_print(facts, JS_PRETTY, out);
-    (void)fputc('\n', out);
     js_free(facts);
 }
 

@@ -203,7 +203,6 @@ static void report(const struct command *c, const struct maintenance *m, int64_t
     js_set_int(out, "tables", (int64_t)m->tables_n);
     js_set_int(out, "milliseconds", ms);
     js_print(out, JS_PRETTY, stdout);
-    (void)fputc('\n', stdout);
     js_free(out);
 }
 

@@ -100,10 +100,8 @@ static int report(const struct command *c, const struct delivery *all, size_t n,
         else
             say(&all[i], out);
     }
-    if (c->json) {
+    if (c->json)
         js_print(list, JS_PRETTY, out);
-        (void)fputc('\n', out);
-    }
     js_free(list);
     return whole ? COMMAND_DONE : COMMAND_FOUND;
 }

@@ -194,7 +194,6 @@ static void report(const struct command *c, const struct purge *p)
     js_set_int(out, "events", (int64_t)p->events);
     js_set_int(out, "sightings", (int64_t)p->sightings);
     js_print(out, JS_PRETTY, stdout);
-    (void)fputc('\n', stdout);
     js_free(out);
 }
 

@@ -291,7 +291,6 @@ static int show(const struct command *c, struct archive *a, const struct relay_u
         return command_fail(&err);
     if (c->json) {
         js_print(root, JS_PRETTY, stdout);
-        (void)putchar('\n');
     } else if (js_get(root, "candidate") != NULL) {
         print_candidate(root);
     } else {

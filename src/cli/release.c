@@ -108,7 +108,7 @@ static int record(const struct release *r, const struct js *line, struct err *er
     if (f == NULL)
         return io_error(err, r->partial);
     js_print(line, JS_COMPACT, f);
-    int bad = fputc('\n', f) == EOF || fflush(f) != 0 || fsync(fileno(f)) != 0;
+    int bad = ferror(f) || fflush(f) != 0 || fsync(fileno(f)) != 0;
     return fclose(f) != 0 || bad ? io_error(err, path) : 0;
 }
 
@@ -365,7 +365,6 @@ static void put_manifest(struct release *r, FILE *f)
     struct js *m = manifest(r);
 
     js_print(m, JS_PRETTY, f);
-    (void)fputc('\n', f);
     js_free(m);
 }
 
@@ -451,14 +450,12 @@ static int finish(const struct command *c, struct release *r, int rc, const stru
         return command_fail(err);
     }
     struct js *m = manifest(r);
-    if (c->json) {
+    if (c->json)
         js_print(m, JS_PRETTY, stdout);
-        (void)putchar('\n');
-    } else {
+    else
         (void)printf("%s: %" PRId64 " events in %zu files, %" PRId64 " left out (deleted by their "
                      "author, or expired)\n",
                      r->dir, total(r, "events"), js_count(r->files), total(r, "withheld"));
-    }
     js_free(m);
     return COMMAND_DONE;
 }

@@ -288,7 +288,6 @@ static int report(const struct command *c, struct archive *a, const char *url)
         return command_fail(&err);
     if (c->json) {
         js_print(root, JS_PRETTY, stdout);
-        (void)putchar('\n');
     } else {
         put_head(root);
         put_health(root);

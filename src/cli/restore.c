@@ -342,7 +342,6 @@ static void report(const struct restore *r)
     if (r->until >= 0)
         js_set_int(out, "until", r->until);
     js_print(out, JS_PRETTY, stdout);
-    (void)fputc('\n', stdout);
     js_free(out);
 }
 

@@ -133,7 +133,6 @@ static void say_status(struct watching *w, const struct js *root)
     w->away = false;
     if (w->json) {
         js_print(root, JS_COMPACT, stdout);
-        (void)putchar('\n');
     } else if (w->terminal) {
         draw_status(w, root);
     } else {

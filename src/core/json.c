@@ -316,5 +316,6 @@ void js_print(const struct js *v, enum js_style style, FILE *out)
     char *text = js_text(v, style);
 
     (void)fputs(text, out);
+    (void)fputc('\n', out);
     free(text);
 }

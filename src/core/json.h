@@ -77,6 +77,6 @@ enum js_style {
 };
 
 char *js_text(const struct js *v, enum js_style style); /* malloc'd, NUL-terminated */
-void js_print(const struct js *v, enum js_style style, FILE *out);
+void js_print(const struct js *v, enum js_style style, FILE *out); /* and the line's end */
 
 #endif
