@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/clock.h"
 #include "core/human.h"
@@ -108,20 +107,10 @@ static void print_error(const struct probe_report *r)
     (void)printf("\n%-12s %s\n", "", check_blame_text(r->error));
 }
 
-static const char *date(char *to, size_t size, int64_t seconds)
-{
-    time_t t = (time_t)seconds;
-    struct tm tm;
-
-    if (gmtime_r(&t, &tm) == NULL || strftime(to, size, "%Y-%m-%d", &tm) == 0)
-        (void)snprintf(to, size, "?");
-    return to;
-}
-
 static void print_tls(const struct probe_report *r)
 {
     const struct tls_peer *peer = r->tls;
-    char from[40], to[40];
+    char from[HUMAN_TIME_SIZE], to[HUMAN_TIME_SIZE];
 
     if (peer == NULL)
         return;
@@ -133,8 +122,8 @@ static void print_tls(const struct probe_report *r)
     if (peer->chain_count == 0)
         return;
     const struct tls_certificate *leaf = &peer->chain[0];
-    (void)printf("%-12s %s to %s", "", date(from, sizeof(from), leaf->not_before),
-                 date(to, sizeof(to), leaf->not_after));
+    (void)printf("%-12s %s to %s", "", human_day(from, leaf->not_before),
+                 human_day(to, leaf->not_after));
     (void)printf(" (%" PRId64 " days left), by %s\n", (leaf->not_after - clock_wall_s()) / DAY_S,
                  leaf->issuer);
     (void)printf("%-12s for %.*s%s, %s\n", "", SHOWN_MAX, peer->sans,

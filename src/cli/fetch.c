@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/outside.h"
 #include "cli/secret.h"
@@ -118,22 +117,15 @@ static void on_signal(void *owner, int signum)
     loop_stop(t->outside.loop);
 }
 
-static const char *date(char to[32], int64_t second)
+static const char *date(char to[HUMAN_TIME_SIZE], int64_t second)
 {
-    time_t at = (time_t)second;
-    struct tm tm;
-
-    if (second == INT64_MAX)
-        return "now";
-    if (gmtime_r(&at, &tm) == NULL || strftime(to, 32, "%Y-%m-%d %H:%M:%S", &tm) == 0)
-        (void)snprintf(to, 32, "%" PRId64, second);
-    return to;
+    return second == INT64_MAX ? "now" : human_time(to, second);
 }
 
 static void say_span(void *owner, const struct store_span *span)
 {
     struct task *t = owner;
-    char from[32], to[32];
+    char from[HUMAN_TIME_SIZE], to[HUMAN_TIME_SIZE];
 
     if (!span->gap) {
         if (t->proven_to < 0)
@@ -177,7 +169,7 @@ static void summary_json(struct task *t, const struct fetch_counts *counts)
 static void summary(struct task *t)
 {
     const struct fetch_counts *counts = fetch_counts(t->fetch);
-    char bytes[32], from[32], to[32];
+    char bytes[32], from[HUMAN_TIME_SIZE], to[HUMAN_TIME_SIZE];
 
     if (t->command->json) {
         summary_json(t, counts);

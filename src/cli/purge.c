@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/confirm.h"
@@ -107,26 +106,17 @@ static int look(struct archive *a, struct purge *p, struct err *err)
     return 0;
 }
 
-static const char *day(char to[16], int64_t seconds)
-{
-    time_t t = (time_t)seconds;
-    struct tm tm;
-
-    if (gmtime_r(&t, &tm) == NULL || strftime(to, 16, "%Y-%m-%d", &tm) == 0)
-        (void)snprintf(to, 16, "?");
-    return to;
-}
-
 static bool agreed(const struct purge *p)
 {
-    char first[16], last[16], hex[65] = "";
+    char first[HUMAN_TIME_SIZE], last[HUMAN_TIME_SIZE], hex[65] = "";
 
     hex_encode(hex, p->value, 32);
     if (!p->yes && confirm_possible()) {
         (void)fprintf(stderr, "%s %s: %" PRId64 " %s", p->what[0], hex, p->found,
                       human_noun(p->found, "event is here", "events are here"));
         if (p->found > 0)
-            (void)fprintf(stderr, ", of %s to %s", day(first, p->first), day(last, p->last));
+            (void)fprintf(stderr, ", of %s to %s", human_day(first, p->first),
+                          human_day(last, p->last));
         (void)fprintf(stderr, ".\nWhat goes cannot be brought back, and is kept out for good.\n");
     }
     return confirm(p->yes, "Delete?");

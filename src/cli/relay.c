@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/command.h"
 #include "core/human.h"
@@ -63,35 +62,28 @@ static void keep(void *owner, const struct result *res, int row)
     *copy = strndup(text.p, text.n);
 }
 
-static const char *date(char *to, size_t size, int64_t seconds)
+static const char *date(char to[HUMAN_TIME_SIZE], int64_t seconds)
 {
-    time_t t = (time_t)seconds;
-    struct tm tm;
-
-    if (seconds >= 253402300800)
-        (void)snprintf(to, size, seconds == INT64_MAX ? "the end" : "%" PRId64, seconds);
-    else if (gmtime_r(&t, &tm) == NULL || strftime(to, size, "%Y-%m-%d %H:%M:%S", &tm) == 0)
-        (void)snprintf(to, size, "?");
-    return to;
+    return seconds == INT64_MAX ? "the end" : human_time(to, seconds);
 }
 
 static void print_time(const struct js *root, const char *key, const char *label)
 {
-    char text[40];
+    char text[HUMAN_TIME_SIZE];
     int64_t t = js_int(js_get(root, key), 0);
 
-    (void)printf("%-14s %s\n", label, t > 0 ? date(text, sizeof(text), t) : "never");
+    (void)printf("%-14s %s\n", label, t > 0 ? date(text, t) : "never");
 }
 
 static void print_spans(const struct js *spans, const char *label, const char *why)
 {
-    char lo[40], hi[40];
+    char lo[HUMAN_TIME_SIZE], hi[HUMAN_TIME_SIZE];
 
     for (size_t i = 0; i < js_count(spans) && i < SPANS_SHOWN; i++) {
         const struct js *span = js_at(spans, i);
         (void)printf("%-14s %s to %s (" STR_FMT ")\n", i == 0 ? label : "",
-                     date(lo, sizeof(lo), js_int(js_get(span, "lo"), 0)),
-                     date(hi, sizeof(hi), js_int(js_get(span, "hi"), 0)),
+                     date(lo, js_int(js_get(span, "lo"), 0)),
+                     date(hi, js_int(js_get(span, "hi"), 0)),
                      STR_ARG(js_str(js_get(span, why), STR("?"))));
     }
     if (js_count(spans) > SPANS_SHOWN)
@@ -144,7 +136,7 @@ static void print_health(const struct js *health)
 /* In the words of `bigbrotr status`: the daemon knows, when it runs. */
 static void print_state(const struct config *cfg, const char *url, const struct js *root)
 {
-    char question[2 * CONFIG_TEXT_SIZE + 8], text[40];
+    char question[2 * CONFIG_TEXT_SIZE + 8], text[HUMAN_TIME_SIZE];
     int64_t now = js_int(js_get(root, "now"), 0), next = js_int(js_get(root, "next_visit"), 0);
     struct err err;
 
@@ -161,7 +153,7 @@ static void print_state(const struct config *cfg, const char *url, const struct 
     if (by.n > 0)
         (void)printf("%-14s " STR_FMT "\n", "denied by", STR_ARG(by));
     if (next > now)
-        (void)printf("%-14s %s\n", "next visit", date(text, sizeof(text), next));
+        (void)printf("%-14s %s\n", "next visit", date(text, next));
     else if (state.n == 0)
         (void)printf("%-14s when the daemon runs\n", "next visit");
     js_free(answer);
@@ -206,7 +198,7 @@ static void print_traits(struct str text)
 /* Where it was first mentioned, by how many, in which ways. */
 static void print_found(const struct js *found)
 {
-    char text[40];
+    char text[HUMAN_TIME_SIZE];
     const char *separator = ": ";
     const struct js *ways = js_get(found, "ways");
     struct str way;
@@ -218,7 +210,7 @@ static void print_found(const struct js *found)
     if (js_type(found) != JS_OBJECT)
         return;
     (void)printf("%-14s %s as " STR_FMT "%s" STR_FMT "\n", "found",
-                 date(text, sizeof(text), js_int(js_get(found, "first_seen"), 0)),
+                 date(text, js_int(js_get(found, "first_seen"), 0)),
                  STR_ARG(js_str(js_get(found, "first_source"), STR("?"))),
                  relay.n > 0 ? ", at " : "", STR_ARG(relay));
     (void)printf("%-14s %" PRId64 " %s by %" PRId64 "%s %s", "mentioned", mentions,

@@ -2,9 +2,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/words.h"
+#include "core/human.h"
 #include "core/network.h"
 
 /* What is proven without a break up to the last proof, of whichever filter knows least. */
@@ -37,22 +37,12 @@ struct listing {
     uint64_t n;
 };
 
-static const char *day(char *to, size_t size, int64_t seconds, bool minutes)
-{
-    time_t t = (time_t)seconds;
-    struct tm tm;
-
-    if (seconds <= 0 || gmtime_r(&t, &tm) == NULL ||
-        strftime(to, size, minutes ? "%Y-%m-%d %H:%M" : "%Y-%m-%d", &tm) == 0)
-        (void)snprintf(to, size, "never");
-    return to;
-}
-
 static void print_row(void *owner, const struct result *res, int row)
 {
     struct listing *l = owner;
-    char checked[32], since[32], proven[64];
+    char checked[HUMAN_TIME_SIZE], since[HUMAN_TIME_SIZE], proven[64];
     int64_t from = result_int(res, row, 5), gaps = result_int(res, row, 6);
+    int64_t checked_at = result_int(res, row, 7);
 
     l->n++;
     if (l->json) {
@@ -63,7 +53,7 @@ static void print_row(void *owner, const struct result *res, int row)
         (void)printf("%-9s %-8s %10s %-16s %8s %-20s %s\n", "state", "network", "events",
                      "last check", "uptime", "proven", "url");
     if (from > 0)
-        (void)snprintf(proven, sizeof(proven), "since %s", day(since, sizeof(since), from, false));
+        (void)snprintf(proven, sizeof(proven), "since %s", human_day(since, from));
     else
         (void)snprintf(proven, sizeof(proven), "%s", from == 0 ? "all" : "nothing");
     size_t at = strlen(proven);
@@ -73,7 +63,7 @@ static void print_row(void *owner, const struct result *res, int row)
     (void)printf("%-9.*s %-8.*s %10" PRId64 " %-16s %8.*s %-20s " STR_FMT "\n",
                  STR_ARG(result_str(res, row, 3)), STR_ARG(result_str(res, row, 2)),
                  result_int(res, row, 4),
-                 day(checked, sizeof(checked), result_int(res, row, 7), true),
+                 checked_at > 0 ? human_minute(checked, checked_at) : "never",
                  STR_ARG(result_str(res, row, 8)), proven, STR_ARG(result_str(res, row, 1)));
 }
 

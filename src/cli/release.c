@@ -21,6 +21,7 @@
 #include "cli/command.h"
 #include "cli/packed.h"
 #include "core/clock.h"
+#include "core/human.h"
 
 enum {
     FETCH_EVENTS = 1000,
@@ -320,15 +321,11 @@ static struct js *manifest(const struct release *r)
 
 static void write_readme(const struct release *r, FILE *f)
 {
-    time_t t = (time_t)r->as_of;
-    struct tm tm;
-    char date[40] = "";
+    char as_of[HUMAN_TIME_SIZE];
 
-    if (gmtime_r(&t, &tm) != NULL)
-        (void)strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &tm);
     (void)fprintf(
         f,
-        "# Nostr events, as of %s\n\n%" PRId64
+        "# Nostr events, as of %s UTC\n\n%" PRId64
         " events, each verified (id and signature), archived "
         "by bigbrotrd from relays.\n\n"
         "- `events-YYYY-MM.jsonl.zst`: one event a line, as NIP-01 has it, by the month (UTC) of "
@@ -344,7 +341,7 @@ static void write_readme(const struct release *r, FILE *f)
         "What no coverage claims may be missing. Not in here: %" PRId64 " events that their author "
         "has asked to delete (NIP-09) or that have expired (NIP-40).\n\n"
         "Check it with `sha256sum -c SHA256SUMS`; read it with `zstd -dc events-*.jsonl.zst`.\n",
-        date, total(r, "events"), total(r, "withheld"));
+        human_time(as_of, r->as_of), total(r, "events"), total(r, "withheld"));
 }
 
 static int write_text(struct release *r, const char *name,

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/command.h"
 #include "core/human.h"
@@ -80,12 +79,9 @@ static void put_text(struct str s)
 
 static void put_date(int64_t seconds)
 {
-    time_t t = (time_t)seconds;
-    struct tm tm;
-    char text[40];
+    char text[HUMAN_TIME_SIZE];
 
-    if (gmtime_r(&t, &tm) != NULL && strftime(text, sizeof(text), "%Y-%m-%d %H:%M UTC", &tm) > 0)
-        put_text(str_z(text));
+    (void)printf("%s UTC", human_minute(text, seconds));
 }
 
 static void put_row(const char *label, struct str value)

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/backups.h"
@@ -147,10 +146,8 @@ static int touch(const char *dir, const char *name, struct err *err)
  */
 static int tell_recovery(struct restore *r, off_t *size, struct err *err)
 {
-    char path[PATH_MAX], until[40];
-    time_t at = (time_t)r->until;
+    char path[PATH_MAX], until[HUMAN_TIME_SIZE];
     struct stat st;
-    struct tm tm;
     FILE *f;
 
     (void)snprintf(path, sizeof(path), "%s/postgresql.auto.conf", r->data);
@@ -166,12 +163,8 @@ static int tell_recovery(struct restore *r, off_t *size, struct err *err)
         "\nrestore_command = 'test -f \"%s/%%f.gz\" && gzip -dc <\"%s/%%f.gz\" >\"%%p\"'\n"
         "recovery_target_action = 'promote'\nhot_standby = off\n",
         r->logs, r->logs);
-    if (r->until >= 0) {
-        if (gmtime_r(&at, &tm) == NULL ||
-            strftime(until, sizeof(until), "%Y-%m-%d %H:%M:%S+00", &tm) == 0)
-            until[0] = '\0';
-        (void)fprintf(f, "recovery_target_time = '%s'\n", until);
-    }
+    if (r->until >= 0)
+        (void)fprintf(f, "recovery_target_time = '%s+00'\n", human_time(until, r->until));
     if (fclose(f) != 0)
         return err_set(err, ERR_IO, "cannot write %s: %s", path, strerror(errno));
     return touch(r->data, "recovery.signal", err);

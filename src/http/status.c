@@ -3,7 +3,6 @@
 
 #include <stdarg.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/human.h"
 
@@ -327,17 +326,14 @@ static void put_archive(struct block *b, const struct status *s)
 
 static void put_keeper(struct block *b, const struct status_keeper *k)
 {
-    char day[16] = "the beginning";
-    time_t at = (time_t)k->done_upto;
-    struct tm tm;
+    char day[HUMAN_TIME_SIZE];
+    const char *upto = k->done_upto > 0 ? human_day(day, k->done_upto) : "the beginning";
 
     if (k->rules == 0)
         return;
-    if (k->done_upto > 0 && gmtime_r(&at, &tm) != NULL)
-        (void)strftime(day, sizeof(day), "%Y-%m-%d", &tm);
     put(b, " retention %lld %s deleted by %u %s%s%s", (long long)k->expired,
         human_noun(k->expired, "event", "events"), k->rules, human_noun(k->rules, "rule", "rules"),
-        k->behind ? ", has come to " : "", k->behind ? day : "");
+        k->behind ? ", has come to " : "", k->behind ? upto : "");
 }
 
 void status_block(const struct status *s, uint32_t width, FILE *out, uint32_t *lines)
