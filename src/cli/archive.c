@@ -147,3 +147,32 @@ int archive_query(struct archive *a, const char *sql, const struct params *param
     *err = a->err;
     return -1;
 }
+
+static void on_int(void *owner, const struct result *res, int row)
+{
+    *(int64_t *)owner = result_int(res, row, 0);
+}
+
+int archive_int(struct archive *a, const char *sql, const struct params *params, int64_t *to,
+                struct err *err)
+{
+    return archive_query(a, sql, params, on_int, to, err);
+}
+
+static void on_text(void *owner, const struct result *res, int row)
+{
+    struct str text = result_str(res, row, 0);
+    char **copy = owner;
+
+    free(*copy);
+    *copy = strndup(text.p, text.n);
+    if (*copy == NULL)
+        abort();
+}
+
+int archive_text(struct archive *a, const char *sql, const struct params *params, char **to,
+                 struct err *err)
+{
+    *to = NULL;
+    return archive_query(a, sql, params, on_text, to, err);
+}

@@ -27,4 +27,11 @@ typedef void archive_row(void *owner, const struct result *res, int row);
 int archive_query(struct archive *a, const char *sql, const struct params *params, archive_row *row,
                   void *owner, struct err *err) MUST_USE;
 
+/* For statements with one row: its first column.  Without a row the number stays as it is, and
+ * the text, which is malloc'd, is NULL. */
+int archive_int(struct archive *a, const char *sql, const struct params *params, int64_t *to,
+                struct err *err) MUST_USE;
+int archive_text(struct archive *a, const char *sql, const struct params *params, char **to,
+                 struct err *err) MUST_USE;
+
 #endif

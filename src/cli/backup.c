@@ -100,11 +100,6 @@ static int copy_cluster(struct backup *b, struct err *err)
     return program_run(check, err);
 }
 
-static void on_bytes(void *owner, const struct result *res, int row)
-{
-    *(int64_t *)owner = result_int(res, row, 0);
-}
-
 static int dump_database(struct backup *b, struct err *err)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -119,8 +114,7 @@ static int dump_database(struct backup *b, struct err *err)
 
     if (a == NULL)
         return -1;
-    rc = archive_query(a, "SELECT pg_database_size(current_database()) / 3", NULL, on_bytes, &bytes,
-                       err);
+    rc = archive_int(a, "SELECT pg_database_size(current_database()) / 3", NULL, &bytes, err);
     archive_close(a);
     (void)snprintf(jobs, sizeof(jobs), "%ld",
                    processors < 1          ? 1

@@ -53,21 +53,16 @@ static void on_state(void *owner, const struct result *res, int row)
     js_free(s);
 }
 
-static void on_flag(void *owner, const struct result *res, int row)
-{
-    *(bool *)owner = result_int(res, row, 0) != 0;
-}
-
 static int begin(struct discover *d, struct err *err)
 {
     struct siphash_key random;
     struct params p;
-    bool there = false;
+    int64_t there = 0;
 
-    if (archive_query(d->archive, "SELECT to_regclass('mention_found') IS NOT NULL", NULL, on_flag,
-                      &there, err) < 0)
+    if (archive_int(d->archive, "SELECT (to_regclass('mention_found') IS NOT NULL)::int4", NULL,
+                    &there, err) < 0)
         return -1;
-    if (!there)
+    if (there == 0)
         return err_set(err, ERR_DB_SCHEMA,
                        "the database is older than this program: start bigbrotrd of this version "
                        "first");

@@ -60,11 +60,6 @@ static void on_relay(void *owner, const struct result *res, int row)
     m->relays[m->relays_n++] = (int32_t)result_int(res, row, 0);
 }
 
-static void on_number(void *owner, const struct result *res, int row)
-{
-    *(int64_t *)owner = result_int(res, row, 0);
-}
-
 static int look(struct maintenance *m, struct err *err)
 {
     if (archive_query(m->a,
@@ -76,11 +71,11 @@ static int look(struct maintenance *m, struct err *err)
         return -1;
     if (archive_query(m->a, "SELECT relay_id FROM relays ORDER BY 1", NULL, on_relay, m, err) < 0)
         return -1;
-    return archive_query(
+    return archive_int(
         m->a,
         "SELECT ((regexp_match(pg_get_expr(relpartbound, oid), '\\(''?(\\d+)''?\\)'))[1]::int8 - "
         "extract(epoch FROM now())::int8) / 86400 FROM pg_class WHERE oid = 'event_far'::regclass",
-        NULL, on_number, &m->ahead_days, err);
+        NULL, &m->ahead_days, err);
 }
 
 static void say_plan(const struct maintenance *m)
@@ -113,7 +108,7 @@ static int number(struct maintenance *m, const char *sql, const struct params *p
                   struct err *err)
 {
     *n = 0;
-    return archive_query(m->a, sql, p, on_number, n, err);
+    return archive_int(m->a, sql, p, n, err);
 }
 
 static int pack(struct maintenance *m, struct err *err)

@@ -29,11 +29,6 @@ struct purge {
     uint64_t events, sightings; /* deleted */
 };
 
-static void on_number(void *owner, const struct result *res, int row)
-{
-    *(int64_t *)owner = result_int(res, row, 0);
-}
-
 /* Author or event: NIP-19 says it, of hexadecimal digits the archive may know it. */
 static int read_target(struct archive *a, const char *text, struct purge *p, struct err *err)
 {
@@ -59,7 +54,7 @@ static int read_target(struct archive *a, const char *text, struct purge *p, str
     }
     params_init(&q);
     params_bytes(&q, p->value, sizeof(p->value));
-    if (archive_query(a, sql, &q, on_number, &known, err) < 0)
+    if (archive_int(a, sql, &q, &known, err) < 0)
         return -1;
     if (known != 1 && known != 2)
         return err_set(err, ERR_CONFIG,

@@ -152,14 +152,6 @@ static int resume(struct release *r, FILE *f, struct err *err)
 
 /* Rows */
 
-static void on_text(void *owner, const struct result *res, int row)
-{
-    struct str text = result_str(res, row, 0);
-    char **copy = owner;
-
-    *copy = strndup(text.p, text.n);
-}
-
 static void on_row(void *owner, const struct result *res, int row)
 {
     struct release *r = owner;
@@ -401,7 +393,7 @@ static int begin(struct release *r, struct err *err)
     if (mkdir(r->partial, 0755) != 0 && errno != EEXIST)
         return io_error(err, r->partial);
     r->as_of = clock_wall_s();
-    if (archive_query(r->a, summary_sql, NULL, on_text, &text, err) < 0)
+    if (archive_text(r->a, summary_sql, NULL, &text, err) < 0)
         return -1;
     r->coverage = js_parse(str_z(text), LINE_MAX_BYTES, LINE_DEPTH, err);
     free(text);

@@ -269,16 +269,11 @@ static int restore_cluster(struct restore *r, struct err *err)
 
 /* ---- another server ---- */
 
-static void on_empty(void *owner, const struct result *res, int row)
-{
-    *(bool *)owner = result_int(res, row, 0) == 0;
-}
-
 static int restore_dump(struct restore *r, struct err *err)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     char jobs[16];
-    bool empty = false;
+    int64_t tables = 0;
     struct archive *a;
     int rc;
     const char *const load[] = {"pg_restore", "-d",         SERVICE,           "-j",
@@ -298,15 +293,15 @@ static int restore_dump(struct restore *r, struct err *err)
     a = archive_open(r->c->cfg, err);
     if (a == NULL)
         return -1;
-    rc = archive_query(a,
-                       "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = "
-                       "c.relnamespace WHERE n.nspname = current_schema() AND c.relkind IN ('r', "
-                       "'p', 'v')",
-                       NULL, on_empty, &empty, err);
+    rc = archive_int(a,
+                     "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = "
+                     "c.relnamespace WHERE n.nspname = current_schema() AND c.relkind IN ('r', "
+                     "'p', 'v')",
+                     NULL, &tables, err);
     archive_close(a);
     if (rc < 0)
         return -1;
-    if (!empty)
+    if (tables > 0)
         return err_set(err, ERR_CONFIG,
                        "the database of [database] url is not empty, and none is ever written "
                        "over: name a new one");
