@@ -15,12 +15,11 @@
 static void judge(const struct verifier *verifier, struct arena *arena, struct str line)
 {
     const struct event_limits limits = event_limits_default();
-    enum reject why = REJECT_SIGNATURE;
+    enum reject why;
     char npub[NIP19_PLAIN_MAX];
     struct event e;
 
-    if (event_scan(line, &limits, arena, &e, &why) < 0 ||
-        !verifier_check(verifier, &e.id, &e.pubkey, &e.sig)) {
+    if (verifier_event(verifier, line, &limits, arena, &e, &why) < 0) {
         printf("bad: %s\n", reject_text(why));
         return;
     }

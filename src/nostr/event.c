@@ -34,6 +34,16 @@ struct event_limits event_limits_default(void)
     };
 }
 
+struct event_limits event_limits_archived(void)
+{
+    return (struct event_limits){
+        .json_bytes_max = UINT32_MAX,
+        .tags_max = UINT32_MAX,
+        .tag_elements_max = UINT32_MAX,
+        .depth_max = 8, /* what NIP-01 has is 3 deep */
+    };
+}
+
 static enum field field_named(const char *name, size_t n)
 {
     switch (n) {

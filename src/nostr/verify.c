@@ -38,3 +38,14 @@ bool verifier_check(const struct verifier *v, const struct id32 *id, const struc
     return secp256k1_xonly_pubkey_parse(v->context, &key, pubkey->b) == 1 &&
            secp256k1_schnorrsig_verify(v->context, sig->b, id->b, sizeof(id->b), &key) == 1;
 }
+
+int verifier_event(const struct verifier *v, struct str json, const struct event_limits *limits,
+                   struct arena *arena, struct event *out, enum reject *why)
+{
+    if (event_scan(json, limits, arena, out, why) < 0)
+        return -1;
+    if (verifier_check(v, &out->id, &out->pubkey, &out->sig))
+        return 0;
+    *why = REJECT_SIGNATURE;
+    return -1;
+}

@@ -109,10 +109,7 @@ static void delete_some(struct keeper *k);
 static void on_row(void *owner, const struct store_retention_row *row)
 {
     struct keeper *k = owner;
-    const struct event_limits limits = {.json_bytes_max = UINT32_MAX,
-                                        .tags_max = UINT32_MAX,
-                                        .tag_elements_max = UINT32_MAX,
-                                        .depth_max = 8};
+    const struct event_limits limits = event_limits_archived();
     const struct retention_rule *rule = &k->rules[k->turn - TURN_RULES];
     enum reject why;
     struct event e;

@@ -24,6 +24,7 @@
 #define event_hash_tags          bigbrotr_event_hash_tags
 #define event_json               bigbrotr_event_json
 #define event_kind_is_ephemeral  bigbrotr_event_kind_is_ephemeral
+#define event_limits_archived    bigbrotr_event_limits_archived
 #define event_limits_default     bigbrotr_event_limits_default
 #define event_scan               bigbrotr_event_scan
 #define event_scan_untagged      bigbrotr_event_scan_untagged
@@ -102,6 +103,7 @@
 #define url_refusal_text         bigbrotr_url_refusal_text
 #define url_wire                 bigbrotr_url_wire
 #define verifier_check           bigbrotr_verifier_check
+#define verifier_event           bigbrotr_verifier_event
 #define verifier_free            bigbrotr_verifier_free
 #define verifier_new             bigbrotr_verifier_new
 /* NOLINTEND(readability-identifier-naming) */

@@ -64,6 +64,7 @@ struct event {
 };
 
 struct event_limits event_limits_default(void);
+struct event_limits event_limits_archived(void); /* of events that were accepted once: no bounds */
 
 /* Scans one event and compares its id.  0, or -1 with *why set (never REJECT_SIGNATURE).  When -1,
  * *out may be partly filled: created_at and id are right if `why` is REJECT_ID_MISMATCH. */

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "core/names.h"
+#include "nostr/event.h"
 #include "nostr/types.h"
 
 struct verifier;
@@ -16,5 +17,9 @@ void verifier_free(struct verifier *v);
 /* True when `sig` is `pubkey`'s signature over `id`.  About 32 us; any thread. */
 bool verifier_check(const struct verifier *v, const struct id32 *id, const struct pubkey32 *pubkey,
                     const struct sig64 *sig);
+
+/* event_scan() and then the signature: 0, or -1 with *why. */
+int verifier_event(const struct verifier *v, struct str json, const struct event_limits *limits,
+                   struct arena *arena, struct event *out, enum reject *why) MUST_USE;
 
 #endif

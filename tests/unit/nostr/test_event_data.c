@@ -104,9 +104,8 @@ static const char *verdict(struct str json)
     struct event e;
     enum reject why;
 
-    if (event_scan(json, &limits, &arena, &e, &why) < 0)
-        return reject_name(why);
-    return verifier_check(verifier, &e.id, &e.pubkey, &e.sig) ? "accepted" : "signature";
+    return verifier_event(verifier, json, &limits, &arena, &e, &why) == 0 ? "accepted"
+                                                                          : reject_name(why);
 }
 
 static void count_reason(struct str theirs, const char *ours)
