@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/words.h"
 #include "core/clock.h"
 #include "core/human.h"
 #include "services/probe/probe.h"
@@ -359,7 +360,6 @@ int command_check(const struct command *c)
     struct check k = {.command = c, .url = malloc(sizeof(*k.url))};
     const char *word;
     struct err err;
-    enum url_refusal why;
     int code = COMMAND_USAGE;
 
     if (k.url == NULL)
@@ -370,9 +370,7 @@ int command_check(const struct command *c)
                     stderr);
     } else if (strcmp(word, "--proxy") == 0) {
         code = check_proxy(c);
-    } else if ((why = url_parse(str_z(word), &url_any_address, k.url)) != URL_OK) {
-        (void)fprintf(stderr, "bigbrotr: \"%s\" %s\n", word, url_refusal_text(why));
-    } else {
+    } else if (words_relay_urls(&word, 1, k.url) == 0) {
         code = run(&k, &err) == 0 ? k.code : command_fail(&err);
     }
     signer_free(k.signer);

@@ -59,6 +59,10 @@ struct js *daemon_ask_json(const struct config *cfg, const char *question, struc
  * person is to blame. */
 int command_fail(const struct err *err);
 
+/* The end of a command that writes a stream: COMMAND_DONE when all of it was taken, otherwise said
+ * on standard error. */
+int command_flush(void);
+
 /* Progress: at most a line a second on standard error, only when that is a terminal; `done` ends
  * it. */
 struct progress {

@@ -126,10 +126,7 @@ static void tally_hints(struct discover *d, const struct event *e, const struct 
 static bool on_event(void *owner, struct str json)
 {
     struct discover *d = owner;
-    const struct event_limits limits = {.json_bytes_max = UINT32_MAX,
-                                        .tags_max = UINT32_MAX,
-                                        .tag_elements_max = UINT32_MAX,
-                                        .depth_max = 8};
+    const struct event_limits limits = event_limits_archived();
     struct event e;
     enum reject why;
 

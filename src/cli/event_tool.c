@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/lines.h"
 #include "cli/secret.h"
 #include "cli/words.h"
 #include "core/clock.h"
@@ -25,29 +26,24 @@ struct tool {
     struct arena arena;
     struct signer *signer;     /* sign */
     struct verifier *verifier; /* verify */
-    uint64_t line, good, bad;
+    uint64_t good, bad;
 };
 
-static void complain(struct tool *t, const char *what)
-{
-    t->bad++;
-    (void)fprintf(stderr, "line %" PRIu64 ": %s\n", t->line, what);
-}
-
-static void verify_line(struct tool *t, struct str line)
+static int verify_line(void *owner, uint64_t number, struct str line)
 {
     const struct event_limits limits = event_limits_default();
-    enum reject why = REJECT_SIGNATURE;
+    struct tool *t = owner;
+    enum reject why;
     struct event e;
 
-    if (event_scan(line, &limits, &t->arena, &e, &why) == 0 &&
-        verifier_check(t->verifier, &e.id, &e.pubkey, &e.sig)) {
+    arena_reset(&t->arena);
+    if (verifier_event(t->verifier, line, &limits, &t->arena, &e, &why) == 0) {
         t->good++;
-        return;
+        return 0;
     }
     t->bad++;
-    (void)fprintf(stderr, "line %" PRIu64 ": %s: %s\n", t->line, reject_name(why),
-                  reject_text(why));
+    (void)fprintf(stderr, "line %" PRIu64 ": %s: %s\n", number, reject_name(why), reject_text(why));
+    return 0;
 }
 
 /* The tags of a draft as a table; false unless it is a list of lists of strings. */
@@ -122,14 +118,16 @@ static const char *read_pubkey(const struct js *json, struct pubkey32 *pubkey)
     return NULL;
 }
 
-static void draft_line(struct tool *t, struct str line)
+static int draft_line(void *owner, uint64_t number, struct str line)
 {
+    struct tool *t = owner;
     struct event_draft draft;
     struct pubkey32 pubkey;
     const char *wrong = NULL;
     struct err err;
     struct js *json = js_parse(line, DRAFT_BYTES_MAX, DRAFT_DEPTH_MAX, &err);
 
+    arena_reset(&t->arena);
     if (json == NULL)
         wrong = err.detail;
     else if (js_type(json) != JS_OBJECT)
@@ -139,7 +137,8 @@ static void draft_line(struct tool *t, struct str line)
     if (wrong == NULL && t->signer == NULL)
         wrong = read_pubkey(json, &pubkey);
     if (wrong != NULL) {
-        complain(t, wrong);
+        t->bad++;
+        (void)fprintf(stderr, "line %" PRIu64 ": %s\n", number, wrong);
     } else if (t->signer != NULL) {
         struct str event = sign_event(t->signer, &draft, &t->arena, NULL);
 
@@ -154,31 +153,13 @@ static void draft_line(struct tool *t, struct str line)
         (void)puts(hex);
     }
     js_free(json);
-}
-
-static void each_line(struct tool *t, void (*take)(struct tool *t, struct str line))
-{
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t n;
-
-    while ((n = getline(&line, &room, stdin)) >= 0) {
-        struct str text = str_trim((struct str){line, (size_t)n});
-
-        t->line++;
-        if (text.n > 0)
-            take(t, text);
-        arena_reset(&t->arena);
-    }
-    free(line);
+    return 0;
 }
 
 static int finish(struct tool *t, bool verify)
 {
-    if (fflush(stdout) != 0) {
-        (void)fputs("bigbrotr: standard output was closed before the end\n", stderr);
+    if (command_flush() != COMMAND_DONE)
         return COMMAND_FAILED;
-    }
     if (verify && t->command->json)
         (void)printf("{\"good\":%" PRIu64 ",\"bad\":%" PRIu64 "}\n", t->good, t->bad);
     else if (verify)
@@ -217,7 +198,7 @@ int command_event(const struct command *c)
     if (verify)
         t.verifier = verifier_new();
     arena_init(&t.arena, 65536);
-    each_line(&t, verify ? verify_line : draft_line);
+    (void)lines_read(stdin, verify ? verify_line : draft_line, &t);
     arena_done(&t.arena);
     signer_free(t.signer);
     if (verify)

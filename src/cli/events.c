@@ -125,11 +125,7 @@ int command_export(const struct command *c)
     archive_close(a);
     if (rc < 0)
         return command_fail(&err);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        (void)fputs("bigbrotr: standard output was closed before the end\n", stderr);
-        return COMMAND_FAILED;
-    }
-    return COMMAND_DONE;
+    return command_flush();
 }
 
 /* verify */
@@ -144,16 +140,12 @@ struct check {
 static bool check_event(void *owner, struct str json)
 {
     struct check *check = owner;
-    const struct event_limits limits = {.json_bytes_max = UINT32_MAX,
-                                        .tags_max = UINT32_MAX,
-                                        .tag_elements_max = UINT32_MAX,
-                                        .depth_max = 8};
+    const struct event_limits limits = event_limits_archived();
     struct event e;
-    enum reject why = REJECT_SIGNATURE;
+    enum reject why;
 
     arena_reset(&check->arena);
-    if (event_scan(json, &limits, &check->arena, &e, &why) < 0 ||
-        !verifier_check(check->verifier, &e.id, &e.pubkey, &e.sig)) {
+    if (verifier_event(check->verifier, json, &limits, &check->arena, &e, &why) < 0) {
         check->bad++;
         (void)printf("bad: %s: %.*s\n", reject_name(why), (int)(json.n < 200 ? json.n : 200),
                      json.p);

@@ -209,8 +209,7 @@ static int run(struct task *t, struct err *err)
         loop_run(t->outside.loop);
         progress_done(&t->progress);
         summary(t);
-        if (t->broken) {
-            (void)fputs("bigbrotr: standard output was closed before the end\n", stderr);
+        if (command_flush() != COMMAND_DONE || t->broken) {
             t->code = COMMAND_FAILED;
         } else if (t->code == COMMAND_DONE && t->gaps > 0 && t->newest == 0) {
             t->code = COMMAND_FOUND;
@@ -229,7 +228,6 @@ static int read_words(struct task *t)
     const char *limit = NULL, *key = NULL;
     struct word_option options[] = {{"--limit", &limit, 1, 0}, {"--key", &key, 1, 0}, {0}};
     struct words words;
-    enum url_refusal why;
     struct err err;
     int64_t newest = -1;
 
@@ -240,19 +238,15 @@ static int read_words(struct task *t)
                     stderr);
         return COMMAND_USAGE;
     }
-    why = url_parse(str_z(words.plain[0]), &url_any_address, t->url);
-    if (why != URL_OK) {
-        (void)fprintf(stderr, "bigbrotr: \"%s\" %s\n", words.plain[0], url_refusal_text(why));
+    if (words_relay_urls(words.plain, 1, t->url) < 0)
         return COMMAND_USAGE;
-    }
     t->filter =
         filter_spec_from_json(words.n == 2 ? str_z(words.plain[1]) : STR("{}"), &newest, &err);
     if (t->filter == NULL)
         return command_fail(&err);
     if (newest >= 0 && limit == NULL)
         t->newest = (uint64_t)newest;
-    if ((key != NULL || config_secret(t->command->cfg, "identity", "secret_key") != NULL) &&
-        (t->signer = secret_signer(t->command, key, &err)) == NULL)
+    if (secret_signer_maybe(t->command, key, &t->signer, &err) < 0)
         return command_fail(&err);
     return COMMAND_DONE;
 }

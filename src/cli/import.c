@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/lines.h"
 #include "core/human.h"
 #include "core/list.h"
 #include "db/store_event.h"
@@ -35,7 +36,7 @@ struct import {
     bool note_hints; /* what new events mention is counted, as the daemon does it */
     struct store_mention *mentions;
     uint32_t mentions_n;
-    uint64_t line, read, stored, refused;
+    uint64_t read, stored, refused;
     struct progress progress;
     bool up, refused_by_db, settled, failed;
     struct err err;
@@ -182,23 +183,20 @@ static int flush(struct import *im)
     return 0;
 }
 
-static int take_line(struct import *im, struct str line)
+static int take_line(void *owner, uint64_t number, struct str line)
 {
     const struct event_limits limits = event_limits_default();
+    struct import *im = owner;
     struct event *e = &im->events[im->n];
     enum reject why = REJECT_SIGNATURE;
 
-    im->line++;
-    line = str_trim(line);
-    if (line.n == 0)
-        return 0;
     im->read++;
     struct str raw = arena_copy(&im->arena, line);
     if (event_scan(raw, &limits, &im->arena, e, &why) < 0) {
-        refuse(im, im->line, why);
+        refuse(im, number, why);
         return 0;
     }
-    im->lines[im->n] = im->line;
+    im->lines[im->n] = number;
     im->ids[im->n] = e->id;
     im->created_at[im->n] = e->created_at;
     im->raw[im->n++] = raw;
@@ -208,15 +206,7 @@ static int take_line(struct import *im, struct str line)
 
 static int import_all(struct import *im)
 {
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t n;
-    int rc = 0;
-
-    while (rc == 0 && (n = getline(&line, &room, stdin)) >= 0)
-        rc = take_line(im, (struct str){line, (size_t)n});
-    free(line);
-    return rc < 0 ? -1 : flush(im);
+    return lines_read(stdin, take_line, im) < 0 ? -1 : flush(im);
 }
 
 static int finish(const struct command *c, struct import *im, int rc)

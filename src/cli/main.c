@@ -125,6 +125,14 @@ int command_fail(const struct err *err)
     return err_blame(err->code) == ERR_BLAME_USER ? COMMAND_USAGE : COMMAND_FAILED;
 }
 
+int command_flush(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return COMMAND_DONE;
+    (void)fputs("bigbrotr: standard output was closed before the end\n", stderr);
+    return COMMAND_FAILED;
+}
+
 void progress_start(struct progress *p, const char *what)
 {
     *p = (struct progress){

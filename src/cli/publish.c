@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/lines.h"
 #include "cli/secret.h"
 #include "cli/words.h"
 #include "core/human.h"
@@ -139,53 +140,41 @@ int outbox_send(const struct command *c, const struct outbox *o, const struct ma
     return code;
 }
 
+struct input {
+    struct outbox *outbox;
+    struct verifier *verifier;
+    struct arena arena;
+    uint64_t bad;
+};
+
+static int take_line(void *owner, uint64_t number, struct str line)
+{
+    const struct event_limits limits = event_limits_default();
+    struct input *in = owner;
+    enum reject why;
+    struct event e;
+
+    arena_reset(&in->arena);
+    if (verifier_event(in->verifier, line, &limits, &in->arena, &e, &why) == 0) {
+        outbox_add(in->outbox, line, &e.id);
+        return 0;
+    }
+    in->bad++;
+    (void)fprintf(stderr, "line %" PRIu64 ": %s: %s; not sent\n", number, reject_name(why),
+                  reject_text(why));
+    return 0;
+}
+
 /* Events that verify; how many did not. */
 static uint64_t read_events(struct outbox *o)
 {
-    const struct event_limits limits = event_limits_default();
-    struct verifier *verifier = verifier_new();
-    struct arena arena;
-    uint64_t line_n = 0, bad = 0;
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t n;
+    struct input in = {.outbox = o, .verifier = verifier_new()};
 
-    arena_init(&arena, 65536);
-    while ((n = getline(&line, &room, stdin)) >= 0) {
-        struct str text = str_trim((struct str){line, (size_t)n});
-        enum reject why = REJECT_SIGNATURE;
-        struct event e;
-
-        line_n++;
-        arena_reset(&arena);
-        if (text.n == 0)
-            continue;
-        if (event_scan(text, &limits, &arena, &e, &why) == 0 &&
-            verifier_check(verifier, &e.id, &e.pubkey, &e.sig)) {
-            outbox_add(o, text, &e.id);
-            continue;
-        }
-        bad++;
-        (void)fprintf(stderr, "line %" PRIu64 ": %s: %s; not sent\n", line_n, reject_name(why),
-                      reject_text(why));
-    }
-    free(line);
-    arena_done(&arena);
-    verifier_free(verifier);
-    return bad;
-}
-
-int relay_urls_read(const char *const *words, int n, struct relay_url *urls)
-{
-    for (int i = 0; i < n; i++) {
-        enum url_refusal why = url_parse(str_z(words[i]), &url_any_address, &urls[i]);
-
-        if (why != URL_OK) {
-            (void)fprintf(stderr, "bigbrotr: \"%s\" %s\n", words[i], url_refusal_text(why));
-            return -1;
-        }
-    }
-    return 0;
+    arena_init(&in.arena, 65536);
+    (void)lines_read(stdin, take_line, &in);
+    arena_done(&in.arena);
+    verifier_free(in.verifier);
+    return in.bad;
 }
 
 int command_publish(const struct command *c)
@@ -210,14 +199,13 @@ int command_publish(const struct command *c)
             "one a line\n"
             "FILE: a secret key, for relays that want authentication (NIP-42)\n",
             stderr);
-    } else if (relay_urls_read(words.plain, words.n, urls) == 0) {
-        bool wanted = key != NULL || config_secret(c->cfg, "identity", "secret_key") != NULL;
-
+    } else if (words_relay_urls(words.plain, words.n, urls) == 0) {
         bad = read_events(&outbox);
         to.n = (size_t)words.n;
-        if (wanted)
-            to.signer = signer = secret_signer(c, key, &err);
-        code = wanted && signer == NULL ? -1 : outbox_send(c, &outbox, &to, &err);
+        code = secret_signer_maybe(c, key, &signer, &err);
+        to.signer = signer;
+        if (code == 0)
+            code = outbox_send(c, &outbox, &to, &err);
         if (code < 0)
             code = command_fail(&err);
         else if (bad > 0 && code == COMMAND_DONE)

@@ -33,7 +33,4 @@ struct mailing {
 int outbox_send(const struct command *c, const struct outbox *o, const struct mailing *to,
                 struct err *err) MUST_USE;
 
-/* -1, and said on standard error, when one of the words is no relay's URL. */
-int relay_urls_read(const char *const *words, int n, struct relay_url *urls) MUST_USE;
-
 #endif

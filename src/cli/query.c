@@ -261,9 +261,5 @@ int command_events(const struct command *c)
     query_free(&q);
     if (rc < 0)
         return command_fail(&err);
-    if (fflush(stdout) != 0) {
-        (void)fputs("bigbrotr: standard output was closed before the end\n", stderr);
-        return COMMAND_FAILED;
-    }
-    return COMMAND_DONE;
+    return command_flush();
 }

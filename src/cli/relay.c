@@ -2,13 +2,10 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "cli/command.h"
+#include "cli/relay_facts.h"
 #include "core/human.h"
 #include "core/metrics.h"
-#include "nostr/url.h"
 #include "services/walk/walk.h"
 
 /* How r.url came to be known: NULL when nobody has mentioned it. */
@@ -52,15 +49,7 @@ static const char candidate_sql[] =
     "CASE WHEN r.state IN ('new', 'failed') THEN r.next_at_ms / 1000 END, 'found', " FOUND_SQL
     ")::text FROM candidate r WHERE r.url = $1";
 
-enum { ANSWER_MAX = 64 * 1024 * 1024, ANSWER_DEPTH = 8, SPANS_SHOWN = 12, AUTHORS_COUNTED = 32 };
-
-static void keep(void *owner, const struct result *res, int row)
-{
-    struct str text = result_str(res, row, 0);
-    char **copy = owner;
-
-    *copy = strndup(text.p, text.n);
-}
+enum { SPANS_SHOWN = 12, AUTHORS_COUNTED = 32 };
 
 static const char *date(char to[HUMAN_TIME_SIZE], int64_t seconds)
 {
@@ -261,57 +250,18 @@ static void print_relay(const struct config *cfg, const char *url, const struct 
     print_spans(js_get(root, "gaps"), "gaps", "reason");
 }
 
-static int show(const struct command *c, struct archive *a, const struct relay_url *url)
+static void print(const struct command *c, const char *url, const struct js *root)
 {
-    struct err err;
-    struct params p;
-    char *text = NULL;
-
-    params_init(&p);
-    params_text(&p, str_z(url->text));
-    if (archive_query(a, sql, &p, keep, &text, &err) < 0)
-        return command_fail(&err);
-    if (text == NULL && archive_query(a, candidate_sql, &p, keep, &text, &err) < 0)
-        return command_fail(&err);
-    if (text == NULL) {
-        (void)fprintf(stderr, "bigbrotr: the archive does not know %s\n", url->text);
-        return COMMAND_FAILED;
-    }
-    struct js *root = js_parse(str_z(text), ANSWER_MAX, ANSWER_DEPTH, &err);
-    free(text);
-    if (root == NULL)
-        return command_fail(&err);
-    if (c->json) {
-        js_print(root, JS_PRETTY, stdout);
-    } else if (js_get(root, "candidate") != NULL) {
+    if (js_get(root, "candidate") != NULL)
         print_candidate(root);
-    } else {
-        print_relay(c->cfg, url->text, root);
-    }
-    js_free(root);
-    return COMMAND_DONE;
+    else
+        print_relay(c->cfg, url, root);
 }
 
 int command_relay(const struct command *c)
 {
-    struct relay_url *url = malloc(sizeof(*url));
-    struct err err;
-    int code = COMMAND_USAGE;
+    static const struct relay_question q = {
+        .usage = "bigbrotr relay URL", .sql = {sql, candidate_sql}, .print = print};
 
-    if (url == NULL)
-        abort();
-    enum url_refusal why =
-        c->argc == 1 ? url_parse(str_z(c->argv[0]), &url_any_address, url) : URL_EMPTY;
-    if (c->argc != 1) {
-        (void)fputs("usage: bigbrotr relay URL\n", stderr);
-    } else if (why != URL_OK) {
-        (void)fprintf(stderr, "bigbrotr: \"%s\" %s\n", c->argv[0], url_refusal_text(why));
-    } else {
-        struct archive *a = archive_open(c->cfg, &err);
-        code = a == NULL ? command_fail(&err) : show(c, a, url);
-        if (a != NULL)
-            archive_close(a);
-    }
-    free(url);
-    return code;
+    return relay_facts(c, &q);
 }

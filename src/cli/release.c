@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/lines.h"
 #include "cli/packed.h"
 #include "core/clock.h"
 #include "core/human.h"
@@ -123,29 +124,30 @@ static bool is_finished(const struct release *r, const char *name)
 
 /* What an earlier start has finished.  A line that was cut is the last one, and its file is made
  * again. */
+static int take_record(void *owner, uint64_t number, struct str line)
+{
+    struct release *r = owner;
+    struct err bad;
+    struct js *js = js_parse(line, LINE_MAX_BYTES, LINE_DEPTH, &bad);
+    struct str name = js_str(js_get(js, "name"), STR(""));
+    char z[NAME_MAX_BYTES], path[PATH_MAX];
+    struct stat st;
+
+    (void)number;
+    if (js_get(js, "as_of") != NULL) {
+        r->as_of = js_int(js_get(js, "as_of"), 0);
+        r->coverage = js_copy(js_get(js, "coverage"));
+    } else if (name.n > 0 && str_copy(z, sizeof(z), name) && path_of(r, z, path) &&
+               stat(path, &st) == 0 && st.st_size == js_int(js_get(js, "bytes"), -1)) {
+        js_add(r->files, js_copy(js));
+    }
+    js_free(js);
+    return 0;
+}
+
 static int resume(struct release *r, FILE *f, struct err *err)
 {
-    char *line = NULL, path[PATH_MAX];
-    size_t room = 0;
-    ssize_t n;
-    struct err bad;
-
-    while ((n = getline(&line, &room, f)) > 0) {
-        struct js *js = js_parse((struct str){line, (size_t)n}, LINE_MAX_BYTES, LINE_DEPTH, &bad);
-        struct str name = js_str(js_get(js, "name"), STR(""));
-        char z[NAME_MAX_BYTES];
-        struct stat st;
-
-        if (js_get(js, "as_of") != NULL) {
-            r->as_of = js_int(js_get(js, "as_of"), 0);
-            r->coverage = js_copy(js_get(js, "coverage"));
-        } else if (name.n > 0 && str_copy(z, sizeof(z), name) && path_of(r, z, path) &&
-                   stat(path, &st) == 0 && st.st_size == js_int(js_get(js, "bytes"), -1)) {
-            js_add(r->files, js_copy(js));
-        }
-        js_free(js);
-    }
-    free(line);
+    (void)lines_read(f, take_record, r);
     (void)fprintf(stderr, "going on in %s: %zu files are done\n", r->partial, js_count(r->files));
     return r->as_of > 0 ? 0 : err_set(err, ERR_IO, "%s holds no release: delete it", r->partial);
 }

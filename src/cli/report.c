@@ -4,20 +4,19 @@
  * the relay: everything that is written goes through put_text(). */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "cli/command.h"
+#include "cli/relay_facts.h"
 #include "core/human.h"
-#include "nostr/url.h"
 
-enum { ANSWER_MAX = 16 * 1024 * 1024, ANSWER_DEPTH = 6, SHARE_EVENTS = 2000, DAYS = 90 };
+#define SHARE_EVENTS "2000"
+#define DAYS         "90"
 
 /* Which of the newest events seen there were seen nowhere else: a look-up by index for each. */
 #define SHARE_SQL                                                                                  \
     "(SELECT json_build_object('of', count(*), 'only_here', count(*) FILTER (WHERE NOT EXISTS "    \
     "(SELECT FROM sighting s WHERE s.bucket = (e.key >> 47)::int4 AND s.keys @> ARRAY[e.key] AND " \
-    "s.keys && ARRAY[e.key] AND s.relay_id <> r.relay_id))) FROM relay_newest(r.url, $2) n CROSS " \
+    "s.keys && ARRAY[e.key] AND s.relay_id <> r.relay_id))) FROM "                                 \
+    "relay_newest(r.url, " SHARE_EVENTS ") n CROSS "                                               \
     "JOIN LATERAL (SELECT x.key FROM event x WHERE encode(x.id, 'hex') = n.event_id OFFSET 0) e)"
 
 static const char sql[] =
@@ -41,7 +40,7 @@ static const char sql[] =
     " 'days', (SELECT coalesce(json_agg(json_build_object('day', d.day, 'percent', "
     "d.uptime_percentage, 'open', d.rtt_open, 'read', d.rtt_read, 'checks', d.total_checks) ORDER "
     "BY d.day), '[]') FROM relay_uptime_daily d WHERE d.relay_url = r.url AND d.day > "
-    "current_date - $3::int4),"
+    "current_date - " DAYS "),"
     " 'share', " SHARE_SQL ","
     " 'gaps', (SELECT coalesce(json_agg(g), '[]') FROM (SELECT x.reason, count(*) AS n FROM "
     "relay_gap x WHERE x.relay_url = r.url GROUP BY 1 ORDER BY 2 DESC, 1) g),"
@@ -254,68 +253,22 @@ static void put_events(const struct js *root)
     put_counts(js_get(root, "refused"), "Events that were not archived, and why");
 }
 
-static void keep(void *owner, const struct result *res, int row)
+static void print(const struct command *c, const char *url, const struct js *root)
 {
-    struct str text = result_str(res, row, 0);
-    char **copy = owner;
-
-    *copy = strndup(text.p, text.n);
-}
-
-static int report(const struct command *c, struct archive *a, const char *url)
-{
-    struct params p;
-    struct err err;
-    char *text = NULL;
-
-    params_init(&p);
-    params_text(&p, str_z(url));
-    params_int4(&p, SHARE_EVENTS);
-    params_int4(&p, DAYS);
-    if (archive_query(a, sql, &p, keep, &text, &err) < 0)
-        return command_fail(&err);
-    if (text == NULL) {
-        (void)fprintf(stderr, "bigbrotr: the archive does not know %s\n", url);
-        return COMMAND_FAILED;
-    }
-    struct js *root = js_parse(str_z(text), ANSWER_MAX, ANSWER_DEPTH, &err);
-    free(text);
-    if (root == NULL)
-        return command_fail(&err);
-    if (c->json) {
-        js_print(root, JS_PRETTY, stdout);
-    } else {
-        put_head(root);
-        put_health(root);
-        put_uptime(root);
-        put_times(root);
-        put_events(root);
-        (void)fputs("</body></html>\n", stdout);
-    }
-    js_free(root);
-    return COMMAND_DONE;
+    (void)c;
+    (void)url;
+    put_head(root);
+    put_health(root);
+    put_uptime(root);
+    put_times(root);
+    put_events(root);
+    (void)fputs("</body></html>\n", stdout);
 }
 
 int command_report(const struct command *c)
 {
-    struct relay_url *url = malloc(sizeof(*url));
-    struct err err;
-    int code = COMMAND_USAGE;
+    static const struct relay_question q = {
+        .usage = "bigbrotr report URL > report.html", .sql = {sql}, .print = print};
 
-    if (url == NULL)
-        abort();
-    enum url_refusal why =
-        c->argc == 1 ? url_parse(str_z(c->argv[0]), &url_any_address, url) : URL_EMPTY;
-    if (c->argc != 1) {
-        (void)fputs("usage: bigbrotr report URL > report.html\n", stderr);
-    } else if (why != URL_OK) {
-        (void)fprintf(stderr, "bigbrotr: \"%s\" %s\n", c->argv[0], url_refusal_text(why));
-    } else {
-        struct archive *a = archive_open(c->cfg, &err);
-        code = a == NULL ? command_fail(&err) : report(c, a, url->text);
-        if (a != NULL)
-            archive_close(a);
-    }
-    free(url);
-    return code;
+    return relay_facts(c, &q);
 }

@@ -40,7 +40,7 @@ struct rescue {
     struct arena arena;
     struct progress progress;
     uint64_t events;
-    bool send, broken;
+    bool send;
 };
 
 struct source {
@@ -80,10 +80,8 @@ static void on_event(void *owner, const struct event *e)
     json = event_json(e, &r->arena);
     if (r->send)
         outbox_add(&r->outbox, json, &e->id);
-    if (fwrite(json.p, 1, json.n, stdout) != json.n || fputc('\n', stdout) == EOF) {
-        r->broken = true;
+    if (fwrite(json.p, 1, json.n, stdout) != json.n || fputc('\n', stdout) == EOF)
         loop_stop(r->outside.loop);
-    }
     progress_add(&r->progress, 1);
 }
 
@@ -220,10 +218,8 @@ static int finish(struct rescue *r, const struct mailing *to, struct err *err)
         human_noun((int64_t)r->urls_n, "relay", "relays"), r->failed, r->partly > 0 ? "" : "\n");
     if (r->partly > 0)
         (void)fprintf(stderr, ", %zu not completely\n", r->partly);
-    if (fflush(stdout) != 0 || r->broken) {
-        (void)fputs("bigbrotr: standard output was closed before the end\n", stderr);
+    if (command_flush() != COMMAND_DONE)
         return COMMAND_FAILED;
-    }
     if (r->send && r->outbox.n > 0) {
         int sent = outbox_send(r->command, &r->outbox, to, err);
 
@@ -266,12 +262,11 @@ static int rescue(struct rescue *r, const struct rescue_words *w, struct relay_u
 
     r->filter = filter_spec_new("rescue");
     if (filter_spec_set(r->filter, "authors", w->words.plain[0], &err) < 0 ||
-        ((w->key != NULL || config_secret(c->cfg, "identity", "secret_key") != NULL) &&
-         (r->signer = secret_signer(c, w->key, &err)) == NULL))
+        secret_signer_maybe(c, w->key, &r->signer, &err) < 0)
         return command_fail(&err);
     mailing.signer = r->signer;
-    if (relay_urls_read(w->to, w->to_n, to) < 0 ||
-        relay_urls_read(w->from, w->from_n, to + w->to_n) < 0)
+    if (words_relay_urls(w->to, w->to_n, to) < 0 ||
+        words_relay_urls(w->from, w->from_n, to + w->to_n) < 0)
         return COMMAND_USAGE;
     for (int i = 0; i < w->from_n; i++)
         add_url(r, str_z(to[w->to_n + i].text));

@@ -74,3 +74,13 @@ struct signer *secret_signer(const struct command *c, const char *from, struct e
     secret_free(text, SECRET_TEXT_MAX);
     return signer;
 }
+
+int secret_signer_maybe(const struct command *c, const char *from, struct signer **signer,
+                        struct err *err)
+{
+    *signer = NULL;
+    if (from == NULL && config_secret(c->cfg, "identity", "secret_key") == NULL)
+        return 0;
+    *signer = secret_signer(c, from, err);
+    return *signer != NULL ? 0 : -1;
+}

@@ -15,4 +15,8 @@ char *secret_read(const struct command *c, const char *from, struct err *err) MU
 /* A signer with it. */
 struct signer *secret_signer(const struct command *c, const char *from, struct err *err) MUST_USE;
 
+/* The same where a key is no must: `*signer` is NULL when none was named and none is configured. */
+int secret_signer_maybe(const struct command *c, const char *from, struct signer **signer,
+                        struct err *err) MUST_USE;
+
 #endif

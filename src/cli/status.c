@@ -194,7 +194,6 @@ int command_status(const struct command *c)
         return command_fail(&err);
     if (c->json) {
         js_print(json, JS_PRETTY, stdout);
-        (void)putchar('\n');
     } else {
         status_print(stdout, json);
         if (c->cfg->database_url[0] == '\0')

@@ -131,13 +131,12 @@ static void print_line(const struct js *root)
 static void say_status(struct watching *w, const struct js *root)
 {
     w->away = false;
-    if (w->json) {
+    if (w->json)
         js_print(root, JS_COMPACT, stdout);
-    } else if (w->terminal) {
+    else if (w->terminal)
         draw_status(w, root);
-    } else {
+    else
         print_line(root);
-    }
 }
 
 /* Where programs read it stands beside their lines, once until it answers again. */

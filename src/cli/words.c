@@ -1,6 +1,7 @@
 /* words: see words.h. */
 #include "cli/words.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct word_option *find(struct word_option *options, const char *name)
@@ -36,4 +37,17 @@ bool words_read(const struct command *c, struct word_option *options, struct wor
         }
     }
     return true;
+}
+
+int words_relay_urls(const char *const *words, int n, struct relay_url *urls)
+{
+    for (int i = 0; i < n; i++) {
+        enum url_refusal why = url_parse(str_z(words[i]), &url_any_address, &urls[i]);
+
+        if (why != URL_OK) {
+            (void)fprintf(stderr, "bigbrotr: \"%s\" %s\n", words[i], url_refusal_text(why));
+            return -1;
+        }
+    }
+    return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "cli/command.h"
+#include "nostr/url.h"
 
 enum { WORDS_MAX = 32 };
 
@@ -23,5 +24,8 @@ struct words {
 /* False when an option is unknown, has no value or comes too often, or there are too many words.
  * "--" ends the options; "-" is a word.  `options` ends with a row without a name. */
 bool words_read(const struct command *c, struct word_option *options, struct words *words);
+
+/* -1, and said on standard error, when one of the n words is no relay's URL. */
+int words_relay_urls(const char *const *words, int n, struct relay_url *urls) MUST_USE;
 
 #endif
