@@ -209,13 +209,12 @@ static int run(struct task *t, struct err *err)
         loop_run(t->outside.loop);
         progress_done(&t->progress);
         summary(t);
-        if (command_flush() != COMMAND_DONE || t->broken) {
+        bool unproven = t->code == COMMAND_DONE && t->gaps > 0 && t->newest == 0;
+        bool cut_short = t->stopped && !t->follow && !unproven;
+        if (command_flush() != COMMAND_DONE || t->broken || cut_short)
             t->code = COMMAND_FAILED;
-        } else if (t->code == COMMAND_DONE && t->gaps > 0 && t->newest == 0) {
+        else if (unproven)
             t->code = COMMAND_FOUND;
-        } else if (t->stopped && !t->follow) {
-            t->code = COMMAND_FAILED; /* cut short */
-        }
         fetch_close(t->fetch);
     }
     outside_close(&t->outside);

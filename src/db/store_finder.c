@@ -9,14 +9,14 @@
 #include "db/rows.h"
 #include "db/stmt.h"
 
-enum { COLUMNS_MAX = 9 };
+enum { COLUMNS_MAX = 9, INTS_MAX = 5 };
 
 struct finder_op {
     struct op op;
     enum stmt stmt;
     struct array columns[COLUMNS_MAX];
     int columns_n;
-    int64_t ints[5];
+    int64_t ints[INTS_MAX];
     int ints_n;
     struct store_mention_row *mentions; /* or these */
     uint32_t mentions_n;
@@ -107,6 +107,15 @@ static struct array *column(struct finder_op *f, enum pg_type type)
     return a;
 }
 
+/* The numbers that the statement is told behind its columns; then it goes on its way. */
+static void submit(struct db *db, struct finder_op *f, int n, const int64_t *ints)
+{
+    assert(n <= INTS_MAX);
+    for (f->ints_n = 0; f->ints_n < n; f->ints_n++)
+        f->ints[f->ints_n] = ints[f->ints_n];
+    db_submit(db, DB_MISC, &f->op);
+}
+
 static void number_row(struct finder_op *f, const struct result *res, int row)
 {
     f->number = result_int(res, row, 0);
@@ -157,10 +166,7 @@ void store_mentions_fold(struct db *db, uint32_t most, uint32_t share, uint32_t 
     struct finder_op *f = op_new(STMT_CANDIDATES_FOLD, owner, answer_folded, folded_row);
 
     f->u.folded = done;
-    f->ints[f->ints_n++] = most;
-    f->ints[f->ints_n++] = share;
-    f->ints[f->ints_n++] = rows;
-    db_submit(db, DB_MISC, &f->op);
+    submit(db, f, 3, (const int64_t[]){most, share, rows});
 }
 
 void store_candidates_tidy(struct db *db, uint32_t rows, uint32_t most, store_counted *done,
@@ -169,9 +175,7 @@ void store_candidates_tidy(struct db *db, uint32_t rows, uint32_t most, store_co
     struct finder_op *f = op_new(STMT_CANDIDATES_TIDY, owner, answer_counted, number_row);
 
     f->u.counted = done;
-    f->ints[f->ints_n++] = rows;
-    f->ints[f->ints_n++] = most;
-    db_submit(db, DB_MISC, &f->op);
+    submit(db, f, 2, (const int64_t[]){rows, most});
 }
 
 void store_candidates_compact(struct db *db, int32_t before, uint32_t most, store_counted *done,
@@ -180,9 +184,7 @@ void store_candidates_compact(struct db *db, int32_t before, uint32_t most, stor
     struct finder_op *f = op_new(STMT_CANDIDATES_COMPACT, owner, answer_counted, number_row);
 
     f->u.counted = done;
-    f->ints[f->ints_n++] = before;
-    f->ints[f->ints_n++] = most;
-    db_submit(db, DB_MISC, &f->op);
+    submit(db, f, 2, (const int64_t[]){before, most});
 }
 
 static void candidate_row(struct finder_op *f, const struct result *res, int row)
@@ -216,12 +218,7 @@ void store_candidates_take(struct db *db, const struct store_take *t, store_cand
     for (int i = 0; i < NETWORK__COUNT; i++)
         if (t->networks[i])
             array_text(a, str_z(network_name((enum network)i)));
-    f->ints[f->ints_n++] = t->now_ms;
-    f->ints[f->ints_n++] = t->lease_ms;
-    f->ints[f->ints_n++] = t->most;
-    f->ints[f->ints_n++] = t->turns;
-    f->ints[f->ints_n++] = t->later_ms;
-    db_submit(db, DB_MISC, &f->op);
+    submit(db, f, 5, (const int64_t[]){t->now_ms, t->lease_ms, t->most, t->turns, t->later_ms});
 }
 
 void store_candidates_release(struct db *db, store_done *done, void *owner)
@@ -250,8 +247,6 @@ void store_candidates_save(struct db *db, const struct store_probed *rows, uint3
     struct array *a = f->columns;
 
     f->u.done = done;
-    f->ints[f->ints_n++] = share;
-    f->ints[f->ints_n++] = forgive_ms;
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
         (void)column(f, types[i]);
     for (uint32_t i = 0; i < n; i++) {
@@ -268,7 +263,7 @@ void store_candidates_save(struct db *db, const struct store_probed *rows, uint3
             array_null(&a[7]);
         array_text(&a[8], str_z(network_name(rows[i].network)));
     }
-    db_submit(db, DB_MISC, &f->op);
+    submit(db, f, 2, (const int64_t[]){share, forgive_ms});
 }
 
 static void stats_row(struct finder_op *f, const struct result *res, int row)

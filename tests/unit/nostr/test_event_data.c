@@ -17,7 +17,7 @@ static struct verifier *verifier;
 static int setup(void **state)
 {
     (void)state;
-    arena_init(&arena, 1024 * 1024);
+    arena_init(&arena, 1 << 20);
     limits = event_limits_default();
     verifier = verifier_new();
     return 0;
