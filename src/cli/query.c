@@ -21,9 +21,10 @@ enum { SQL_MAX = 16384, FETCH_EVENTS = 500, FIRST_WINDOW = 86400, WINDOW_GROWS =
 struct run {
     struct archive *a;
     const struct query *q;
+    const struct filter_part *want;
     each_event *each;
     void *owner;
-    struct array ids, authors, kinds;
+    struct array ids, authors, kinds, tags[QUERY_TAGS_MAX];
     int64_t left;
     int fetched;
     bool stop;
@@ -36,34 +37,33 @@ struct window {
 
 enum lead { LEAD_IDS, LEAD_AUTHORS, LEAD_TAGS, LEAD_RELAY, LEAD_KINDS, LEAD_TIME };
 
-static enum lead lead_of(const struct query *q)
+static enum lead lead_of(const struct run *r)
 {
-    return q->has_ids         ? LEAD_IDS
-           : q->has_authors   ? LEAD_AUTHORS
-           : q->tags_n > 0    ? LEAD_TAGS
-           : q->relay[0] != 0 ? LEAD_RELAY
-           : q->has_kinds     ? LEAD_KINDS
-                              : LEAD_TIME;
+    return r->want->ids.n > 0       ? LEAD_IDS
+           : r->want->authors.n > 0 ? LEAD_AUTHORS
+           : r->want->tags_n > 0    ? LEAD_TAGS
+           : r->q->relay[0] != 0    ? LEAD_RELAY
+           : r->want->kinds_n > 0   ? LEAD_KINDS
+                                    : LEAD_TIME;
 }
 
 /* All that must be true of a row but what leads; $1 and $2 are the window. */
 static void write_conditions(struct run *r, enum lead lead, struct buf *sql, struct params *p)
 {
     const struct query *q = r->q;
+    const struct filter_part *want = r->want;
 
     buf_printf(sql, "e.created_at >= $1 AND e.created_at <= $2");
-    if (q->has_authors && lead != LEAD_AUTHORS) {
+    if (want->authors.n > 0 && lead != LEAD_AUTHORS) {
         params_array(p, &r->authors);
         buf_printf(sql, " AND encode(e.pubkey, 'hex') = ANY ($%d)", p->n);
     }
-    if (q->has_kinds && lead != LEAD_KINDS) {
+    if (want->kinds_n > 0 && lead != LEAD_KINDS) {
         params_array(p, &r->kinds);
         buf_printf(sql, " AND e.kind = ANY ($%d)", p->n);
     }
-    for (int i = 0; i < q->tags_n; i++) {
-        struct array hashes = q->tags[i].hashes;
-
-        params_array(p, &hashes);
+    for (size_t i = 0; i < want->tags_n; i++) {
+        params_array(p, &r->tags[i]);
         buf_printf(sql, " AND e.taghash && $%d", p->n);
     }
     if (q->relay[0] != '\0' && lead != LEAD_RELAY) {
@@ -130,7 +130,7 @@ static const char *lead_condition(enum lead lead)
 
 static void write_sql(struct run *r, const struct window *w, struct buf *sql, struct params *p)
 {
-    enum lead lead = lead_of(r->q);
+    enum lead lead = lead_of(r);
     bool ordered = lead == LEAD_KINDS || lead == LEAD_TIME || (w->first && lead != LEAD_IDS);
 
     params_init(p);
@@ -190,19 +190,19 @@ static int run_window(struct run *r, const struct window *w, struct err *err)
 
 static int run_windows(struct run *r, struct err *err)
 {
-    const struct query *q = r->q;
-    int64_t now = clock_wall_s(), length = FIRST_WINDOW, top = q->until;
-    struct window w = {.until = q->until, .first = true};
+    const int64_t since = filter_spec_since(r->q->filter);
+    int64_t now = clock_wall_s(), length = FIRST_WINDOW, top = filter_spec_until(r->q->filter);
+    struct window w = {.until = top, .first = true};
 
     if (top > now) /* what claims to be of the future is in the first one */
         top = now;
-    for (w.since = q->since; !r->stop; w.first = false, length *= WINDOW_GROWS) {
-        w.since = q->since;
-        if (!q->has_ids && length < top - q->since)
+    for (; !r->stop; w.first = false, length *= WINDOW_GROWS) {
+        w.since = since;
+        if (r->want->ids.n == 0 && length < top - since)
             w.since = top - length;
         if (run_window(r, &w, err) < 0)
             return -1;
-        if (w.since <= q->since)
+        if (w.since <= since)
             return 0;
         w.until = top = w.since - 1;
     }
@@ -220,19 +220,32 @@ static void put_hashes(struct array *to, const struct hashes *from)
     }
 }
 
+/* One of the values must be there. */
+static void put_tag(struct array *to, const struct tag_rule *rule)
+{
+    array_init(to, PG_INT8);
+    for (size_t i = 0; i < rule->n; i++)
+        array_int8(to, event_tag_hash(str_z(rule->name), rule->values[i]));
+}
+
 int query_run(struct archive *a, const struct query *q, each_event *each, void *owner,
               struct err *err)
 {
-    struct run r = {.a = a, .q = q, .each = each, .owner = owner, .left = q->limit};
+    const struct filter_part *want = &q->filter->want;
+    struct run r = {.a = a, .q = q, .want = want, .each = each, .owner = owner, .left = q->limit};
     int rc = 0;
 
-    put_hashes(&r.ids, &q->ids);
-    put_hashes(&r.authors, &q->authors);
+    put_hashes(&r.ids, &want->ids);
+    put_hashes(&r.authors, &want->authors);
     array_init(&r.kinds, PG_INT4);
-    for (size_t i = 0; i < q->kinds_n; i++)
-        array_int4(&r.kinds, q->kinds[i]);
-    if (r.left > 0 && q->since <= q->until)
+    for (size_t i = 0; i < want->kinds_n; i++)
+        array_int4(&r.kinds, want->kinds[i]);
+    for (size_t i = 0; i < want->tags_n; i++)
+        put_tag(&r.tags[i], &want->tags[i]);
+    if (r.left > 0 && filter_spec_since(q->filter) <= filter_spec_until(q->filter))
         rc = run_windows(&r, err);
+    for (size_t i = 0; i < want->tags_n; i++)
+        array_done(&r.tags[i]);
     array_done(&r.ids);
     array_done(&r.authors);
     array_done(&r.kinds);

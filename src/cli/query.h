@@ -8,22 +8,10 @@
 
 enum { QUERY_TAGS_MAX = 12 };
 
-struct query_tag {
-    char name[64];
-    struct array hashes; /* event_tag_hash() of each value: one of them must be there */
-};
-
-/* What was not said is not asked for; an empty list in a filter matches nothing. */
 struct query {
-    bool has_ids, has_authors, has_kinds;
-    struct hashes ids, authors;
-    int32_t *kinds;
-    size_t kinds_n;
-    struct query_tag tags[QUERY_TAGS_MAX];
-    int tags_n;
-    int64_t since, until; /* both included */
-    int64_t limit;        /* INT64_MAX: all */
-    char relay[2100];     /* normal form; "": wherever they were seen */
+    struct filter_spec *filter; /* its positive half; `--tag` may name tags of several letters */
+    int64_t limit;              /* INT64_MAX: all */
+    char relay[2100];           /* normal form; "": wherever they were seen */
 };
 
 /* From the command line; -1 with ERR_SYNTAX.  The query is to be freed either way. */

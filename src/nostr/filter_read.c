@@ -72,8 +72,10 @@ int filter_read_kinds(struct str value, struct filter_part *part, struct err *er
 {
     uint8_t seen[(KIND_MAX + 1) / 8] = {0};
     struct str item;
-    size_t n = 0;
+    size_t n = part->kinds_n;
 
+    for (size_t i = 0; i < n; i++)
+        seen[part->kinds[i] / 8] |= (uint8_t)(1u << part->kinds[i] % 8);
     while (str_cut(&value, ',', &item)) {
         uint64_t first, last;
 
@@ -84,9 +86,11 @@ int filter_read_kinds(struct str value, struct filter_part *part, struct err *er
             seen[first / 8] |= (uint8_t)(1u << first % 8);
         }
     }
+    free(part->kinds);
     part->kinds = calloc(n + 1, sizeof(int32_t));
     if (part->kinds == NULL)
         abort();
+    part->kinds_n = 0;
     for (int32_t kind = 0; kind <= KIND_MAX; kind++)
         if (seen[kind / 8] >> kind % 8 & 1)
             part->kinds[part->kinds_n++] = kind;
@@ -145,9 +149,9 @@ int filter_add_tag_value(struct str item, struct tag_rule *rule, struct err *err
     char hex[64], *copy;
     struct str text = tag_value(rule->name, item, hex);
 
-    if (text.n == 0 || !utf8_valid(text))
+    if (!utf8_valid(text))
         return bad_value(err, item, "value of a tag");
-    copy = malloc(text.n);
+    copy = malloc(text.n + 1); /* one of NIP-01 may be empty: {"#d":[""]} */
     if (copy == NULL)
         abort();
     memcpy(copy, text.p, text.n);
@@ -176,9 +180,13 @@ int filter_read_tag(struct str value, struct tag_rule *rule, struct err *err)
 {
     struct str item;
 
-    while (str_cut(&value, ',', &item))
-        if (filter_add_tag_value(str_trim(item), rule, err) < 0)
+    while (str_cut(&value, ',', &item)) {
+        item = str_trim(item);
+        if (item.n == 0)
+            return bad_value(err, item, "value of a tag");
+        if (filter_add_tag_value(item, rule, err) < 0)
             return -1;
+    }
     filter_tag_done(rule);
     return 0;
 }

@@ -41,7 +41,8 @@ struct tag_rule *filter_add_tag(struct filter_part *part, const char *name);
 /* NIP-01 can ask for tags of one letter only. */
 bool filter_tag_askable(const struct tag_rule *rule);
 
-/* Values of the configuration.  -1 and ERR_CONFIG without the key, which the caller adds. */
+/* Values of the configuration, added to what is there.  -1 and ERR_CONFIG without the key, which
+ * the caller adds. */
 int filter_read_kinds(struct str value, struct filter_part *part, struct err *err);
 int filter_read_hashes(struct str value, bool authors, struct hashes *out, struct err *err);
 int filter_read_tag(struct str value, struct tag_rule *rule, struct err *err);

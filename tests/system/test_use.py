@@ -100,10 +100,12 @@ def check_events(filled: Daemon) -> None:
                     assert [json.loads(line) for line in done.stdout.splitlines()] == seen, call
     both = filled.bigbrotr("events", '{"kinds":[1]}', "--author", npub).stdout
     assert [json.loads(line) for line in both.splitlines()] == [e for e in everything if e["kind"] == 1 and e["pubkey"] == some["pubkey"]]
-    for bad in ('{"kinds":[70000]}', '{"kinds":1}', '{"search":"x"}', '{"authors":["xyz"]}', '{"x":[]}', "[]", "{", '{"#t":[1]}'):
+    for bad in ('{"kinds":[70000]}', '{"kinds":1}', '{"search":"x"}', '{"authors":["xyz"]}', '{"x":[]}', "[]", "{", '{"#t":[1]}',
+                '{"ids":[]}', '{"#long":["x"]}'):
         refused = filled.bigbrotr("events", bad)
         assert refused.returncode == 2 and refused.stderr and not refused.stdout, bad
-    for words in (["--tag", "t"], ["--author", "npub1x"], ["--since", "soon"], ["--relay", "https://x"], ["--limit", "-1"]):
+    assert "content ILIKE" in filled.bigbrotr("events", '{"search":"x"}').stderr
+    for words in (["--tag", "t"], ["--tag", "t="], ["--author", "npub1x"], ["--since", "soon"], ["--relay", "https://x"], ["--limit", "-1"]):
         assert filled.bigbrotr("events", *words).returncode == 2, words
 
 
