@@ -180,7 +180,8 @@ static void find_secret(struct config *cfg, const struct config_row *row, char *
     if (path[0] == '\0' && directory != NULL) {
         (void)snprintf(credential, sizeof(credential), "%.1023s/%.*s", directory,
                        (int)(strlen(row->key) - strlen("_file")), row->key);
-        path = access(credential, F_OK) == 0 ? credential : "";
+        /* One that may not be looked at is no missing one: without it we would be open. */
+        path = access(credential, F_OK) == 0 || errno != ENOENT ? credential : "";
     }
     if (path[0] != '\0' && load_secret(cfg, row, path, &err) < 0)
         complain_of_file(cfg, row, path, &err, errors);

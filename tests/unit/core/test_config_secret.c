@@ -111,6 +111,18 @@ static void test_bad_secret_files(void **state)
     secret_file_refused(long_secret, 0600, "is a secret of more than 503 bytes");
 }
 
+/* A token that cannot be looked at must not leave us without one. */
+static void test_credentials_that_cannot_be_looked_at(void **state)
+{
+    char credentials[160];
+    char *env[] = {credentials, NULL};
+
+    (void)state;
+    (void)snprintf(credentials, sizeof(credentials), "CREDENTIALS_DIRECTORY=%s",
+                   write_file("no-directory", "", 0600));
+    refused(NULL, env, "no-directory/token cannot be read: Not a directory");
+}
+
 /* The secret where its file should be named: the mistake must not end in a log. */
 static void test_a_secret_in_the_wrong_place_is_not_repeated(void **state)
 {
@@ -279,6 +291,7 @@ int main(void)
         TEST(test_bad_variables),
         TEST(test_three_ways_for_a_secret),
         TEST(test_bad_secret_files),
+        TEST(test_credentials_that_cannot_be_looked_at),
         TEST(test_a_secret_in_the_wrong_place_is_not_repeated),
         TEST(test_password_in_a_file_for_everybody),
         TEST(test_hidden_passwords),
