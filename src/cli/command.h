@@ -28,6 +28,7 @@ int command_trace(const struct command *c);
 int command_fetch(const struct command *c);
 int command_rescue(const struct command *c);
 int command_publish(const struct command *c);
+int command_plan(const struct command *c);
 int command_check(const struct command *c);
 int command_discover(const struct command *c);
 int command_export(const struct command *c);

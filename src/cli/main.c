@@ -30,6 +30,8 @@ static const char *const archive_keys[] = {ARCHIVE_KEYS, "finder.enabled", NULL}
 static const char *const check_keys[] = {OUTSIDE_KEYS, "monitor.geo_city_file",
                                          "monitor.geo_asn_file", NULL};
 static const char *const fetch_keys[] = {OUTSIDE_KEYS, WALK_KEYS, NULL};
+static const char *const plan_keys[] = {
+    ARCHIVE_KEYS, OUTSIDE_KEYS, WALK_KEYS, "network.connections_max", "filter", NULL};
 static const char *const rescue_keys[] = {ARCHIVE_KEYS, OUTSIDE_KEYS, WALK_KEYS, NULL};
 static const char *const backup_keys[] = {"daemon.state_dir", "daemon.user",
                                           "database.url",     "database.password_file",
@@ -43,13 +45,15 @@ static const struct {
     const char *const *keys;
     int (*run)(const struct command *c);
 } commands[] = {
-    {"status", "[--watch [SECONDS]]", "what the running daemon does, and how the archive grows", status_keys,
-     command_status},
+    {"status", "[--watch [SECONDS]]", "what the running daemon does, and how the archive grows",
+     status_keys, command_status},
     {"relay", "URL", "what the archive knows of one relay: coverage, gaps, last visit",
      archive_keys, command_relay},
     {"check", "URL | --proxy",
      "check a relay now, from here, without a daemon; or the way into Tor", check_keys,
      command_check},
+    {"plan", "[--relays FILE] [--sample N] [URL..]",
+     "what archiving relays will cost, before anything is downloaded", plan_keys, command_plan},
     {"fetch", "[--follow] [--limit N] URL [FILTER]",
      "every event of one relay, as JSONL, newest first; no archive is needed", fetch_keys,
      command_fetch},

@@ -126,6 +126,7 @@ struct config *config_load(const char *path, char *const *env,
 
 /* For a program that uses a few keys, written as "database.url", and must not be stopped by the
  * others: those are not looked at, keep their defaults, and no file that they name is opened.
+ * "filter" stands for all [filter NAME] sections, "retention" likewise.
  * `keys` ends with NULL and outlives the configuration. */
 struct config *config_load_only(const char *path, char *const *env, const char *const *keys,
                                 struct config_errors *errors) MUST_USE;

@@ -182,6 +182,17 @@ static void begin_source(struct loader *l, const struct config_line *line)
     memset(l->named_key_lines, 0, config_n_source_rows * sizeof(*l->named_key_lines));
 }
 
+/* Of config_load_only(): sections with names of their own are wanted by their kind. */
+static bool kind_wanted(const struct config *cfg, const char *kind)
+{
+    if (cfg->origins->only == NULL)
+        return true;
+    for (const char *const *key = cfg->origins->only; *key != NULL; key++)
+        if (strcmp(*key, kind) == 0)
+            return true;
+    return false;
+}
+
 static void begin_section(struct loader *l, const struct config_line *line)
 {
     const struct config_section *section = config_section_find(line->section_kind);
@@ -189,10 +200,10 @@ static void begin_section(struct loader *l, const struct config_line *line)
     int *began;
 
     l->skip = false;
-    if (l->cfg->origins->only != NULL) {
-        l->skip = section == NULL;
-    } else if (find_named(l->cfg, line->section_kind, &named)) {
+    if (find_named(l->cfg, line->section_kind, &named) && kind_wanted(l->cfg, named.kind)) {
         begin_named(l, line, &named);
+    } else if (l->cfg->origins->only != NULL) {
+        l->skip = section == NULL;
     } else if (str_eq(line->section_kind, STR("relay"))) {
         begin_relay(l, line);
     } else if (str_eq(line->section_kind, STR(CONFIG_SOURCE_SECTION))) {

@@ -12,7 +12,7 @@
  *                    binary, ping_flood, depth_bomb (counts at each REQ), huge {bytes}, bad_utf8, fragment (pieces of a message)
  *   refusals         refuse {every, first, live (what asks for one event), via closed|notice, text, hangup},
  *                    rate_limit {per_second, burst, via}, max_subs, auth "required", nip77 notice|silent|closed|yes,
- *                    counting notice|silent|closed, search closed|notice|works
+ *                    counting notice|silent|closed|hangup|lies|about (COUNT: says nothing or not the truth), search closed|notice|works
  *   writing          write {ok, text, via silent|drop, auth, pow, protects}; without it all is refused: read only
  *   over HTTP        http and upgrade may be a script (script.js); nip11 is another document
  *   the connection   upgrade {status, headers, body} or silent|reset|wrong_accept|endless, fail {p, first}, down,
@@ -315,10 +315,15 @@ class Relay {
             conn.text('["NOTICE","ERROR: bad msg: unknown cmd"]');
         else if (how === 'closed')
             conn.text(JSON.stringify(['CLOSED', id, 'unsupported: counting']));
-        if (how)
-            return;
+        else if (how === 'hangup')
+            conn.reset();
         const n = this.store.newest(filters[0] || {}, Infinity).length;
-        conn.text(JSON.stringify(['COUNT', id, { count: n }]));
+        if (how === 'lies')
+            conn.text(JSON.stringify(['COUNT', id, { count: 1000000 + n }]));
+        else if (how === 'about')
+            conn.text(JSON.stringify(['COUNT', id, { count: Math.round(n * 1.1), approximate: true }]));
+        else if (!how)
+            conn.text(JSON.stringify(['COUNT', id, { count: n }]));
     }
 
     negotiate(conn, sub) {

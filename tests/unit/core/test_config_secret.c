@@ -218,6 +218,18 @@ static void test_files_are_looked_at(void **state)
     refused(directory, NULL, "is not a file");
 }
 
+/* How many sections there are when they are asked for by kind. */
+static int cfg_filters(const char *path, char *const *env)
+{
+    static const char *const keys[] = {"filter", NULL};
+    struct config *cfg = config_load_only(path, env, keys, &errors);
+
+    assert_non_null(cfg);
+    int n = (int)cfg->n_filters;
+    config_free(cfg);
+    return n;
+}
+
 /* A tool that only needs to know where the archive is. */
 static void test_only_some_keys(void **state)
 {
@@ -240,6 +252,8 @@ static void test_only_some_keys(void **state)
     assert_string_equal(cfg->daemon_state_dir, "/srv/b");
     assert_int_equal(cfg->database_batch_age, 500);
     config_free(cfg);
+
+    assert_int_equal(cfg_filters(path, env), 1);
 
     assert_null(config_load(path, env, &errors));
     config_errors_free(&errors);
