@@ -31,6 +31,7 @@ SERVICES = {
     "sync": ["", "walk", "visit"],
     "monitor": ["", "probe", "visit"],
     "finder": ["", "probe"],
+    "plan": [],
 }
 COMPOSITION = r"(main|daemon\w*)\.[ch]"  # at the top of src/: puts the rooms together, sees them all
 INSTALLED = ["core", "nostr"]  # rooms of include/bigbrotr: the protocol library

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double ENOUGH = 0.02; /* in doubt, of all */
-static const double UNSEEN = 0.1;  /* of a span whose ends agree, in doubt all the same */
-static const double HALF = 0.5;    /* of a span at whose other end is nothing */
+static const double enough = 0.02; /* in doubt, of all */
+static const double unseen = 0.1;  /* of a span whose ends agree, in doubt all the same */
+static const double half_of = 0.5; /* of a span at whose other end is nothing */
 
 struct seen {
     struct id32 id;
@@ -170,7 +170,7 @@ static double density(const struct estimate *e, const struct stretch *s)
 static double between(double a, double b)
 {
     if (a <= 0 || b <= 0)
-        return HALF * (a > b ? a : b);
+        return half_of * (a > b ? a : b);
     return fabs(a - b) < 1e-3 * a ? a : (a - b) / log(a / b);
 }
 
@@ -238,7 +238,7 @@ bool estimate_next(const struct estimate *e, int64_t *until)
     for (uint32_t i = 0; i < n; i++) {
         if (!gap_below(e, at, n, i, &gap))
             continue;
-        double doubt = (gap.high - gap.low) / 2 + UNSEEN * gap.events;
+        double doubt = (gap.high - gap.low) / 2 + unseen * gap.events;
         if (doubt <= most)
             continue;
         most = doubt;
@@ -246,7 +246,7 @@ bool estimate_next(const struct estimate *e, int64_t *until)
     }
     if (e->pages_n == 1 && most > 0 && e->pages[0].n < e->page)
         *until = e->pages[0].lo - 1; /* all that there is, or all that it sends at once? */
-    return most > ENOUGH * all.events;
+    return most > enough * all.events;
 }
 
 bool estimate_window(const struct estimate *e, uint32_t nth, struct estimate_window *out)
@@ -263,38 +263,49 @@ bool estimate_window(const struct estimate *e, uint32_t nth, struct estimate_win
 
 /* ---- a lot ---- */
 
-const struct id32 *estimate_draw(const struct estimate *e, double lot)
+/* What each stretch stands for: itself, and what was not seen next to it.  Returns the sum. */
+static double weigh(const struct estimate *e, const struct stretch *at, uint32_t n, double *weight)
 {
-    struct stretch at[ESTIMATE_PAGES_MAX];
-    uint32_t n = stretches(e, at);
-    double weight[ESTIMATE_PAGES_MAX], all = 0;
+    double all = 0;
     struct gap gap;
 
     for (uint32_t i = 0; i < n; i++)
         weight[i] = at[i].n;
-    for (uint32_t i = 0; i < n; i++)
-        if (gap_below(e, at, n, i, &gap)) {
-            bool half = i + 1 < n && at[i + 1].n > 0;
-            weight[i] += half ? HALF * gap.events : gap.events;
-            if (half)
-                weight[i + 1] += HALF * gap.events;
-        }
-    for (uint32_t i = 0; i < n; i++)
-        all += at[i].n > 0 ? weight[i] : 0;
-    double rest = lot * all;
+    for (uint32_t i = 0; i < n; i++) {
+        bool shared = i + 1 < n && at[i + 1].n > 0;
+
+        if (!gap_below(e, at, n, i, &gap))
+            continue;
+        weight[i] += shared ? half_of * gap.events : gap.events;
+        if (shared)
+            weight[i + 1] += half_of * gap.events;
+    }
     for (uint32_t i = 0; i < n; i++) {
         if (at[i].n == 0)
-            continue;
-        if (rest >= weight[i]) {
-            rest -= weight[i];
-            continue;
-        }
-        uint32_t nth = (uint32_t)(rest / weight[i] * at[i].n);
-        for (size_t k = 0; k < e->seen_n; k++)
-            if (e->seen[k].at <= at[i].hi || at[i].hi >= e->now) {
-                if (nth-- == 0)
-                    return &e->seen[k].id;
-            }
+            weight[i] = 0;
+        all += weight[i];
+    }
+    return all;
+}
+
+static const struct id32 *nth_from(const struct estimate *e, int64_t hi, uint32_t nth)
+{
+    for (size_t i = 0; i < e->seen_n; i++)
+        if ((e->seen[i].at <= hi || hi >= e->now) && nth-- == 0)
+            return &e->seen[i].id;
+    return NULL;
+}
+
+const struct id32 *estimate_draw(const struct estimate *e, double lot)
+{
+    struct stretch at[ESTIMATE_PAGES_MAX];
+    uint32_t n = stretches(e, at);
+    double weight[ESTIMATE_PAGES_MAX], rest = lot * weigh(e, at, n, weight);
+
+    for (uint32_t i = 0; i < n; i++) {
+        if (rest < weight[i])
+            return nth_from(e, at[i].hi, (uint32_t)(rest / weight[i] * at[i].n));
+        rest -= weight[i];
     }
     return e->seen_n > 0 ? &e->seen[0].id : NULL;
 }

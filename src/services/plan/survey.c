@@ -24,9 +24,9 @@ enum {
 };
 
 /* Nothing of Nostr is older; what claims to be is seen when the end is reached. */
-static const int64_t BEGINNING = 1577836800;
-static const double WINDOW_FACTOR = 2, WINDOW_FACTOR_APPROXIMATE = 3;
-static const double US = 1e-6;
+static const int64_t beginning = 1577836800;
+static const double window_factor = 2, window_factor_approximate = 3;
+static const double micro = 1e-6;
 
 struct survey {
     struct net *net;
@@ -250,9 +250,9 @@ static void note_times(struct survey *s, const struct settlement *settled)
 
     if (s->first_ns == 0 || sent == 0 || settled->end_us <= 0)
         return;
-    first = (double)(s->first_ns - sent) / 1000 * US;
+    first = (double)(s->first_ns - sent) / 1000 * micro;
     s->first_s += first;
-    s->rest_s += (double)settled->end_us * US - first;
+    s->rest_s += (double)settled->end_us * micro - first;
     s->rest_bytes += settled->bytes;
 }
 
@@ -288,7 +288,7 @@ static void on_counted_window(void *owner, const struct exchange_answer *answer)
     double factor, n = (double)read_count(s, answer), seen = s->window.events;
 
     s->exchange = NULL;
-    factor = s->approximate ? WINDOW_FACTOR_APPROXIMATE : WINDOW_FACTOR;
+    factor = s->approximate ? window_factor_approximate : window_factor;
     if (n < 0 || n > seen * factor + WINDOW_SLACK || n < seen / factor - WINDOW_SLACK)
         s->doubted = true;
     check_count(s);
@@ -360,7 +360,7 @@ static void on_turn(uv_timer_t *timer)
     draw_ids(s);
     if (s->rest_bytes > 0 && s->pages > 0) {
         r->first_s = s->first_s / s->pages;
-        r->bytes_per_s = s->rest_s > US ? (double)s->rest_bytes / s->rest_s : 0;
+        r->bytes_per_s = s->rest_s > micro ? (double)s->rest_bytes / s->rest_s : 0;
     }
     s->done(s->owner, r);
 }
@@ -403,7 +403,7 @@ struct survey *survey_open(struct net *net, const struct survey_options *options
     s->owner = owner;
     s->report.counted = -1;
     s->estimate =
-        estimate_new(since > BEGINNING ? since : BEGINNING, until < now ? until : now, SURVEY_PAGE);
+        estimate_new(since > beginning ? since : beginning, until < now ? until : now, SURVEY_PAGE);
     arena_init(&s->arena, ARENA_BYTES);
     (void)uv_timer_init(net_loop(net), &s->timer);
     (void)uv_timer_init(net_loop(net), &s->deadline);
