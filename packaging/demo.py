@@ -41,7 +41,7 @@ SOFTWARE = (("https://github.com/example/relay", "1.4.2"), ("https://example.org
 QUERIES = (
     "SELECT kind, count(*) AS events, count(DISTINCT pubkey) AS authors FROM events GROUP BY kind ORDER BY events DESC LIMIT 5",
     "SELECT grade, count(DISTINCT relay_url) AS relays, count(*) AS spans FROM relay_coverage GROUP BY grade",
-    "SELECT reason, relay_url, error FROM relay_gap JOIN relay_health USING (relay_url) LIMIT 5",
+    "SELECT relay_url, reason, count(*) AS gaps FROM relay_gap GROUP BY relay_url, reason",
 )
 # A line of the daemon's log, which it writes above its screen after it has erased that.
 LOGGED = re.compile(rb"^(?:\x1b\[\d+A\r\x1b\[J)?(\d{4}-\d\d-\d\dT.*\n)", re.MULTILINE)

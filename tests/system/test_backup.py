@@ -2,13 +2,12 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import time
 from pathlib import Path
 from typing import Any
 
-from conftest import ROOT, World
+from conftest import World
 from test_database import server_archive, use_server, wait_complete
 from world.archive import Archive, assert_exact, examine, exact
 from world.daemon import Daemon
@@ -154,24 +153,3 @@ def test_server_of_ones_own(world: World) -> None:
     until(lambda: daemon.log_path.read_text().count("ready: your server") == 2, 30, "the daemon goes on in it", daemon.alive)
     wait_complete(daemon, other, [one])
     daemon.stop()
-
-
-def test_what_operate_md_says(world: World) -> None:
-    """Its configurations are valid, its commands exist, with these options."""
-    page = (ROOT / "docs" / "operate.md").read_text()
-    daemon = world.daemon()
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    sections = [text for name, text in blocks if name == "ini" and not text.startswith("[Service]")]
-    assert len(sections) >= 2
-    for text in sections:
-        daemon.extra = text
-        done = daemon.run("--check-config")
-        assert done.returncode == 0, f"{text}{done.stderr}"
-    manual = (ROOT / "docs" / "man" / "bigbrotr.1.scd").read_text()
-    said = re.findall(r"\bbigbrotr (?:-c \S+ )?([a-z]+)\b([^\n`|]*)", "".join(text for name, text in blocks if not name))
-    assert {"backup", "restore", "purge", "vanish"} <= {name for name, _ in said}
-    for name, rest in said:
-        entry = re.search(rf"^\*{name}\*.*?(?=^\*[a-z]+\* |^# )", manual, re.MULTILINE | re.DOTALL)
-        assert entry, name
-        for option in re.findall(r"--[a-z]+", rest):
-            assert f"*{option}*" in entry[0], f"{name} {option}"

@@ -1,21 +1,145 @@
 #!/usr/bin/env python3
-"""docs/troubleshooting.md has a line for every error that a person can meet, and for no other: docs.py ROOT."""
+"""What the documents say that needs no running program: docs.py ROOT.  The rest is tests/system/test_documents.py.
+
+Every fenced block is of a kind that is run or checked; what it shows of a program's output is something that the program can print.
+Links, files, and keys of the configuration that are named exist.  docs/troubleshooting.md has a line for every error that a person can
+meet, and for no other; src/README.md names every source file."""
 import pathlib
 import re
 import sys
 
+from blocks import LANGUAGES, all_blocks, documents
 
-def main():
-    root = pathlib.Path(sys.argv[1])
+LITERAL = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
+CONVERSION = re.compile(r"%(?:%|[-+ #0]*(?:\*|\d+)?(?:\.(?:\*|\d+))?(?:hh|h|ll|l|z|j|t)?[a-zA-Z])")
+WORDS_OF_OTHERS = {"CN", "EC", "SHA", "TLS", "ECDHE", "ECDSA", "AES", "GCM"}  # of certificates, PostgreSQL, relays
+
+
+def formats(root):
+    """Everything that our programs print, a line each, with its variable parts cut out: [["the archive is prepared: ", " known"], ..]"""
+    found = set()
+    for path in sorted([*(root / "src").rglob("*.[ch]"), *(root / "src").rglob("*.def"), *(root / "include").rglob("*.[ch]"),
+                        *(root / "include").rglob("*.def")]):
+        text = re.sub(r'"\s*PRI\w+\s*"', "d", path.read_text(encoding="utf-8"))
+        text = re.sub(r'"\s*PRI\w+', 'd"', text)
+        for literal in LITERAL.findall(re.sub(r'(?<!\\)"\s*\n\s*"', "", text)):
+            plain = literal.replace('\\"', '"').replace("\\t", " ").replace("\\n", "\n")
+            found.update(tuple(CONVERSION.split(line)) for line in plain.split("\n") if re.search(r"[A-Za-z]{3}", line))
+    for path in [root / "packaging" / name for name in ("common.sh", "mbedtls.sh", "run")]:
+        for said in re.findall(r'^\s*say "(.*)"', path.read_text(encoding="utf-8"), re.M):
+            found.add(tuple(re.split(r"\$(?:\w+|\*|\{[^}]*\}|\([^)]*\))", f"run: {said}")))
+    return found
+
+
+class Printed:
+    def __init__(self, root):
+        self.formats = formats(root)
+        self.words = {word for parts in self.formats for part in parts for word in re.findall(r"[A-Za-z]{3,}", part)}
+        modules = re.search(r"#define LOG_MODULES\(X\)(?:.*\\\n)*.*\n", (root / "src/core/log.h").read_text(encoding="utf-8"))
+        names = "|".join(re.findall(r"X\((\w\w+)\)", modules[0]))
+        self.logged = re.compile(rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}Z (?:error|warning|info|debug) (?:{names}) (?P<text>.*)")
+        self.journal = re.compile(rf"\d+\.\d\d (?:systemd: (?P<unit>[\w.-]+):.*|bigbrotrd: (?:{names}): (?P<text>.*))")
+        self.units = root / "packaging/systemd"
+
+    def fits(self, line):
+        """Is there a format that begins as the line does, and whose other parts follow in their order?"""
+        for parts in self.formats:
+            if len("".join(parts).strip()) < 5 or not line.startswith(parts[0]) or (not parts[0].strip() and len("".join(parts)) < 12):
+                continue
+            if len(parts) == 1 and line != parts[0] and not (parts[0][-1] in " :(" or line.startswith(parts[0] + "  ")):
+                continue
+            at = 0
+            for part in parts:
+                at = line.find(part, at)
+                if at < 0:
+                    break
+                at += len(part)
+            else:
+                return True
+        return False
+
+    def could_be(self, line):
+        logged = self.logged.fullmatch(line) or self.journal.fullmatch(line)
+        if logged and logged.groupdict().get("unit"):
+            return (self.units / logged["unit"]).exists()  # systemd's own words
+        text = logged["text"] if logged else line
+        if not text.strip() or self.fits(text) or self.fits(text.strip()):
+            return True
+        if logged:
+            return False
+        # A line that is put together: a label of ours, or at least words of ours.
+        label = re.split(r"\s{2,}|\s(?=\d)", text.strip())[0]
+        own = [word for word in re.findall(r"(?<![\w./:@%\"*=-])[A-Za-z]{3,}(?![\w./:@-])", re.sub(r'"[^"]*"|\bCN=.*|\S*[/.:@]\S*', " ", text))]
+        return any("".join(parts).strip() == label for parts in self.formats) or \
+            all(word in self.words or word in WORDS_OF_OTHERS for word in own)
+
+
+def check_blocks(root):
+    printed = Printed(root)
+    for block in all_blocks(root):
+        if block.language not in LANGUAGES:
+            yield f"{block}: a block {f'in `{block.language}`' if block.language else 'without a language'}: nobody can run or check it"
+        elif block.language == "text" and (block.above is None or block.above.language != "sql"):
+            yield f"{block}: `text` is what the sql right above it printed; this is something else"
+        elif block.language == "console":
+            for n, line in enumerate(block.text.splitlines(), block.line + 1):
+                if not re.match(r"[$#] ", line) and not printed.could_be(line):
+                    yield f"{block.path}:{n}: none of our programs prints this: {line.strip()}"
+
+
+def keys(root):
+    """Section -> keys, from the example, which is the table of the configuration."""
+    sections, section = {}, ""
+    for line in (root / "etc/bigbrotr.ini").read_text(encoding="utf-8").splitlines():
+        if match := re.match(r"#?\[([\w.]+)[^\]]*\]$", line):
+            section = match[1]
+        elif match := re.match(r"#?([a-z0-9_]+) =", line):
+            sections.setdefault(section, set()).add(match[1])
+    return sections
+
+
+def check_words(root):
+    """Links, files and keys."""
+    sections = keys(root)
+    for path in documents(root):
+        text = (root / path).read_text(encoding="utf-8")
+        prose = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
+        for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", prose):
+            if not re.match(r"[a-z]+:", link) and not (root / path.parent / link).exists():
+                yield f"{path}: a link to {link}, which is not there"
+        for name in re.findall(r"(?<![\w/.~-])(?:\./)?((?:packaging|tests|src|etc|docs|subprojects|include|sql)/[\w./-]*[\w/])", text):
+            if not (root / name).exists() and not (root / path.parent / name).exists():
+                yield f"{path}: names {name}, which is not there"
+        for section, named in re.findall(r"`\[(\w[\w.]*)\w*[^\]`]*\] (\w+)", text):
+            if named not in sections.get(section, ()):
+                yield f"{path}: [{section}] {named} is no key"
+        for section, named in [(a.lower(), b.lower()) for a, b in re.findall(r"BIGBROTR_([A-Z]+)_([A-Z0-9_]+)", text) if a != "BUILD"]:
+            if named not in sections.get(section, ()):
+                yield f"{path}: [{section}] {named} is no key"
+
+
+def check_troubleshooting(root):
     page = (root / "docs/troubleshooting.md").read_text(encoding="utf-8")
     table = (root / "include/bigbrotr/core/err.def").read_text(encoding="utf-8")
     errors = {name.lower() for name in re.findall(r"^ERR\((\w+),", table, re.M)}
-    rows = re.findall(r"^\| `([a-z0-9_]+)`[^|]*\|", page, re.M)
-    for name in sorted(errors - set(rows)):
-        print(f"docs/troubleshooting.md: no row for `{name}`, which err.def has")
-    for name in sorted(set(rows) - errors):
-        print(f"docs/troubleshooting.md: a row for `{name}`, which err.def does not have")
-    return int(set(rows) != errors)
+    rows = set(re.findall(r"^\| `([a-z0-9_]+)`[^|]*\|", page, re.M))
+    yield from (f"docs/troubleshooting.md: no row for `{name}`, which err.def has" for name in sorted(errors - rows))
+    yield from (f"docs/troubleshooting.md: a row for `{name}`, which err.def does not have" for name in sorted(rows - errors))
+
+
+def check_architecture(root):
+    text = (root / "src/README.md").read_text(encoding="utf-8")
+    yield from (f"src/README.md: does not name {path.name}" for path in sorted((root / "src").rglob("*.c")) if f"`{path.name}`" not in text)
+    for name in sorted(set(re.findall(r"`(\w+\.(?:c|h|def|py))`", text))):
+        if not any(found for top in ("src", "include") for found in (root / top).rglob(name)):
+            yield f"src/README.md: names {name}, which is not there (any more)"
+
+
+def main():
+    root = pathlib.Path(sys.argv[1])
+    said = [line for check in (check_blocks, check_words, check_troubleshooting, check_architecture) for line in check(root)]
+    print("\n".join(said) or f"{len(all_blocks(root))} blocks in {len(documents(root))} documents")
+    return int(bool(said))
 
 
 sys.exit(main())
