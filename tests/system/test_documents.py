@@ -158,6 +158,7 @@ def test_what_needs_an_archive(world: World) -> None:
     shell = Shell(daemon, world.build)
     world.closers.append(shell.close)
     shutil.copy(world.home / "events.jsonl", shell.clone / "events-real.jsonl")
+    (shell.clone / "event.jsonl").write_text((world.home / "events.jsonl").read_text().split("\n", 1)[0] + "\n")
     judge_commands(shell, values, relays)
     daemon.stop()
 

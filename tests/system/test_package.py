@@ -1,10 +1,12 @@
-"""The Debian package: built, judged by lintian, and installed, started, upgraded, removed and purged in a root that is thrown away.
+"""The Debian packages: built, judged by lintian; bigbrotr installed, started, upgraded, removed and purged, and a program built with
+libbigbrotr-dev, in a root that is thrown away.
 
 The root is this machine's own with a layer of memory over it, in namespaces of its own without a network: nothing reaches the
 machine.  There is no systemd in it to start services; what the unit does is done by hand.
 """
 from __future__ import annotations
 
+import lzma
 import os
 import re
 import shutil
@@ -25,6 +27,10 @@ FILES = """
     usr/share/doc/bigbrotr/README.md  usr/share/doc/bigbrotr/docs/troubleshooting.md  usr/share/doc/bigbrotr/examples/bigbrotr.ini
     usr/share/man/man1/bigbrotr.1.gz  usr/share/man/man5/bigbrotr.ini.5.gz  usr/share/man/man8/bigbrotrd.8.gz
 """
+LIBRARY = {
+    "libbigbrotr0": r"usr/lib/[^/]+/libbigbrotr\.so\.\d[\d.]*",
+    "libbigbrotr-dev": r"usr/include/bigbrotr/[\w/]+\.(h|def)|usr/lib/[^/]+/(libbigbrotr\.(a|so)|pkgconfig/bigbrotr\.pc)",
+}
 DOCUMENT = (ROOT / "docs" / "install.md").read_text()
 LAYER = """
 mount -t tmpfs tmpfs "$1" && mkdir "$1/upper" "$1/work" "$1/root" &&
@@ -64,7 +70,7 @@ class Root:
         self.process.wait(10)
 
 
-def build_package() -> Path:
+def build_packages() -> dict[str, Path]:
     missing = [program for program in NEEDED if shutil.which(program) is None]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
@@ -74,12 +80,13 @@ def build_package() -> Path:
     shutil.rmtree(ROOT / "build" / "deb", ignore_errors=True)
     done = subprocess.run([str(ROOT / "packaging" / "deb")], env=env, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
-    found = [Path(line) for line in done.stdout.split() if line.endswith(".deb")]
-    assert len(found) == 1, done.stdout
-    return found[0]
+    found = {Path(line).name.split("_")[0]: Path(line) for line in done.stdout.split() if line.endswith(".deb")}
+    assert set(found) == {"bigbrotr", *LIBRARY}, done.stdout
+    return found
 
 
-def look_inside(package: Path, home: Path) -> None:
+def look_inside(packages: dict[str, Path], home: Path) -> None:
+    package = packages["bigbrotr"]
     linted = subprocess.run(["lintian", "--allow-root", "--fail-on", "error,warning", str(next(package.parent.glob("*.changes")))],
                             capture_output=True, text=True, timeout=120, check=False)
     assert linted.returncode == 0, linted.stdout + linted.stderr
@@ -91,6 +98,12 @@ def look_inside(package: Path, home: Path) -> None:
     version = re.search(r"version: '([^']*)'", (ROOT / "meson.build").read_text())
     assert version is not None
     assert f"\nVersion: {version[1]}\n" in (inside / "DEBIAN" / "control").read_text(), "packaging/debian/changelog and meson.build differ"
+    for name, files in LIBRARY.items():
+        listed = subprocess.run(["dpkg-deb", "--fsys-tarfile", str(packages[name])], capture_output=True, check=True).stdout
+        names = subprocess.run(["tar", "-tf", "-"], input=listed, capture_output=True, check=True).stdout.decode().split()
+        ours = [path.removeprefix("./") for path in names if not path.endswith("/") and not path.startswith("./usr/share/doc/")]
+        assert ours and all(re.fullmatch(files, path) for path in ours), ours
+    assert not list(inside.rglob("libbigbrotr*")) and not (inside / "usr/include").exists()
 
 
 def newer(home: Path) -> Path:
@@ -122,8 +135,9 @@ def install(root: Root, package: Path) -> None:
 
 
 def test_the_package(home: Path) -> None:
-    package = build_package()
-    look_inside(package, home)
+    packages = build_packages()
+    package = packages["bigbrotr"]
+    look_inside(packages, home)
     if os.geteuid() != 0 or shutil.which("systemd-sysusers") is None:
         pytest.skip("built and judged; to install it in a layer of its own needs root and systemd's tools")
     root = Root(home)
@@ -134,6 +148,8 @@ def test_the_package(home: Path) -> None:
         root.path("/var/lib/man-db/auto-update").unlink(missing_ok=True)
         root.run("sh", "-c", "dpkg -P bigbrotr; userdel bigbrotr; rm -rf /var/lib/bigbrotr /etc/bigbrotr /run/systemd/system; true")
         before = root.ours()
+        build_with_library(root, [str(packages[name]) for name in LIBRARY])
+        assert root.ours() == before
         install(root, package)
         assert len(root.ours() - before) > 10
         use(root)
@@ -159,6 +175,16 @@ def test_the_package(home: Path) -> None:
         assert root.ours() == before
     finally:
         root.close()
+
+
+def build_with_library(root: Root, packages: list[str]) -> None:
+    """As the document says: the example that comes with it, built and given an event."""
+    root.run("dpkg", "-i", *packages)
+    event = lzma.decompress((ROOT / "tests/data/events-real.jsonl.xz").read_bytes()).split(b"\n", 1)[0]
+    root.path("/tmp/event.jsonl").write_bytes(event + b"\n")
+    said = root.run("sh", "-ec", "cd /tmp\n" + "".join(line for line in block("examples/verify.c").splitlines(keepends=True) if "apt " not in line))
+    assert said.startswith("npub1"), said
+    root.run("dpkg", "-P", *LIBRARY)
 
 
 def block(words: str) -> str:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-NAMES = ("apt", "bigbrotr", "bigbrotrd", "chown", "debconf-set-selections", "docker", "install", "meson", "python3", "sudo", "systemctl",
+NAMES = ("apt", "bigbrotr", "bigbrotrd", "chown", "debconf-set-selections", "docker", "install", "meson", "pkg-config", "python3", "sudo", "systemctl",
          "systemd-sysusers", "systemd-tmpfiles")
 
 
@@ -46,7 +46,7 @@ def apt(words):
     packages = re.findall(r"^Package: (\S+)$", (ROOT / "packaging/debian/control").read_text(), re.M)
     need(words[0] in ("install", "remove", "purge"), "what is that?")
     for word in words[1:]:
-        file = re.fullmatch(rf"\./build/deb/([a-z-]+)_{re.escape(version)}_[a-z0-9]+\.deb", word)
+        file = re.fullmatch(rf"\./build/deb/([a-z0-9-]+)_{re.escape(version)}_[a-z0-9]+\.deb", word)
         need((file[1] if file else word) in packages, f"no package of ours: {word}")
 
 
@@ -101,6 +101,10 @@ def main():
     elif name == "chown":
         need(words[0] in (ROOT / "packaging/container/Containerfile").read_text(), "another user than the container's")
         need(all(pathlib.Path(word).exists() for word in words[1:]), "nothing there")
+    elif name == "pkg-config":  # the library as it was built, not installed; tests/tidy/library.py is about the real answer
+        need(words[-1] == "bigbrotr", "another library")
+        library = f"{os.environ['DOC_BUILD']}/src/nostr"
+        print(f"-I{ROOT}/include/bigbrotr -L{library} -lbigbrotr -Wl,-rpath,{library}")
     elif name == "python3":
         os.execv("/usr/bin/python3", ["python3", *words, "--collect-only"] if "pytest" in words else ["python3", *words])
     elif name == "debconf-set-selections":
