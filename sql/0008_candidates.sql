@@ -1,7 +1,7 @@
 -- URLs that somebody mentions: how often, where, by whom, and what became of them.
 --
 -- The transaction that stores an event adds what it mentions to mention_new, which has no index and no row that two writers could
--- want: so it costs an INSERT, and every event is counted exactly once.  candidates_fold() moves those rows, in bunches, into
+-- want: so it costs an INSERT, and every event is counted exactly once.  candidates_fold() (0014) moves those rows, in bunches, into
 -- counters: a row a candidate, source and day, never a row a mention.  Whoever mentions too much is counted and gets no rows.
 
 -- Nothing was ever written to it.
@@ -67,13 +67,13 @@ COMMENT ON TABLE candidate_mention IS 'How often a candidate was mentioned, by s
 COMMENT ON COLUMN candidate_mention.authors IS 'The first eight bytes of each of at most eight different authors.';
 
 CREATE TABLE candidate_share (
-  what text NOT NULL CHECK (what IN ('all', 'author', 'domain')),
+  what text NOT NULL CHECK (what IN ('all', 'author', 'domain', 'net')),
   key bytea NOT NULL CHECK (octet_length(key) <= 256),
   rows int4 NOT NULL DEFAULT 0,
   refused int8 NOT NULL DEFAULT 0,
   PRIMARY KEY (what, key)
 );
-COMMENT ON TABLE candidate_share IS 'How many candidates stand on the account of one author or one domain, and how many more were refused. Relays do not count.';
+COMMENT ON TABLE candidate_share IS 'How many candidates stand on the account of one author, one domain, one /24 or /48 that names lead to, and how many more were refused. Relays do not count.';
 
 -- At most p_most different keys of eight bytes, out of both, in the order in which they came.
 CREATE FUNCTION authors_join(a bytea, b bytea, p_most int4) RETURNS bytea LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
@@ -98,19 +98,6 @@ BEGIN
   RETURN r;
 END $$;
 
--- Rows of one author, one domain and in all: kept right by whoever changes a candidate.  A relay is on nobody's account.
-CREATE FUNCTION candidate_account(p_author bytea, p_domain text, n int4) RETURNS void LANGUAGE sql AS $$
-  UPDATE candidate_share SET rows = greatest(rows + n, 0)
-    WHERE (what, key) IN (('all', ''::bytea), ('author', p_author), ('domain', convert_to(p_domain, 'UTF8'))) $$;
-CREATE FUNCTION candidate_account_changed() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  PERFORM candidate_account(old.author, old.domain, CASE WHEN tg_op = 'UPDATE' AND old.state = 'promoted' THEN 1 ELSE -1 END);
-  RETURN NULL;
-END $$;
-CREATE TRIGGER candidate_deleted AFTER DELETE ON candidate FOR EACH ROW WHEN (old.state <> 'promoted')
-  EXECUTE FUNCTION candidate_account_changed();
-CREATE TRIGGER candidate_promoted AFTER UPDATE OF state ON candidate FOR EACH ROW
-  WHEN ((old.state = 'promoted') <> (new.state = 'promoted')) EXECUTE FUNCTION candidate_account_changed();
 -- A relay that a person has deleted is not found again the next day.
 CREATE FUNCTION candidate_of_gone_relay() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -118,147 +105,6 @@ BEGIN
   RETURN NULL;
 END $$;
 CREATE TRIGGER candidate_of_gone_relay AFTER DELETE ON relays FOR EACH ROW EXECUTE FUNCTION candidate_of_gone_relay();
-
--- Counts what was committed.  A URL that is not known yet gets a row when one of its authors and its domain have fewer than p_share
--- rows, and all together fewer than p_rows; mentions of relays are always counted.
-CREATE FUNCTION candidates_fold(p_most int4, p_share int4, p_rows int4) RETURNS int8 LANGUAGE plpgsql AS $$
-DECLARE
-  n int8;
-  room int4;
-BEGIN
-  IF NOT EXISTS (SELECT FROM mention_new) THEN
-    RETURN 0;
-  END IF;
-  PERFORM pg_advisory_xact_lock(7, -6);
-  room := p_rows - coalesce((SELECT s.rows FROM candidate_share s WHERE s.what = 'all' AND s.key = ''), 0);
-  WITH taken AS (
-    DELETE FROM mention_new WHERE ctid = ANY (ARRAY(SELECT ctid FROM mention_new LIMIT p_most)) RETURNING *),
-  key_of AS MATERIALIZED (
-    SELECT DISTINCT t.url, t.source, t.day, substring(t.authors FROM i * 8 + 1 FOR 8) AS key
-    FROM taken t CROSS JOIN LATERAL generate_series(0, octet_length(t.authors) / 8 - 1) i),
-  url_key AS MATERIALIZED (SELECT DISTINCT url, key FROM key_of),
-  url_authors AS (
-    SELECT url, string_agg(key, ''::bytea ORDER BY key) AS authors
-    FROM (SELECT url, key, row_number() OVER (PARTITION BY url ORDER BY key) AS i FROM url_key) x WHERE i <= 32 GROUP BY url),
-  day_authors AS (
-    SELECT url, source, day, string_agg(key, ''::bytea ORDER BY key) AS authors
-    FROM (SELECT *, row_number() OVER (PARTITION BY url, source, day ORDER BY key) AS i FROM key_of) x WHERE i <= 8 GROUP BY 1, 2, 3),
-  by_day AS (SELECT url, source, day, sum(mentions) AS mentions FROM taken GROUP BY 1, 2, 3),
-  by_url AS MATERIALIZED (
-    SELECT t.url, min(t.network) AS network, min(t.domain) AS domain, sum(t.mentions) AS mentions, max(t.weight) AS weight,
-      min(t.seen_at) AS first_seen, max(t.seen_at) AS last_seen,
-      (array_agg(t.source ORDER BY t.seen_at, t.weight DESC))[1] AS first_source,
-      (array_agg(t.event_id ORDER BY t.seen_at, t.weight DESC))[1] AS first_event,
-      (array_agg(t.relay_id ORDER BY t.seen_at, t.weight DESC))[1] AS first_relay,
-      coalesce((array_agg(DISTINCT t.relay_id) FILTER (WHERE t.relay_id IS NOT NULL))[1:32], '{}') AS relays
-    FROM taken t GROUP BY t.url),
-  known AS MATERIALIZED (SELECT c.candidate_id, c.url FROM by_url u JOIN candidate c USING (url)),
-  fresh AS MATERIALIZED (
-    SELECT u.url, u.domain, EXISTS (SELECT FROM relays r WHERE r.url = u.url) AS is_relay
-    FROM by_url u WHERE NOT EXISTS (SELECT FROM known k WHERE k.url = u.url)),
-  offered AS (
-    SELECT f.url, f.domain, coalesce(k.key, '') AS author,
-      row_number() OVER (PARTITION BY k.key ORDER BY f.url) + coalesce(s.rows, 0) AS nth
-    FROM fresh f LEFT JOIN url_key k USING (url) LEFT JOIN candidate_share s ON s.what = 'author' AND s.key = k.key
-    WHERE NOT f.is_relay),
-  charged AS (
-    SELECT DISTINCT ON (url) url, domain, author FROM offered WHERE author = '' OR nth <= p_share ORDER BY url, nth),
-  counted AS (
-    SELECT c.*, row_number() OVER (PARTITION BY c.domain ORDER BY c.url) + coalesce(s.rows, 0) AS nth,
-      row_number() OVER (ORDER BY c.url) AS i
-    FROM charged c LEFT JOIN candidate_share s ON s.what = 'domain' AND s.key = convert_to(c.domain, 'UTF8')),
-  accepted AS MATERIALIZED (
-    SELECT url, domain, author, 'new' AS state FROM counted WHERE nth <= p_share AND i <= room
-    UNION ALL SELECT url, domain, '', 'promoted' FROM fresh WHERE is_relay),
-  added AS (
-    INSERT INTO candidate (url, network, state, mentions, authors, weight, first_seen, last_seen, first_source, first_event,
-      first_relay, domain, author, relays)
-    SELECT u.url, u.network, a.state, u.mentions, coalesce(x.authors, ''), u.weight, u.first_seen, u.last_seen, u.first_source,
-      u.first_event, u.first_relay, a.domain, a.author, u.relays
-    FROM accepted a JOIN by_url u USING (url) LEFT JOIN url_authors x USING (url) RETURNING candidate_id, url),
-  updated AS (
-    UPDATE candidate c SET mentions = c.mentions + u.mentions, weight = greatest(c.weight, u.weight),
-      authors = authors_join(c.authors, coalesce(x.authors, ''), 32), first_seen = least(c.first_seen, u.first_seen),
-      last_seen = greatest(c.last_seen, u.last_seen),
-      relays = CASE WHEN c.relays @> u.relays OR cardinality(c.relays) >= 32 THEN c.relays
-        ELSE ARRAY(SELECT DISTINCT r FROM unnest(c.relays || u.relays) r LIMIT 32) END
-    FROM by_url u LEFT JOIN url_authors x USING (url) WHERE c.url = u.url),
-  mentioned AS (
-    INSERT INTO candidate_mention AS m (candidate_id, source, day, mentions, authors)
-    SELECT k.candidate_id, d.source, d.day, d.mentions, coalesce(x.authors, '')
-    FROM by_day d JOIN (SELECT * FROM known UNION ALL SELECT * FROM added) k USING (url) LEFT JOIN day_authors x USING (url, source, day)
-    ON CONFLICT (candidate_id, day, source) DO UPDATE SET mentions = m.mentions + excluded.mentions,
-      authors = authors_join(m.authors, excluded.authors, 8)),
-  accounted AS (
-    INSERT INTO candidate_share AS s (what, key, rows, refused)
-    SELECT 'author', author, count(*), 0 FROM accepted WHERE state = 'new' AND author <> '' GROUP BY author
-    UNION ALL SELECT 'domain', convert_to(domain, 'UTF8'), count(*), 0 FROM accepted WHERE state = 'new' GROUP BY domain
-    UNION ALL SELECT 'all', '', (SELECT count(*) FROM accepted WHERE state = 'new'),
-      (SELECT count(*) FROM fresh) - (SELECT count(*) FROM accepted)
-    ON CONFLICT (what, key) DO UPDATE SET rows = s.rows + excluded.rows, refused = s.refused + excluded.refused)
-  SELECT count(*) INTO n FROM taken;
-  RETURN n;
-END $$;
-COMMENT ON FUNCTION candidates_fold IS 'Counts at most so many rows of mention_new; returns how many there were.';
-
--- Who is probed next: at most p_most of those that are due, for the finder to rank.  Everybody in turn: the first of each author and
--- each domain, then the second, .., so that whoever mentions thousands stands in the way of his own only.
-CREATE FUNCTION candidates_take(p_networks text[], p_now_ms int8, p_lease_ms int8, p_most int4) RETURNS SETOF candidate
-LANGUAGE plpgsql AS $$
-BEGIN
-  -- Who became a relay in another way, or is one under the other scheme.
-  UPDATE candidate c SET state = 'promoted' FROM relays r
-    WHERE r.url = c.url AND c.state IN ('new', 'failed', 'probing', 'dropped') AND c.next_at_ms <= p_now_ms;
-  UPDATE candidate c SET state = 'dropped', error = 'merged', next_at_ms = 9007199254740991 FROM relays r
-    WHERE c.url LIKE 'ws://%' AND r.url = 'wss' || substring(c.url FROM 3) AND c.state IN ('new', 'failed', 'probing')
-      AND c.next_at_ms <= p_now_ms;
-  RETURN QUERY
-    WITH due AS (
-      SELECT c.candidate_id, octet_length(c.authors) AS authors, c.weight, c.first_seen,
-        greatest(CASE WHEN c.author <> '' THEN row_number() OVER (PARTITION BY c.author ORDER BY c.tries, c.weight DESC, c.first_seen) END,
-          row_number() OVER (PARTITION BY c.domain ORDER BY c.tries, c.weight DESC, c.first_seen)) AS turn
-      FROM candidate c
-      WHERE c.state IN ('new', 'failed', 'probing', 'dropped') AND c.next_at_ms <= p_now_ms AND c.network = ANY (p_networks)
-        AND (c.state <> 'dropped' OR c.last_seen * 1000 > c.probed_at_ms)),
-    best AS (SELECT d.candidate_id FROM due d ORDER BY d.turn, d.authors DESC, d.weight DESC, d.first_seen LIMIT p_most)
-    UPDATE candidate c SET state = 'probing', next_at_ms = p_now_ms + p_lease_ms FROM best b
-      WHERE c.candidate_id = b.candidate_id RETURNING c.*;
-END $$;
-COMMENT ON FUNCTION candidates_take IS 'Candidates to be probed now. Each is due again after the lease, when nothing was said of it by then.';
-
--- What came of probes.  A relay is made in the same transaction; where it answered under another URL (wss instead of ws) it is that
--- one, and the candidate is dropped for good.
-CREATE FUNCTION candidates_save(p_ids int4[], p_states text[], p_tries int4[], p_next int8[], p_probed int8[], p_errors text[],
-  p_nets text[], p_urls text[], p_networks text[]) RETURNS void LANGUAGE sql AS $$
-  WITH u AS (
-    SELECT * FROM unnest(p_ids, p_states, p_tries, p_next, p_probed, p_errors, p_nets, p_urls, p_networks)
-      u(id, state, tries, next, probed, error, net, url, network)),
-  saved AS (
-    UPDATE candidate c SET state = CASE WHEN u.url IS NULL THEN u.state ELSE 'dropped' END, tries = u.tries,
-      next_at_ms = CASE WHEN u.url IS NULL THEN u.next ELSE 9007199254740991 END,
-      probed_at_ms = greatest(c.probed_at_ms, u.probed), error = CASE WHEN u.url IS NOT NULL THEN 'merged' WHEN u.probed > 0 OR u.error <> '' THEN u.error ELSE c.error END,
-      net = CASE WHEN u.net <> '' THEN u.net ELSE c.net END
-    FROM u WHERE c.candidate_id = u.id
-    RETURNING u.state, coalesce(u.url, c.url) AS url, CASE WHEN u.url IS NULL THEN c.network ELSE u.network END AS network)
-  INSERT INTO relays (url, network) SELECT DISTINCT ON (s.url) s.url, s.network FROM saved s WHERE s.state = 'promoted'
-    ORDER BY s.url ON CONFLICT DO NOTHING $$;
-
--- What is remembered of failures makes room for what is new: what was dropped, then what failed, then what few have mentioned.
-CREATE FUNCTION candidates_tidy(p_rows int4, p_most int4) RETURNS int8 LANGUAGE plpgsql AS $$
-DECLARE
-  n int8;
-BEGIN
-  IF coalesce((SELECT s.rows FROM candidate_share s WHERE s.what = 'all' AND s.key = ''), 0) < p_rows - p_rows / 20 THEN
-    RETURN 0;
-  END IF;
-  DELETE FROM candidate WHERE candidate_id IN (SELECT c.candidate_id FROM candidate c
-    WHERE c.state IN ('dropped', 'failed', 'new')
-    ORDER BY c.state <> 'dropped', c.state <> 'failed', octet_length(c.authors), c.last_seen LIMIT p_most);
-  GET DIAGNOSTICS n = ROW_COUNT;
-  DELETE FROM candidate_share WHERE rows = 0 AND what <> 'all';
-  RETURN n;
-END $$;
-COMMENT ON FUNCTION candidates_tidy IS 'When less than a twentieth of p_rows is free, forgets p_most candidates; returns how many.';
 
 -- For reading ------------------------------------------------------------------------------------------------------------------------
 

@@ -2,18 +2,7 @@
 
 -- Accounts: rows by author, by domain, by network, and in all ------------------------------------------------------------------------
 
-ALTER TABLE candidate_share DROP CONSTRAINT candidate_share_what_check;
-ALTER TABLE candidate_share ADD CONSTRAINT candidate_share_what_check CHECK (what IN ('all', 'author', 'domain', 'net'));
-COMMENT ON TABLE candidate_share IS 'How many candidates stand on the account of one author, one domain, one /24 or /48 that names lead to, and how many more were refused. Relays do not count.';
-INSERT INTO candidate_share (what, key, rows) SELECT 'net', convert_to(net, 'UTF8'), count(*) FROM candidate
-  WHERE net <> '' AND state <> 'promoted' GROUP BY net;
-
-DROP TRIGGER candidate_deleted ON candidate;
-DROP TRIGGER candidate_promoted ON candidate;
-DROP FUNCTION candidate_account_changed();
-DROP FUNCTION candidate_account(bytea, text, int4);
-
--- Kept right by triggers, but for new rows, of which candidates_fold() adds many at a time.
+-- Kept right by triggers (a relay is on nobody's account), but for new rows, of which candidates_fold() adds many at a time.
 CREATE FUNCTION candidate_account(c candidate, n int4) RETURNS void LANGUAGE sql AS $$
   INSERT INTO candidate_share AS s (what, key, rows)
     SELECT k.what, k.key, greatest(n, 0) FROM (VALUES ('all', ''::bytea), ('author', c.author), ('domain', convert_to(c.domain, 'UTF8')),
@@ -55,8 +44,9 @@ COMMENT ON FUNCTION candidate_merge IS 'Makes one candidate of two that are the 
 
 -- Counting ---------------------------------------------------------------------------------------------------------------------------
 
--- As before; and what is mentioned as ws:// and is a relay as wss:// is counted there.
-DROP FUNCTION candidates_fold(int4, int4, int4);
+-- Counts what was committed.  A URL that is not known yet gets a row when one of its authors and its domain have fewer than p_share
+-- rows, and all together fewer than p_rows; mentions of relays are always counted.  What is mentioned as ws:// and is a relay as wss://
+-- is counted there.
 CREATE FUNCTION candidates_fold(p_most int4, p_share int4, p_rows int4, OUT n int8, OUT mentions int8) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -145,9 +135,9 @@ COMMENT ON FUNCTION candidates_fold IS 'Counts at most so many rows of mention_n
 
 -- Probing ----------------------------------------------------------------------------------------------------------------------------
 
--- As before, in turn by network as well.  p_turns: how many of one author, domain or network an hour has probes for: whoever stands
+-- Who is probed next: at most p_most of those that are due, for the finder to rank.  Everybody in turn: the first of each author, each
+-- domain and each network, then the second, .., so that whoever mentions thousands stands in the way of his own only.  p_turns: how many of one author, domain or network an hour has probes for: whoever stands
 -- behind that is not due before p_later, so that a long queue is not looked through again and again.
-DROP FUNCTION candidates_take(text[], int8, int8, int4);
 CREATE FUNCTION candidates_take(p_networks text[], p_now_ms int8, p_lease_ms int8, p_most int4, p_turns int4, p_later_ms int8)
 RETURNS SETOF candidate LANGUAGE plpgsql AS $$
 DECLARE
@@ -200,7 +190,6 @@ END $$;
 -- What came of probes.  A relay is made in the same transaction; where it answered under another URL (wss instead of ws) the candidate
 -- has that URL from now on.  Of ws and wss of one relay one is left: wss where it answers; else ws, and wss is looked at again after
 -- p_forgive_ms when somebody has mentioned it since.  Who turns out to be one too many of a network goes.
-DROP FUNCTION candidates_save(int4[], text[], int4[], int8[], int8[], text[], text[], text[], text[]);
 CREATE FUNCTION candidates_save(p_ids int4[], p_states text[], p_tries int4[], p_next int8[], p_probed int8[], p_errors text[],
   p_nets text[], p_urls text[], p_networks text[], p_share int4, p_forgive_ms int8) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -246,7 +235,7 @@ END $$;
 -- Tidying ----------------------------------------------------------------------------------------------------------------------------
 
 -- What is remembered makes room for what is new: what a person denies and would again, what was dropped, then what failed, then what few have mentioned.
-CREATE OR REPLACE FUNCTION candidates_tidy(p_rows int4, p_most int4) RETURNS int8 LANGUAGE plpgsql AS $$
+CREATE FUNCTION candidates_tidy(p_rows int4, p_most int4) RETURNS int8 LANGUAGE plpgsql AS $$
 DECLARE
   n int8;
 BEGIN
@@ -261,6 +250,7 @@ BEGIN
   GET DIAGNOSTICS n = ROW_COUNT;
   RETURN n;
 END $$;
+COMMENT ON FUNCTION candidates_tidy IS 'When less than a twentieth of p_rows is free, forgets p_most candidates; returns how many.';
 
 CREATE FUNCTION month_of(p_day int4) RETURNS int4 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT date_trunc('month', (date '1970-01-01' + p_day)::timestamp)::date - date '1970-01-01' $$;
