@@ -1,4 +1,5 @@
 /* daemon_retention: [retention NAME] sections as rules; and the keeper in the composition. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,62 @@ static const struct config_row max_age_row = {.section = "retention",
                                               .max = "36500d",
                                               .size = sizeof(int64_t)};
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* URLs, with commas between them, in their normal form. */
+static int read_relays(struct retention_rule *rule, const char *value, struct err *err)
+{
+    struct relay_url *url = malloc(sizeof(*url));
+    struct str rest = str_z(value);
+    enum url_refusal why = URL_OK;
+
+    if (url == NULL)
+        abort();
+    while (why == URL_OK && rest.n > 0) {
+        const char *comma = memchr(rest.p, ',', rest.n);
+        size_t n = comma != NULL ? (size_t)(comma - rest.p) : rest.n;
+        struct str one = str_trim((struct str){rest.p, n});
+
+        why = url_parse(one, &url_any_address, url);
+        if (why != URL_OK)
+            (void)err_set(err, ERR_CONFIG, "relays: \"" STR_FMT "\" %s", STR_ARG(one),
+                          url_refusal_text(why));
+        else if ((rule->relays = realloc(rule->relays,
+                                         (rule->relays_n + 1) * sizeof(*rule->relays))) == NULL ||
+                 (rule->relays[rule->relays_n++] = strdup(url->text)) == NULL)
+            abort();
+        rest = comma != NULL ? (struct str){comma + 1, rest.n - n - 1} : (struct str){NULL, 0};
+    }
+    free(url);
+    if (why == URL_OK && rule->relays_n == 0)
+        return err_set(err, ERR_CONFIG, "relays names no relay");
+    if (rule->relays_n > 0)
+        qsort(rule->relays, rule->relays_n, sizeof(*rule->relays), by_text);
+    return why == URL_OK ? 0 : -1;
+}
+
+/* One key of a rule; -1 and what is wrong with it. */
+static int set_key(struct retention_rule *rule, const char *key, const char *value,
+                   int64_t *max_age_ms, struct err *err)
+{
+    char bad[sizeof(err->detail)];
+
+    if (strcmp(key, "relays") == 0)
+        return read_relays(rule, value, err);
+    if (strcmp(key, max_age_row.key) != 0)
+        return filter_spec_set(rule->what, key, value, err);
+    if (config_value_set(max_age_ms, &max_age_row, str_z(value), err) < 0) {
+        (void)snprintf(bad, sizeof(bad), "%s", err->detail);
+        return err_set(err, ERR_CONFIG, "max_age %s", bad);
+    }
+    if (*max_age_ms > 0 && *max_age_ms < 1000)
+        return err_set(err, ERR_CONFIG, "max_age must be 0 or at least 1s");
+    return 0;
+}
+
 static void make_rule(const struct config *cfg, const struct config_filter *section,
                       struct retention_rule *rule, struct config_errors *errors)
 {
@@ -23,15 +80,10 @@ static void make_rule(const struct config *cfg, const struct config_filter *sect
     *rule = (struct retention_rule){.name = section->name, .what = filter_spec_new(section->name)};
     for (size_t i = 0; i < section->n_pairs; i++) {
         const struct config_pair *pair = &section->pairs[i];
-        bool is_age = strcmp(pair->key, max_age_row.key) == 0;
 
-        if (is_age ? config_value_set(&max_age_ms, &max_age_row, str_z(pair->value), &err) < 0
-                   : filter_spec_set(rule->what, pair->key, pair->value, &err) < 0)
-            config_errors_add(errors, cfg->path, pair->line, "[retention %s] %s%s", section->name,
-                              is_age ? "max_age " : "", err.detail);
-        else if (is_age && max_age_ms > 0 && max_age_ms < 1000)
-            config_errors_add(errors, cfg->path, pair->line,
-                              "[retention %s] max_age must be 0 or at least 1s", section->name);
+        if (set_key(rule, pair->key, pair->value, &max_age_ms, &err) < 0)
+            config_errors_add(errors, cfg->path, pair->line, "[retention %s] %s", section->name,
+                              err.detail);
     }
     if (max_age_ms < 0)
         config_errors_add(errors, cfg->path, section->line,
@@ -53,8 +105,13 @@ static struct retention_rule *make_rules(const struct config *cfg, struct config
 
 static void free_rules(struct retention_rule *rules, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         filter_spec_free(rules[i].what);
+        for (size_t k = 0; k < rules[i].relays_n; k++)
+            free(rules[i].relays[k]);
+        free(rules[i].relays);
+        free(rules[i].export);
+    }
     free(rules);
 }
 

@@ -77,8 +77,9 @@ void config_default_ini(FILE *out)
     print_comment(
         out, "What is kept for a time only: events that fit (keys as in a filter) are deleted when "
              "they are older than max_age (30d, 8760h; 0: never archived), and not archived again; "
-             "they count as covered. Without other keys: all events. Changes need a restart; "
-             "without the section relays are read again.");
+             "they count as covered. Without other keys: all events. With relays the rule is about "
+             "what was seen there: an event goes when no other relay was seen to hold it. Changes "
+             "need a restart; without the section relays are read again.");
     (void)fputs("#[retention wraps]\n#kinds = 1059,1060\n#max_age = 90d\n\n\n", out);
     print_comment(out,
                   "A list of relays that is read over HTTP: what it names is probed, and becomes a "

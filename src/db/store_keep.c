@@ -16,7 +16,7 @@ struct keep {
     struct op op;
     enum stmt stmts[STATEMENTS_MAX];
     int stmts_n;
-    struct array arrays[3];
+    struct array arrays[4];
     int arrays_n;
     int64_t numbers[3];
     int numbers_n;
@@ -152,12 +152,15 @@ void store_retention_delete(struct db *db, const struct store_retention_batch *b
                             store_step_done *done, void *owner)
 {
     struct keep *k = keep_new(STMT_RETENTION_DELETE, owner);
-    struct array *id = keep_array(k, PG_BYTEA), *at = keep_array(k, PG_INT8);
+    struct array *id = keep_array(k, PG_BYTEA), *at = keep_array(k, PG_INT8),
+                 *relay = keep_array(k, PG_TEXT);
 
     for (size_t i = 0; i < batch->n; i++) {
         array_bytes(id, batch->ids[i].b, sizeof(batch->ids[i].b));
         array_int8(at, batch->ats[i]);
     }
+    for (size_t i = 0; i < batch->relays_n; i++)
+        array_text(relay, str_z(batch->relays[i]));
     k->numbers[k->numbers_n++] = batch->wait;
     k->result = step_result;
     k->end = step_end;
@@ -187,12 +190,13 @@ void store_retention_settle(struct db *db, struct store_retention *rules, size_t
 {
     struct keep *k = keep_new(STMT_RETENTION_SETTLE, owner);
     struct array *identity = keep_array(k, PG_TEXT), *name = keep_array(k, PG_TEXT),
-                 *age = keep_array(k, PG_INT8);
+                 *age = keep_array(k, PG_INT8), *relays = keep_array(k, PG_TEXT);
 
     for (size_t i = 0; i < n; i++) {
         array_text(identity, str_z(rules[i].identity));
         array_text(name, str_z(rules[i].name));
         array_int8(age, rules[i].max_age_s);
+        array_text(relays, str_z(rules[i].relays));
     }
     k->stmts[k->stmts_n++] = STMT_RETENTION_STATE;
     k->rules = rules;

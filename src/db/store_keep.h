@@ -1,5 +1,5 @@
 /* store_keep: what leaves the archive while the daemon runs: requests to vanish (NIP-62,
- * sql/0011_exclude.sql), and what rules of retention exclude (sql/0013_retention.sql).  Small
+ * sql/0011_exclude.sql), and what rules of retention exclude (sql/0013_retention.sql, 0016).  Small
  * transactions on the lane of small things. */
 #ifndef DB_STORE_KEEP_H
 #define DB_STORE_KEEP_H
@@ -24,6 +24,7 @@ void store_vanish_step(struct db *db, uint32_t events_max, bool wait, store_step
 /* A rule of retention as the database knows it. */
 struct store_retention {
     const char *identity, *name; /* the caller's, while operations run */
+    const char *relays;          /* that it is about, as a JSON array; "": all */
     int64_t max_age_s;
     int64_t done_key, events; /* out: how far it has come, what it has deleted */
 };
@@ -57,6 +58,9 @@ struct store_retention_batch {
     const struct id32 *ids;
     const int64_t *ats;
     size_t n;
+    char *const
+        *relays; /* not empty: what was seen there goes, and the events with the last of it */
+    size_t relays_n;
     bool wait;
 };
 void store_retention_delete(struct db *db, const struct store_retention_batch *batch,

@@ -29,8 +29,9 @@ static enum reject unwanted(const struct chunk *c, const struct event *e)
         return REJECT_EPHEMERAL;
     for (size_t i = 0; i < c->wanted_n; i++) {
         if (filter_wanted(c->wanted[i], e))
-            return retention_expired(c->retention, c->retention_n, e, c->now_s) ? REJECT_RETENTION
-                                                                                : REJECT_NONE;
+            return retention_expired(c->retention, c->retention_n, e, c->relay_url, c->now_s)
+                       ? REJECT_RETENTION
+                       : REJECT_NONE;
         asked = asked || filter_asked(c->wanted[i], &whole, e);
     }
     return asked ? REJECT_UNWANTED : REJECT_OUTSIDE_REQUEST;

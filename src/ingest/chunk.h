@@ -72,7 +72,8 @@ struct chunk {
     const struct filter_ask *ask;
     const struct retention_rule *retention;
     size_t retention_n;
-    int64_t now_s; /* UNIX time, for their ages */
+    const char *relay_url; /* that it comes from */
+    int64_t now_s;         /* UNIX time, for their ages */
     bool keep_ephemeral, note_hints;
 
     /* What the worker counted. */

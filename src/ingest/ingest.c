@@ -148,6 +148,7 @@ struct ingest_page *ingest_page_open(struct ingest *in, const struct ingest_page
     p->owner = owner;
     p->lane = options->lane;
     p->relay_id = options->relay_id;
+    p->relay_url = options->relay_url;
     p->filter = options->filter;
     p->ask = options->ask;
     if (options->ask.n_kinds > 0) {
@@ -261,6 +262,7 @@ static void seal_chunk(struct ingest_page *p)
     c->wanted_n = p->ingest->options.filters_n;
     c->retention = p->ingest->options.retention;
     c->retention_n = p->ingest->options.retention_n;
+    c->relay_url = p->relay_url;
     c->now_s = clock_wall_s();
     c->filter = p->filter;
     c->ask = &p->ask;

@@ -82,6 +82,7 @@ struct ingest_page_ops {
 struct ingest_page_options {
     enum ingest_lane lane;
     int32_t relay_id;
+    const char *relay_url; /* normal form, for rules of retention; outlives the page */
     const struct filter_spec
         *filter; /* that was asked; NULL: all of them (a live request). Outlives the page */
     struct filter_ask ask;    /* what was asked; kinds are copied */

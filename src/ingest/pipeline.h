@@ -48,6 +48,7 @@ struct ingest_page {
 
     enum ingest_lane lane;
     int32_t relay_id;
+    const char *relay_url;
     const struct filter_spec *filter;
     struct filter_ask ask;
     int32_t *kinds; /* ours; what ask.kinds points to */

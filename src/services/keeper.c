@@ -2,8 +2,10 @@
 #include "services/keeper.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/clock.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/metrics.h"
 #include "db/store_keep.h"
@@ -15,7 +17,8 @@ enum {
     BATCH_EVENTS = 500, /* as many as store_retention_read() brings at most */
     PUT_OFF_MAX = 50,   /* times in a row: five seconds */
     IN_FLIGHT_S = 600,  /* so long may an event be on its way from a relay to its commit */
-    ARENA_BYTES = 65536
+    ARENA_BYTES = 65536,
+    MONTH_S = 31 * 86400
 };
 
 /* The turns: requests to vanish, then each rule. */
@@ -124,7 +127,7 @@ static void on_row(void *owner, const struct store_retention_row *row)
                     reject_name(why));
         return;
     }
-    if (!retention_expired(rule, 1, &e, k->judged_at))
+    if (!retention_applies(rule, &e, k->judged_at))
         return;
     k->ids[k->found_n] = row->id;
     k->ats[k->found_n++] = row->created_at;
@@ -198,6 +201,8 @@ static void delete_some(struct keeper *k)
     const struct store_retention_batch batch = {.ids = &k->ids[k->deleted_n],
                                                 .ats = &k->ats[k->deleted_n],
                                                 .n = n < STEP_EVENTS ? n : STEP_EVENTS,
+                                                .relays = k->rules[k->turn - TURN_RULES].relays,
+                                                .relays_n = k->rules[k->turn - TURN_RULES].relays_n,
                                                 .wait = k->put_off >= PUT_OFF_MAX};
 
     store_retention_delete(k->db, &batch, on_deleted, k);
@@ -224,6 +229,35 @@ static void on_timer(uv_timer_t *timer)
     }
 }
 
+/* As the database knows it.  A rule that exports keeps events until their month is over. */
+static void set_state(struct store_retention *state, const struct retention_rule *rule)
+{
+    struct js *root = js_new_object(), *relays = js_new_array();
+    char *filter = filter_spec_identity(rule->what), *identity, *urls;
+
+    for (size_t i = 0; i < rule->relays_n; i++)
+        js_add(relays, js_new_str(str_z(rule->relays[i])));
+    urls = js_text(relays, JS_COMPACT);
+    js_set_z(root, "events", filter);
+    js_set(root, "relays", relays);
+    identity = js_text(root, JS_COMPACT);
+    js_free(root);
+    *state = (struct store_retention){.name = rule->name,
+                                      .max_age_s =
+                                          rule->max_age_s + (rule->export != NULL ? MONTH_S : 0),
+                                      .done_key = -1};
+    if (rule->relays_n > 0) {
+        state->identity = identity;
+        state->relays = urls;
+        free(filter);
+    } else {
+        state->identity = filter;
+        state->relays = strdup("");
+        free(identity);
+        free(urls);
+    }
+}
+
 struct keeper *keeper_open(uv_loop_t *loop, struct db *db, const struct keeper_options *options,
                            const struct retention_rule *rules, size_t rules_n)
 {
@@ -239,10 +273,7 @@ struct keeper *keeper_open(uv_loop_t *loop, struct db *db, const struct keeper_o
     if (k->states == NULL)
         abort();
     for (size_t i = 0; i < rules_n; i++)
-        k->states[i] = (struct store_retention){.identity = filter_spec_identity(rules[i].what),
-                                                .name = rules[i].name,
-                                                .max_age_s = rules[i].max_age_s,
-                                                .done_key = -1};
+        set_state(&k->states[i], &rules[i]);
     arena_init(&k->arena, ARENA_BYTES);
     (void)uv_timer_init(loop, &k->timer);
     k->timer.data = k;
@@ -294,8 +325,10 @@ static void on_closed(uv_handle_t *handle)
 {
     struct keeper *k = handle->data;
 
-    for (size_t i = 0; i < k->rules_n; i++)
+    for (size_t i = 0; i < k->rules_n; i++) {
         free((char *)(uintptr_t)k->states[i].identity);
+        free((char *)(uintptr_t)k->states[i].relays);
+    }
     free(k->states);
     arena_done(&k->arena);
     free(k);

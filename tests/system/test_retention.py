@@ -1,6 +1,7 @@
 """Rules of retention: what is older than a rule keeps it is deleted by and by, never let in again, and counts as covered."""
 from __future__ import annotations
 
+import json
 import time
 
 from conftest import World
@@ -59,6 +60,64 @@ def test_what_a_rule_excludes_goes_and_stays_out(world: World) -> None:
     until(lambda: archive.event_ids() == everything, 30, "all is there again", daemon.alive)
     daemon.complete(relays)
     assert "relays are read again" in daemon.log()
+    daemon.stop()
+
+
+def sightings(archive: Archive) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for relay, event in archive.query("SELECT relay_url, event_id FROM events_relays"):
+        found.setdefault(relay, set()).add(event)
+    return found
+
+
+def test_a_rule_for_one_relay(world: World) -> None:
+    """What was seen there goes, and events with the last of their sightings; whoever else has one, keeps it."""
+    now = int(time.time())
+    old = {"kinds": "1,7", "times": "uniform", "from": now - 300 * DAY, "to": now - 31 * DAY}
+    both, alone = {"n": 400, "seed": 83, **old}, {"n": 300, "seed": 84, **old}
+    new = {"n": 100, "seed": 85, "kinds": "1", "times": "uniform", "from": now - 29 * DAY, "to": now - 3600}
+    one, other = world.farm.add({"data": [{"mint": both}, {"mint": alone}, {"mint": new}]}, {"data": [{"mint": both}]})
+    daemon = world.daemon(one, other).start()
+    daemon.complete([one, other])
+    archive = daemon.archive()
+    before = sightings(archive)
+    assert before == {one.url: one.ids(), other.url: other.ids()}
+    gone = {e[0] for e in one.servable() if e[2] == 1 and e[1] < now - 30 * DAY}
+    imported = min(gone - other.ids())
+    daemon.stop()
+
+    daemon.extra = f"[retention bulk]\nkinds = 1\nmax_age = 30d\nrelays = {one.url}/ , wss://nobody.example.com\n"
+    daemon.start()
+    kept = one.ids() | other.ids()
+    kept -= gone - other.ids()
+    until(lambda: archive.event_ids() == kept, 30, "what only this relay had is gone", daemon.alive)
+    until(lambda: sightings(archive) == {one.url: one.ids() - gone, other.url: other.ids()}, 20, "and its sightings", daemon.alive)
+    assert counted(archive) == stored(archive)
+    assert archive.value("SELECT events FROM retention WHERE name = 'bulk'") == len(gone - other.ids()) > 0
+    assert archive.value("SELECT count(*) FROM relay_coverage WHERE lo = 0") == 2
+
+    # Read again, and by import: the relay's are not let in, what comes from elsewhere is.
+    archive.execute("DELETE FROM coverage")
+    daemon.stop()
+    daemon.start()
+    until(lambda: archive.value("SELECT count(*) FROM relay_coverage WHERE lo = 0") == 2, 30, "all is proven again", daemon.alive)
+    assert archive.event_ids() == kept and sightings(archive)[one.url] == one.ids() - gone
+    done = daemon.bigbrotr("fetch", one.url, json.dumps({"ids": [imported]}))
+    assert daemon.bigbrotr("import", data=done.stdout).returncode == 0
+    assert imported in archive.event_ids(), "it was seen at no relay of the rule"
+    archive.execute("UPDATE retention SET done_key = -1")
+    daemon.stop()
+    daemon.start()
+    until(lambda: archive.value("SELECT done_key FROM retention") > 0, 20, "the rule has gone through all", daemon.alive)
+    assert archive.event_ids() == kept | {imported}
+    daemon.stop()
+
+    # Without the rule that relay is read again; the other one is not.
+    sent = other.record()["events_sent"]
+    daemon.extra = ""
+    daemon.start()
+    until(lambda: sightings(archive) == before, 30, "all is there again", daemon.alive)
+    assert other.record()["events_sent"] == sent, "what it was proven to hold is not asked for again"
     daemon.stop()
 
 

@@ -71,6 +71,7 @@ struct page *page_open(struct visit *v, const struct filter_ask *ask, bool live,
     page->filter_id = live ? 0 : v->env->filter_ids[v->filter];
     struct ingest_page_options options = {.lane = live ? INGEST_LIVE : INGEST_BACKFILL,
                                           .relay_id = v->relay->id,
+                                          .relay_url = v->relay->url,
                                           .filter = live ? NULL : v->env->filters[v->filter],
                                           .ask = *ask,
                                           .expected_events = expected};
