@@ -3,7 +3,7 @@
 
 Every fenced block is of a kind that is run or checked; what it shows of a program's output is something that the program can print.
 Links, files, and keys of the configuration that are named exist.  docs/troubleshooting.md has a line for every error that a person can
-meet, and for no other; src/README.md names every source file."""
+meet, and for no other; src/README.md names every source file; docs/nips.md has every NIP that the code speaks of, with tests that exist."""
 import pathlib
 import re
 import sys
@@ -135,9 +135,30 @@ def check_architecture(root):
             yield f"src/README.md: names {name}, which is not there (any more)"
 
 
+def check_nips(root):
+    """docs/nips.md: its files and tests exist, and it has every NIP that the code refers to."""
+    page = (root / "docs/nips.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in re.findall(r"^\| \d.*\|$", page, re.M)]
+    listed = {nip for row in rows for nip in row[0].split(", ")}
+    for path in sorted([*(root / "src").rglob("*.[ch]"), *(root / "include").rglob("*.[ch]"), *(root / "sql").glob("*.sql")]):
+        text = re.sub(r"\n \* ", " ", path.read_text(encoding="utf-8"))
+        for said in re.findall(r"\bNIP-([0-9A-F]{2}(?:, [0-9A-F]{2}\b(?! NIP| until))*)", text):
+            yield from (f"docs/nips.md: nothing of NIP-{nip}, of which {path.relative_to(root)} speaks" for nip in said.split(", ") if nip not in listed)
+    for row in rows:
+        for name in re.findall(r"`([\w/]+\.c)`", row[2]):
+            if not (root / "src" / name).exists():
+                yield f"docs/nips.md: NIP-{row[0]}: no {name}"
+        file = ""
+        for name in re.findall(r"`([\w.]+)`", row[3]):
+            if name.endswith((".c", ".py")):
+                file = next((path.read_text(encoding="utf-8") for path in (root / "tests").rglob(name)), None)
+            if file is None or not name.endswith((".c", ".py")) and f" {name}(" not in file:
+                yield f"docs/nips.md: NIP-{row[0]}: no test {name}"
+
+
 def main():
     root = pathlib.Path(sys.argv[1])
-    said = [line for check in (check_blocks, check_words, check_troubleshooting, check_architecture) for line in check(root)]
+    said = [line for check in (check_blocks, check_words, check_troubleshooting, check_architecture, check_nips) for line in check(root)]
     print("\n".join(said) or f"{len(all_blocks(root))} blocks in {len(documents(root))} documents")
     return int(bool(said))
 
