@@ -9,12 +9,14 @@
 #include "core/siphash.h"
 #include "nostr/verify.h"
 #include "relay/refusal.h"
+#include "services/pace.h"
 #include "services/walk/walk.h"
 
 enum {
     FILTER_JSON_MAX = 256 * 1024,
     TRIES_MAX = 4, /* connections in a row that brought no answer: 15 s */
     AGAIN_MS = 1000,
+    SLOWED_MS = 5000, /* the first wait of whoever asks too fast */
     AGAIN_MAX_MS = 60000,
     PING_EVERY_MS = 30000,
     ALIVE_MS = 75000,
@@ -25,6 +27,7 @@ enum {
 enum fetch_state {
     FETCH_CONNECTING,
     FETCH_ASKING,
+    FETCH_SLOWED,
     FETCH_OPENING,
     FETCH_LIVE,
     FETCH_WAITING,
@@ -41,7 +44,8 @@ struct fetch {
     struct session *session;
     struct err refused; /* what the relay said when it last refused a question */
     bool answered;      /* a question ended with EOSE */
-    uv_timer_t timer;   /* WAITING: the next connection; LIVE: the next ping */
+    uv_timer_t timer;   /* WAITING: the next connection; SLOWED: the next question; LIVE: the next
+                           ping */
     uv_timer_t turn;    /* ends what must not end inside of a call */
     int open_handles;
     unsigned tries;
@@ -49,6 +53,7 @@ struct fetch {
     struct coverage *coverage;
     struct walk *walk;
     struct walk_traits traits;
+    struct pace pace;
     struct walk_ask ask;
     struct walk_page answer;
     bool topped, late, late_seen;
@@ -70,6 +75,7 @@ struct fetch {
 static void connect_now(struct fetch *f);
 static void next_span(struct fetch *f);
 static void next_question(struct fetch *f);
+static void ask_in_time(struct fetch *f);
 static void ask(struct fetch *f);
 static void on_page_event(void *owner, struct str raw);
 static void on_page_settled(void *owner, const struct settlement *s);
@@ -122,6 +128,8 @@ static void on_timer(uv_timer_t *timer)
 
     if (f->state == FETCH_WAITING)
         connect_now(f);
+    else if (f->state == FETCH_SLOWED)
+        next_question(f);
 }
 
 static void wait_again(struct fetch *f, const struct err *err)
@@ -175,6 +183,7 @@ static void connect_now(struct fetch *f)
         .signer = f->options.signer, .url = f->url.text, .subscriptions_max = 2};
 
     f->state = FETCH_CONNECTING;
+    pace_connected(&f->pace);
     f->session = session_open(f->net, &target, &options, &session_ops, f);
 }
 
@@ -237,7 +246,7 @@ static void next_question(struct fetch *f)
     f->ops->on_pause(f->owner);
     switch (walk_next(f->walk, &f->ask)) {
     case WALK_ASK:
-        ask(f);
+        ask_in_time(f);
         return;
     case WALK_RETRY:
         (void)err_set(&err, f->refused.code != ERR_NONE ? f->refused.code : ERR_IDLE, "%s",
@@ -250,6 +259,25 @@ static void next_question(struct fetch *f)
         return;
     }
     abort();
+}
+
+/* Not faster than the relay wants. */
+static void ask_in_time(struct fetch *f)
+{
+    int64_t wait = f->pace.next_ms - clock_mono_ms();
+    struct err refused = f->refused;
+
+    if (pace_is_hopeless(&f->pace)) {
+        wait_again(f, &refused);
+    } else if (wait > 0) {
+        f->state = FETCH_SLOWED;
+        if (f->pace.refusals > 0)
+            f->ops->on_trouble(f->owner, &refused, (uint32_t)wait);
+        (void)uv_timer_start(&f->timer, on_timer, (uint64_t)wait, 0);
+    } else {
+        pace_asked(&f->pace, clock_mono_ms());
+        ask(f);
+    }
 }
 
 static struct str question(struct fetch *f, const struct filter_ask *ask)
@@ -375,15 +403,21 @@ static void on_page_settled(void *owner, const struct settlement *s)
     f->answer.unproven = s->unproven;
     f->answer.refused = s->how == SETTLE_CLOSED;
     f->answer.auth = s->how == SETTLE_CLOSED && s->prefix == PREFIX_AUTH_REQUIRED;
+    /* Beside a live request there may be no place for another, ever; and it has brought the last
+     * minutes. */
+    f->answer.slow = s->how == SETTLE_CLOSED && s->prefix == PREFIX_RATE_LIMITED && f->live == NULL;
     f->answer.events = f->events;
     f->answer.events_n = f->events_n;
     f->answer.raw = s->events;
     if (s->how == SETTLE_EOSE) {
         f->answered = true;
         f->tries = 0;
+        pace_answered(&f->pace);
     } else {
         (void)err_set(&f->refused, settlement_code(s), "%s", s->text);
     }
+    if (f->answer.slow)
+        pace_refused(&f->pace, SLOWED_MS, 0, clock_mono_ms());
     if (f->late) { /* what is unproven is walked anew */
         f->late = false;
         walk_free(f->walk);

@@ -130,7 +130,7 @@ static void on_row(void *owner, const struct store_relay *row)
                                                                    : RELAY_WAITING;
     list_init(&relay->dirty_link);
     list_init(&relay->visit_link);
-    list_init(&relay->starved_link);
+    list_init(&relay->waiting_link);
     add(r, relay);
 }
 

@@ -16,6 +16,7 @@
 #include "db/store_relay.h"
 #include "nostr/access.h"
 #include "nostr/url.h"
+#include "services/pace.h"
 #include "services/walk/walk.h"
 
 struct visit;
@@ -66,9 +67,12 @@ struct relay {
     uint32_t lane;        /* where it waits, and whose place it takes */
     bool waits_for_place; /* it is due, but there are not places for all */
     bool scheduled, following, dialled;
-    bool incomplete; /* the visit under way has found something that stays unproven */
-    char *host;      /* while a visit holds a place in the budget */
-    struct list visit_link, starved_link;
+    struct pace pace;        /* how fast it may be asked */
+    int64_t follow_again_ms; /* no live request before: it has refused one, or what goes with it;
+                                monotonic */
+    bool incomplete;         /* the visit under way has found something that stays unproven */
+    char *host;              /* while a visit holds a place in the budget */
+    struct list visit_link, waiting_link;
     struct list dirty_link;
     bool dirty;
 

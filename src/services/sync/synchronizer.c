@@ -38,7 +38,7 @@ struct synchronizer {
     struct heap due[LANES];   /* keyed by UNIX ms */
     struct heap ready[LANES]; /* due now, waiting for a place: keyed by due_rank() */
     uint32_t walking[LANES], live;
-    struct list starved, visits;
+    struct list waiting, visits;
     struct packer packer;
     struct net_proxy_watch proxies;
     int32_t *filter_ids;
@@ -59,7 +59,7 @@ static void schedule(struct synchronizer *s, struct relay *relay, int64_t at_ms)
 static void on_health(void *owner, struct relay *relay);
 static void on_tick(uv_timer_t *timer);
 static void release_held(struct synchronizer *s);
-static void feed_starved(struct synchronizer *s);
+static void resume_waiting(struct synchronizer *s);
 static void start_due(struct synchronizer *s);
 static void start_visit(struct synchronizer *s, struct relay *relay, int64_t now);
 static void every_second(struct synchronizer *s, int64_t now);
@@ -69,13 +69,13 @@ static void finish(struct synchronizer *s, struct relay *relay, enum relay_state
                    int64_t next_at_ms);
 static void end_all(struct synchronizer *s);
 static void on_ready(void *owner, struct relay *relay, const struct wsconn_report *report);
-static void on_starved(void *owner, struct relay *relay);
+static void on_waiting(void *owner, struct relay *relay);
 static void on_synced(void *owner, struct relay *relay);
 static void on_live(void *owner, struct relay *relay);
 static void on_ended(void *owner, struct relay *relay, const struct err *err);
 
 static const struct visit_ops visit_ops = {.on_ready = on_ready,
-                                           .on_starved = on_starved,
+                                           .on_waiting = on_waiting,
                                            .on_synced = on_synced,
                                            .on_live = on_live,
                                            .on_ended = on_ended};
@@ -108,7 +108,7 @@ struct synchronizer *synchronizer_open(const struct synchronizer_parts *parts,
         heap_init(&s->due[i]);
         heap_init(&s->ready[i]);
     }
-    list_init(&s->starved);
+    list_init(&s->waiting);
     list_init(&s->visits);
     s->proxies.up = on_proxy_up;
     net_watch_proxies(parts->net, &s->proxies);
@@ -137,6 +137,7 @@ void synchronizer_reconfigure(struct synchronizer *s, const struct synchronizer_
     s->env.overlap_backdated_s = o->overlap_backdated_s;
     s->env.gap_retry_s = o->gap_retry_s;
     s->env.slice_ms = o->slice_ms;
+    s->env.retry_min_ms = o->retry_min_ms;
 }
 
 void synchronizer_start(struct synchronizer *s)
@@ -279,7 +280,7 @@ static void on_tick(uv_timer_t *timer)
     int64_t now = clock_mono_ms();
 
     release_held(s);
-    feed_starved(s);
+    resume_waiting(s);
     if (s->options.enabled && db_is_up(s->parts.db))
         start_due(s);
     if (now - s->second_ms >= 1000) {
@@ -297,15 +298,21 @@ static void release_held(struct synchronizer *s)
     visit_release(CONTAINER_OF(l, struct relay, visit_link)->visit);
 }
 
-/* Each once at the most: who wants a larger page than others may be back at the end at once. */
-static void feed_starved(struct synchronizer *s)
+/* Each once at the most: who is not satisfied is back at the end at once. */
+static void resume_waiting(struct synchronizer *s)
 {
-    struct list *last = s->starved.prev, *l = NULL;
+    const struct list *last = s->waiting.prev;
+    struct list *next, *l = s->waiting.next;
+    int64_t now = clock_mono_ms();
 
-    while (!list_empty(&s->starved) && l != last &&
-           ingest_may_open(s->parts.ingest, s->options.page)) {
-        l = list_take_first(&s->starved);
-        visit_resume(CONTAINER_OF(l, struct relay, starved_link)->visit);
+    for (bool more = !list_empty(&s->waiting); more; l = next) {
+        struct relay *relay = CONTAINER_OF(l, struct relay, waiting_link);
+        next = l->next;
+        more = l != last;
+        if (visit_may_resume(relay->visit, now)) {
+            list_remove(l);
+            visit_resume(relay->visit);
+        }
     }
 }
 
@@ -472,11 +479,11 @@ static void on_ready(void *owner, struct relay *relay, const struct wsconn_repor
           report->tls_version, report->tls_cipher);
 }
 
-static void on_starved(void *owner, struct relay *relay)
+static void on_waiting(void *owner, struct relay *relay)
 {
     struct synchronizer *s = owner;
 
-    list_add_tail(&s->starved, &relay->starved_link);
+    list_add_tail(&s->waiting, &relay->waiting_link);
 }
 
 static struct due_claim claim_of(const struct synchronizer *s, const struct relay *relay)
@@ -522,7 +529,8 @@ static void on_synced(void *owner, struct relay *relay)
     /* A live connection is held for long: where a host has more relays than connections, all are
      * polled in turn.  And it needs a second request, to be topped up with. */
     bool room = relay->siblings <= s->options.budget.host_connections_max &&
-                s->env.subscriptions_max >= 2 && !is_in_the_way(s, relay);
+                s->env.subscriptions_max >= 2 && !is_in_the_way(s, relay) &&
+                clock_mono_ms() >= relay->follow_again_ms;
     if (!s->stopping && room && win_live_place(s, relay)) {
         relay->following = true;
         s->live++;
@@ -550,7 +558,7 @@ static void finish(struct synchronizer *s, struct relay *relay, enum relay_state
     relay->visit = NULL;
     visit_close(visit);
     list_remove(&relay->visit_link);
-    list_remove(&relay->starved_link);
+    list_remove(&relay->waiting_link);
     if (!relay->dialled)
         budget_dialled(s->budget, relay->host, clock_mono_ms());
     relay->dialled = false;
@@ -589,7 +597,8 @@ static void on_ended(void *owner, struct relay *relay, const struct err *err)
         return;
     }
     /* What is served, but not live, is polled. */
-    if (relay->following && refusal_by_policy(err->code) && visit_answered(relay->visit)) {
+    bool unfollowed = relay->follow_again_ms > clock_mono_ms();
+    if (relay->following && unfollowed && visit_answered(relay->visit)) {
         finish(s, relay, RELAY_IN_SYNC, due_after_sync(now, relay->lot, &s->limits));
         return;
     }

@@ -15,6 +15,7 @@
 enum {
     FILTER_JSON_MAX = 256 * 1024,
     TRACE_JSON_MAX = 600, /* of a request, in a trace */
+    UNFOLLOWED_MS = 60 * 60 * 1000,
 };
 
 /* In the order in which they run. */
@@ -59,6 +60,7 @@ struct visit *visit_open(struct visit_env *env, struct relay *relay, const struc
     v->ops = ops;
     v->state = VISIT_CONNECTING;
     relay->incomplete = false;
+    pace_connected(&relay->pace);
     v->started_ms = clock_mono_ms();
     roster_url(relay, url);
     struct wsconn_target target = session_target(url, relay->access.access == ACCESS_ALLOWED);
@@ -95,6 +97,12 @@ void visit_end(struct visit *v, const struct err *err)
         return;
     v->state = VISIT_ENDED;
     v->ops->on_ended(v->env->owner, v->relay, err);
+}
+
+void visit_unfollow(struct visit *v, const struct err *err)
+{
+    v->relay->follow_again_ms = clock_mono_ms() + UNFOLLOWED_MS;
+    visit_end(v, err);
 }
 
 void visit_abused(struct visit *v)
@@ -182,6 +190,10 @@ void visit_next_question(struct visit *v)
 {
     switch (walk_next(v->walk, &v->ask)) {
     case WALK_ASK:
+        if (pace_is_hopeless(&v->relay->pace)) {
+            retry_later(v);
+            return;
+        }
         if (v->state == VISIT_ASKING && must_pause(v)) {
             visit_end(v, NULL);
             return;
@@ -266,11 +278,12 @@ static void ask(struct visit *v)
                            .kinds = v->ask.kinds,
                            .n_kinds = v->ask.n_kinds};
 
-    if (!ingest_may_open(v->env->ingest, expected_events(v, v->ask.limit))) {
-        v->starved = true;
-        v->ops->on_starved(v->env->owner, v->relay);
+    if (!visit_may_resume(v, clock_mono_ms())) {
+        v->waiting = true;
+        v->ops->on_waiting(v->env->owner, v->relay);
         return;
     }
+    pace_asked(&v->relay->pace, clock_mono_ms());
     visit_release(v); /* a page is always read to its end */
     char *json = malloc(FILTER_JSON_MAX);
     if (json == NULL)
@@ -293,10 +306,16 @@ static void ask(struct visit *v)
     free(json);
 }
 
+bool visit_may_resume(const struct visit *v, int64_t now_ms)
+{
+    return now_ms >= v->relay->pace.next_ms &&
+           ingest_may_open(v->env->ingest, expected_events(v, v->ask.limit));
+}
+
 void visit_resume(struct visit *v)
 {
-    assert(v->starved);
-    v->starved = false;
+    assert(v->waiting);
+    v->waiting = false;
     ask(v);
 }
 
@@ -336,6 +355,12 @@ static void on_settled(void *owner, const struct settlement *s)
     page_seal(v->page);
 }
 
+/* Refused, but not for the form of the question. */
+static bool is_too_fast(const struct settlement *s)
+{
+    return s->how == SETTLE_CLOSED && s->prefix == PREFIX_RATE_LIMITED;
+}
+
 /* After a late event: the page proves nothing, and what is unproven is walked anew. */
 static void begin_again(struct visit *v, struct page *page)
 {
@@ -354,13 +379,51 @@ static void begin_again(struct visit *v, struct page *page)
     }
 }
 
-/* A page is scanned: what does it prove, and what next? */
-void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_fact *facts,
-                        size_t n)
+/* How fast it may be asked: what it says of that, it says by refusing. */
+static void learn_pace(struct visit *v, const struct settlement *s)
+{
+    struct pace *pace = &v->relay->pace;
+
+    if (s->how == SETTLE_EOSE) {
+        pace_answered(pace);
+    } else if (is_too_fast(s)) {
+        pace_refused(pace, v->env->retry_min_ms, v->relay->lot, clock_mono_ms());
+        trace(v->relay->id, "too fast: the next question in %lld ms",
+              (long long)(pace->next_ms - clock_mono_ms()));
+    }
+}
+
+/* The seam between walk and live request cannot be closed: no question is answered beside a live
+ * request.  That is no gap, but a relay to be polled. */
+static bool is_seam_refused(const struct visit *v, const struct walk_spans *proofs)
+{
+    bool refused = is_too_fast(&v->refusal) && v->relay->pace.refusals > 1;
+
+    for (size_t i = 0; i < proofs->n; i++)
+        refused |= proofs->at[i].gap && proofs->at[i].reason == GAP_REFUSED;
+    return v->state == VISIT_TOPPING && refused;
+}
+
+static struct walk_page answer_of(const struct visit *v, const struct settlement *s)
+{
+    return (struct walk_page){.how = s->how,
+                              .hint = s->finish ? WALK_HINT_FINISH
+                                      : s->more ? WALK_HINT_MORE
+                                                : WALK_HINT_NONE,
+                              .unproven = s->unproven,
+                              .refused = s->how == SETTLE_CLOSED,
+                              .auth = s->how == SETTLE_CLOSED && s->prefix == PREFIX_AUTH_REQUIRED,
+                              .slow = is_too_fast(s),
+                              .raw = s->events,
+                              .asked_at = v->asked_at};
+}
+
+/* Asks the walk what the page proves. */
+static void judge(struct visit *v, const struct settlement *s, const struct ingest_fact *facts,
+                  size_t n, struct walk_spans *proofs)
 {
     struct walk_event *events = malloc((n + 1) * sizeof(*events));
-    const struct settlement *s = &page->settlement;
-    struct walk_spans proofs = {.n = 0};
+    struct walk_page answer = answer_of(v, s);
 
     if (events == NULL)
         abort();
@@ -369,36 +432,38 @@ void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_
                                         .fingerprint = facts[i].fingerprint,
                                         .kind = facts[i].kind,
                                         .matches = facts[i].matches};
-    struct walk_page answer = {.how = s->how,
-                               .hint = s->finish ? WALK_HINT_FINISH
-                                       : s->more ? WALK_HINT_MORE
-                                                 : WALK_HINT_NONE,
-                               .unproven = s->unproven,
-                               .refused = s->how == SETTLE_CLOSED,
-                               .auth = s->how == SETTLE_CLOSED && s->prefix == PREFIX_AUTH_REQUIRED,
-                               .events = events,
-                               .events_n = n,
-                               .raw = s->events,
-                               .asked_at = v->asked_at};
+    answer.events = events;
+    answer.events_n = n;
+    walk_answer(v->walk, &answer, proofs);
+    free(events);
+}
+
+/* A page is scanned: what does it prove, and what next? */
+void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_fact *facts,
+                        size_t n)
+{
+    const struct settlement *s = &v->refusal;
+    struct walk_spans proofs = {.n = 0};
+
     if (session_asked_auth(v->session))
         v->relay->traits.restricts = true;
     if (v->late) {
         v->late = false;
-        free(events);
         begin_again(v, page);
         return;
     }
-    walk_answer(v->walk, &answer, &proofs);
-    free(events);
+    judge(v, s, facts, n, &proofs);
+    learn_pace(v, s);
     v->retry_code = settlement_code(s);
     if (s->how == SETTLE_EOSE)
         v->answered = true;
     else if (s->how == SETTLE_CLOSED)
         (void)err_set(&v->refused, v->retry_code, "%s", s->text);
     roster_dirty(v->env->roster, v->relay); /* what was learnt of it outlives a crash */
+    bool seam_refused = is_seam_refused(v, &proofs);
     v->page = NULL;
     page->visit = NULL;
-    page_prove(page, v->proves ? &proofs : NULL, v->coverage);
+    page_prove(page, v->proves && !seam_refused ? &proofs : NULL, v->coverage);
     if (v->session_gone) {
         struct err err = v->session_err;
         struct walk_ask next;
@@ -407,6 +472,11 @@ void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_
         if (state == WALK_RETRY || state == WALK_ASK)
             keep_walk(v);
         visit_end(v, &err);
+        return;
+    }
+    if (seam_refused) {
+        struct err err = v->refused;
+        visit_unfollow(v, &err);
         return;
     }
     visit_next_question(v);

@@ -2,7 +2,8 @@
  * it live.
  *
  *     CONNECTING -> LOADING -> ASKING <-> READING          (per filter, per unproven span)
- *                                |  \-> STARVED            no memory for a page: goes on when told
+ *                                |  \-> WAITING            no memory for a page, or the relay wants
+ *                                |                         it slower: goes on when told
  *                                v
  *                             SYNCED --visit_follow--> OPENING -> TOPPING -> LIVE (visit_live.c)
  *
@@ -39,17 +40,18 @@ struct visit_env {
     uint32_t subscriptions_max;
     uint32_t idle_ms, idle_overlay_ms, total_ms;
     int64_t overlap_s, overlap_backdated_s, gap_retry_s, slice_ms;
-    bool paused;   /* the disk is nearly full: only what is new */
-    bool crowded;  /* others wait for a place */
-    uint32_t held; /* visits whose reading is held for want of memory: visit_release() */
+    int64_t retry_min_ms; /* the first wait after a refusal for being too fast, up to 5 s */
+    bool paused;          /* the disk is nearly full: only what is new */
+    bool crowded;         /* others wait for a place */
+    uint32_t held;        /* visits whose reading is held for want of memory: visit_release() */
 };
 
 struct visit;
 
 struct visit_ops {
     void (*on_ready)(void *owner, struct relay *relay, const struct wsconn_report *report);
-    void (*on_starved)(void *owner,
-                       struct relay *relay); /* call visit_resume() when there is memory again */
+    void (*on_waiting)(void *owner,
+                       struct relay *relay); /* call visit_resume() when visit_may_resume() */
     void (*on_synced)(
         void *owner,
         struct relay *relay); /* nothing is left to ask: visit_follow() or visit_close() */
@@ -60,6 +62,9 @@ struct visit_ops {
 
 struct visit *visit_open(struct visit_env *env, struct relay *relay, const struct visit_ops *ops);
 void visit_account(struct visit *v); /* adds what was received to relay and metrics */
+
+/* May it ask its next question: is there memory, and has it waited as long as the relay wants? */
+bool visit_may_resume(const struct visit *v, int64_t now_ms);
 void visit_resume(struct visit *v);
 void visit_follow(struct visit *v);
 void visit_tick(struct visit *v, int64_t now_ms); /* about once a second while it is live */

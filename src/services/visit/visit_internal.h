@@ -48,7 +48,7 @@ struct visit {
     struct session *session;
     int64_t started_ms;
     uint64_t bytes_accounted;
-    bool ready, starved;
+    bool ready, waiting;
     bool late, late_seen; /* an event came after its EOSE while a page was on its way; ever */
 
     /* The session has ended while a page was being scanned: the walk hears of that first. */
@@ -93,6 +93,9 @@ void visit_end(struct visit *v, const struct err *err);
 void visit_count_event(struct visit *v, struct str raw);
 uint32_t visit_idle_ms(const struct visit *v);
 void visit_next_question(struct visit *v); /* of its walk; goes on from there */
+
+/* The relay serves, but not live: it ends, and is polled for an hour before that is tried again. */
+void visit_unfollow(struct visit *v, const struct err *err);
 
 /* visit_spans.c */
 enum { PAUSED_LOOKBACK_S = 3600 };         /* what is still new while history waits */

@@ -33,6 +33,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "relay/refusal.h"
 #include "services/visit/visit_internal.h"
 
 enum {
@@ -239,7 +240,9 @@ static void on_settled(void *owner, const struct settlement *s)
     if (live != v->live)
         return; /* the one before it */
     (void)err_set(&err, settlement_code(s), "live: %s", s->text);
-    if (s->how == SETTLE_CLOSED || s->how == SETTLE_TIMEOUT)
+    if (s->how == SETTLE_CLOSED && (v->state == VISIT_OPENING || refusal_by_policy(err.code)))
+        visit_unfollow(v, &err);
+    else if (s->how == SETTLE_CLOSED || s->how == SETTLE_TIMEOUT)
         visit_end(v, &err);
 }
 

@@ -326,11 +326,13 @@ static enum gap_reason reason_of(const struct walk_page *page)
 /* A page that did not end with EOSE proves nothing, whatever it held. */
 static void failed(struct walk *w, const struct walk_page *page)
 {
+    if (page->slow && ++w->slowed <= SLOWED_MAX)
+        return; /* the same again; when is not for the walk to say */
     if (walk_second_larger(w)) {
         walk_second_refused(w);
         return;
     }
-    if (page->refused && !page->auth && adapt(w))
+    if (page->refused && !page->auth && !page->slow && adapt(w))
         return;
     if (page->refused || page->auth) {
         walk_give_up(w, reason_of(page));
@@ -348,7 +350,7 @@ static void failed(struct walk *w, const struct walk_page *page)
 
 static void succeeded(struct walk *w)
 {
-    w->tries = 0;
+    w->tries = w->slowed = 0;
     w->traits->pages++;
     if (w->limit < w->page && ++w->good_pages >= 32) {
         w->limit = w->limit > w->page / 2 ? w->page : w->limit * 2;
@@ -398,6 +400,7 @@ static void take_page(struct walk *w, const struct walk_page *page)
     w->unproven |= page->unproven;
     w->any |= f.in > 0;
     w->kindless_ok |= f.in > 0 && w->plain;
+    w->shown = f.in > 0 && f.max > w->shown ? f.max : w->shown;
     if (w->cap > w->traits->cap)
         w->traits->cap = w->cap;
     w->allowance += 4 * (uint64_t)f.in;

@@ -99,6 +99,7 @@ struct walk_page {
     bool unproven; /* an EOSE that may not be ours: what rests on it is grade H */
     bool refused;  /* CLOSED (or NOTICE): the relay will not answer this form of question */
     bool auth;     /* CLOSED: it wants authentication that we cannot give */
+    bool slow;     /* refused, since we ask too fast or too much at once, not for its form */
     const struct walk_event *events; /* in the order of arrival, duplicates included */
     size_t events_n;
     uint32_t raw;     /* EVENT messages, invalid ones included */

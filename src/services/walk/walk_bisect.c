@@ -29,6 +29,22 @@ static void push_window(struct walk *w, int64_t lo, int64_t hi)
     walk_top(w)->chunk = 0;
 }
 
+/* A window of which the last page may have shown something.  It must show at least as much: when it
+ * does not, something hidden has taken its place.  `all`: what the whole had to show, -1: not
+ * known. */
+static void push_part(struct walk *w, int64_t lo, int64_t hi, int64_t all)
+{
+    int64_t shown = 0;
+
+    for (size_t i = 0; i < w->times_n; i++)
+        shown += w->times[i] >= lo && w->times[i] <= hi;
+    if (shown == (int64_t)w->times_n && all > shown)
+        shown = all;
+    push_window(w, lo, hi);
+    if (lo <= hi && w->plain)
+        walk_top(w)->at = shown;
+}
+
 /* Begins again, in windows.  All of the walk: what pages have shown so far proves nothing here. */
 void walk_to_bisect(struct walk *w)
 {
@@ -42,11 +58,11 @@ void walk_windows(struct walk *w)
     w->depth = 0;
     walk_kinds_order(w, false);
     if (w->hi != INT64_MAX) {
-        push_window(w, w->lo, w->hi);
+        push_part(w, w->lo, w->hi, -1);
         return;
     }
     int64_t hi = w->asked_first > w->lo ? w->asked_first : w->lo;
-    push_window(w, w->lo, hi);
+    push_part(w, w->lo, hi, -1);
     walk_push(w, TASK_CEILING, hi + 1, INT64_MAX);
     walk_top(w)->chunk = 0;
 }
@@ -97,11 +113,11 @@ static void split(struct walk *w, const struct facts *f)
     walk_pop(w);
     if (f->ascending &&
         !f->sorted) { /* the first part is nearly a page: done next, so that the stack stays low */
-        push_window(w, cut + 1, t.hi);
-        push_window(w, t.lo, cut);
+        push_part(w, cut + 1, t.hi, t.at);
+        push_part(w, t.lo, cut, t.at);
     } else {
-        push_window(w, t.lo, cut);
-        push_window(w, cut + 1, t.hi);
+        push_part(w, t.lo, cut, t.at);
+        push_part(w, cut + 1, t.hi, t.at);
     }
 }
 
@@ -126,11 +142,12 @@ void walk_bisect_answer(struct walk *w, const struct facts *f)
         if (!f->near)
             return;
     }
-    if (f->near && t->lo == t->hi) {
+    bool near = f->near || (!walk_bisects_kinds(w) && f->in > 0 && (int64_t)f->in < t->at);
+    if (near && t->lo == t->hi) {
         int64_t second = t->lo;
         walk_pop(w);
         walk_second_start(w, second);
-    } else if (f->near) {
+    } else if (near) {
         split(w, f);
     } else if (!walk_bisects_kinds(w) || ++t->chunk >= walk_chunks(w)) {
         walk_prove(w, t->lo, t->hi, bisect_grade(w));

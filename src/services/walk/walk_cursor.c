@@ -53,6 +53,10 @@ static void believe(struct walk *w)
 
     w->depth = 1;
     w->rechecks = 0;
+    /* It should have begun with an event that was shown before: then it is not the newest. */
+    if (w->traits->newest_first != TRI_YES && f->max < w->shown &&
+        w->shown <= walk_second_before(w, t->hi))
+        w->unproven = true;
     if (f->min == t->hi) { /* a whole page inside the second in which the last one ended */
         if (f->full || w->traits->restricts) {
             walk_cursor_move(w, t->hi - 1);

@@ -31,6 +31,7 @@ enum {
     BOTTOM_IDS = 64,      /* ids of the oldest second of the last page */
     PROBES_MAX = 8,       /* searches below an empty page in one walk */
     RETRIES = 3,
+    SLOWED_MAX = 12, /* times that one question is refused for being too early */
     KINDS_MAX = 4096,
     PAGE_MIN = 16,     /* pages are not made smaller than this by failures */
     TOP_BY_UNTIL = -2, /* `since` means nothing to this relay */
@@ -53,7 +54,7 @@ struct task {
     enum task_type type;
     int64_t lo, hi; /* what it is about; hi INT64_MAX: open */
     int64_t at; /* TOP: what was found above, or TOP_BY_UNTIL; PROBE: distance; EDGE: highest second
-                   known to be non-empty */
+                   known to be non-empty; BISECT: events it must show, -1: not known */
     size_t chunk; /* BELOW, BISECT: the list of kinds that is asked now */
 };
 
@@ -112,6 +113,7 @@ struct walk {
     struct walk_ask ask;
     bool waiting, retry;
     unsigned tries;   /* of this question, failed */
+    unsigned slowed;  /* of this question, refused for being too early */
     unsigned adapted; /* forms of question given up so far */
     uint64_t requests;
     uint64_t allowance; /* requests that what came so far justifies */
@@ -147,6 +149,7 @@ struct walk {
                                                              page, of the last accepted one */
     size_t held_bottom_n, bottom_n;
     int64_t newest;     /* that a page of the cursor has shown */
+    int64_t shown;      /* the newest event that any answer has shown */
     size_t last_count;  /* events of the last accepted page, and what was asked for */
     int32_t last_limit; /* 0: no page yet */
     bool kindless_ok;   /* a question without kinds has been answered with events */

@@ -60,6 +60,7 @@ struct sim_config {
     bool unproven;                     /* its EOSE has no id */
     int inserts;                       /* percent of questions before which something new comes */
     size_t flood;                      /* more in one answer is cut off as a flood; 0: never */
+    unsigned slow; /* every so manieth question is refused as too early; 0: none */
 };
 
 struct sim_relay {

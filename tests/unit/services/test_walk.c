@@ -167,7 +167,7 @@ static void step(struct trial *t, struct walk *w, const struct walk_ask *ask)
             fetched_add(t->fetched, page.events[i].fingerprint);
     if (t->fetched->n > (1 << SET_BITS) / 2)
         fail_trial(t, "it runs away", (int64_t)t->answered, (int64_t)t->relay->n);
-    t->answered += page.how == SETTLE_EOSE || page.refused;
+    t->answered += page.how == SETTLE_EOSE || (page.refused && !page.slow);
     walk_answer(w, &page, &spans);
     if (t->verbose)
         print_step(ask, &page, &spans);

@@ -76,6 +76,13 @@ static void want_auth(const struct walk_ask *ask, struct walk_page *page)
     page->auth = true;
 }
 
+/* Asks too fast: the question itself is good. */
+static void slow_down(const struct walk_ask *ask, struct walk_page *page)
+{
+    refuse_all(ask, page);
+    page->slow = true;
+}
+
 static void refuse_kinds(const struct walk_ask *ask, struct walk_page *page)
 {
     static const struct walk_event event = {NOW - 1000, 7, 1, true};
@@ -119,6 +126,45 @@ static void test_refusals_are_adapted_to_then_declared(void **state)
     span = ask_all(w, refuse_kinds, &end);
     assert_int_equal(end, WALK_GIVEN_UP); /* where it may hide, the kinds cannot be left out */
     assert_true(span.gap && span.reason == GAP_REFUSED);
+    walk_free(w);
+}
+
+/* A relay that is asked too fast is asked the same again, and nothing bad is learnt of it. */
+static void test_too_fast_is_no_refusal_of_the_question(void **state)
+{
+    const struct walk_kinds kinds = {0};
+    const struct walk_page slow = {.how = SETTLE_CLOSED, .refused = true, .slow = true};
+    const struct walk_page empty = {.how = SETTLE_EOSE, .asked_at = NOW};
+    struct walk_traits traits = {0}, before = {0};
+    struct walk_spans spans;
+    struct walk_ask first, ask;
+    enum walk_state end;
+
+    (void)state;
+    struct walk *w = walk_start(1000, INT64_MAX, 400, &traits, &kinds);
+    assert_int_equal(walk_next(w, &first), WALK_ASK);
+    for (int i = 0; i < 12; i++) {
+        walk_answer(w, &slow, &spans);
+        assert_int_equal(spans.n, 0);
+        assert_int_equal(walk_next(w, &ask), WALK_ASK);
+        assert_memory_equal(&ask, &first, sizeof(ask));
+    }
+    assert_memory_equal(&traits, &before, sizeof(traits));
+    walk_answer(w, &empty, &spans); /* an answer, and patience begins anew */
+    assert_int_equal(walk_next(w, &ask), WALK_ASK);
+    for (int i = 0; i < 12; i++) {
+        walk_answer(w, &slow, &spans);
+        assert_int_equal(walk_next(w, &ask), WALK_ASK);
+    }
+    walk_free(w);
+
+    w = walk_start(1000, INT64_MAX, 400, &traits, &kinds);
+    struct walk_span span = ask_all(w, slow_down, &end);
+    assert_int_equal(end, WALK_GIVEN_UP); /* it says so for ever: a gap, tried again another day */
+    assert_true(span.gap && span.reason == GAP_REFUSED && span.lo == 1000);
+    assert_int_equal(walk_requests(w), 13);
+    assert_int_equal(traits.page, 0);
+    assert_false(traits.scraper);
     walk_free(w);
 }
 
@@ -177,6 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_failures_are_repeated_then_declared),
         cmocka_unit_test(test_refusals_are_adapted_to_then_declared),
+        cmocka_unit_test(test_too_fast_is_no_refusal_of_the_question),
         cmocka_unit_test(test_a_filters_own_kinds_are_always_asked),
         cmocka_unit_test(test_traits_survive_their_text),
     };
