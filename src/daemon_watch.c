@@ -140,8 +140,8 @@ static void show(struct watch *w, const struct status *status)
         draw(w, status);
         return;
     }
-    if (clock_mono_ms() - w->line_ms < LINE_EVERY_MS)
-        return;
+    if (w->d->args->init_only || clock_mono_ms() - w->line_ms < LINE_EVERY_MS)
+        return; /* (nothing is to be archived) */
     w->line_ms = clock_mono_ms();
     status_line(status, line, sizeof(line));
     log_info("status", "%s", line);

@@ -53,6 +53,27 @@ def test_failing_relays_are_left_alone_longer_and_longer(world: World) -> None:
     daemon.stop()
 
 
+def test_who_wants_us_slower_is_asked_slower(world: World) -> None:
+    """A relay that takes five questions a second is read to its end, and one without a place for a question beside a live request is
+    polled: nothing of that is a gap, and neither is asked again and again what it refused."""
+    fast, narrow = world.farm.add(
+        {"cap": 20, "rate_limit": {"per_second": 5, "burst": 5}, "data": [{"mint": {"n": 400, "seed": 72}}]},
+        {"max_subs": 1, "max_subs_via": "closed", "reply_delay_ms": 900, "data": [{"mint": {"n": 40, "seed": 73}}]})
+    daemon = world.daemon(fast, narrow)
+    daemon.set("synchronizer", poll_interval="2s", idle_timeout="10s")
+    daemon.start()
+    until(lambda: narrow.record()["refused"] >= 2, 30, "the seam is refused", daemon.alive)
+    daemon.complete([fast, narrow])
+    answered = narrow.record()["eoses"]
+    until(lambda: narrow.record()["eoses"] >= answered + 3, 30, "it is polled", daemon.alive)
+    daemon.complete([fast, narrow])
+    assert daemon.archive().query("SELECT reason FROM gap") == []
+    live = [q for q in narrow.record()["requests"] if all(f["limit"] == 1 and "until" not in f for f in q["filters"])]
+    assert len(live) == 1 and narrow.record()["refused"] == 2, "asked again and again"
+    assert fast.record()["refused"] <= 20, "most questions were too early"
+    daemon.stop()
+
+
 def test_many_names_at_one_address(world: World) -> None:
     """Sixty names lead to one machine, which has at most five connections of ours at any time; all are checked, with their documents, and
     read."""

@@ -455,12 +455,6 @@ static void on_proxy_up(struct net_proxy_watch *watch, enum network network)
 
 /* How a visit goes */
 
-/* 0 for a step that was not taken. */
-static double step_ms(int64_t us)
-{
-    return us > 0 ? (double)us / 1000 : 0;
-}
-
 static void on_ready(void *owner, struct relay *relay, const struct wsconn_report *report)
 {
     struct synchronizer *s = owner;
@@ -472,11 +466,6 @@ static void on_ready(void *owner, struct relay *relay, const struct wsconn_repor
     roster_dirty(s->parts.roster, relay);
     log_debug("relay", "%s: connected address=%s tls=%s", relay->url, report->address,
               report->tls_version);
-    trace(relay->id,
-          "connected to %s: name %.1f ms, TCP %.1f, proxy %.1f, TLS %.1f, upgrade %.1f; %s %s",
-          report->address, step_ms(report->dns_us), step_ms(report->tcp_us),
-          step_ms(report->proxy_us), step_ms(report->tls_us), step_ms(report->upgrade_us),
-          report->tls_version, report->tls_cipher);
 }
 
 static void on_waiting(void *owner, struct relay *relay)

@@ -146,11 +146,22 @@ const struct wsconn_report *visit_report(const struct visit *v)
 
 /* Connected */
 
+/* 0 for a step that was not taken. */
+static double step_ms(int64_t us)
+{
+    return us > 0 ? (double)us / 1000 : 0;
+}
+
 static void on_ready(void *owner, const struct wsconn_report *report)
 {
     struct visit *v = owner;
 
     v->ready = true;
+    trace(v->relay->id,
+          "connected to %s: name %.1f ms, TCP %.1f, proxy %.1f, TLS %.1f, upgrade %.1f; %s %s",
+          report->address, step_ms(report->dns_us), step_ms(report->tcp_us),
+          step_ms(report->proxy_us), step_ms(report->tls_us), step_ms(report->upgrade_us),
+          report->tls_version, report->tls_cipher);
     v->ops->on_ready(v->env->owner, v->relay, report);
     if (v->state == VISIT_CONNECTING)
         visit_load_coverage(v);
