@@ -126,9 +126,6 @@ static int make_parts(struct daemon *d, struct err *err)
     config_errors_free(&errors);
     daemon_retention_make(d);
     options_pools(cfg, &d->pools);
-    (void)snprintf(d->user_agent, sizeof(d->user_agent), "bigbrotrd/%s%s%s%s", BIGBROTR_VERSION,
-                   cfg->identity_contact[0] != '\0' ? " (+" : "", cfg->identity_contact,
-                   cfg->identity_contact[0] != '\0' ? ")" : "");
 
     d->loop = loop_open();
     loop_on_signal(d->loop, SIGINT, on_signal, d);
@@ -142,7 +139,7 @@ static int make_parts(struct daemon *d, struct err *err)
     if (d->control == NULL)
         return -1;
     d->workers = workers_open(loop_uv(d->loop), (unsigned)cfg->daemon_workers);
-    options_net(d, &net);
+    options_net(cfg, &d->pools, &net);
     d->net = net_open(loop_uv(d->loop), d->workers, &net, err);
     if (d->net == NULL)
         return -1;
@@ -400,37 +397,48 @@ static void on_signal(void *owner, int signum)
     daemon_stop(d, 0);
 }
 
+/* The last check, since it looks at files again: what the network cannot use changes nothing. */
+static bool reload_network(struct daemon *d, const struct config *next,
+                           struct config_errors *errors)
+{
+    struct net_options net;
+    struct err err;
+
+    options_net(next, &d->pools, &net);
+    if (net_reconfigure(d->net, &net, &err) == 0)
+        return true;
+    config_errors_add(errors, next->path, 0, "[network] %s", err.detail);
+    return false;
+}
+
 /* All of the new configuration, or nothing of it. */
 static void reload(struct daemon *d)
 {
     struct config_errors errors = {0};
     struct config *next = config_load(d->args->config_path, environ, &errors);
-    struct net_options net;
     struct ingest_options ingest;
     struct synchronizer_options synchronizer;
     struct budget_limits budget;
     struct access *access = NULL;
-    struct err err = {0};
 
     if (d->stopping || next == NULL || options_check(next, &errors) < 0 ||
         config_frozen_changes(d->cfg, next, &errors) > 0 ||
-        (access = options_access(next, &errors)) == NULL) {
+        (access = options_access(next, &errors)) == NULL || !reload_network(d, next, &errors)) {
         log_error("daemon", "the configuration was not reloaded");
         metrics.reloads_total[METRIC_RELOAD_REFUSED]++;
         for (size_t i = 0; i < errors.n; i++)
             log_error("daemon", "%s: %s", errors.items[i].where, errors.items[i].text);
         config_errors_free(&errors);
-        if (next != NULL)
-            config_free(next);
+        access_free(access);
+        config_free(next);
         return;
     }
     struct config *old = d->cfg;
     d->cfg = next;
     options_log(next);
-    options_net(d, &net);
-    if (net_reconfigure(d->net, &net, &err) < 0)
-        say(&err);
     access_replace(d->access, access);
+    if (d->db != NULL)
+        db_set_statement_timeout(d->db, (uint32_t)next->database_statement_timeout);
     if (d->ingest != NULL) {
         options_ingest(d, &ingest);
         ingest_reconfigure(d->ingest, &ingest);

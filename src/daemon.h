@@ -80,7 +80,6 @@ struct daemon {
     size_t filters_n;
     struct retention_rule *retention;
     size_t retention_n;
-    char user_agent[CONFIG_TEXT_SIZE + 64];
     bool seeded;
 };
 
@@ -102,7 +101,7 @@ void daemon_lists_changed(struct daemon *d); /* by a reload: what follows from i
 /* daemon_options.c */
 void options_pools(const struct config *cfg, struct daemon_pools *pools);
 void options_log(const struct config *cfg);
-void options_net(const struct daemon *d, struct net_options *o);
+void options_net(const struct config *cfg, const struct daemon_pools *pools, struct net_options *o);
 void options_ingest(const struct daemon *d, struct ingest_options *o);
 void options_budget(const struct daemon *d, struct budget_limits *o);
 void options_synchronizer(const struct daemon *d, struct synchronizer_options *o);

@@ -92,8 +92,13 @@ bool daemon_makes_progress(const struct daemon *d, char *why, size_t size)
 
 bool daemon_is_ready(const struct daemon *d, char *why, size_t size)
 {
+    int64_t waits_ms = d->db != NULL ? db_waits_ms(d->db) : 0;
+
     if (d->db != NULL && !db_is_up(d->db))
         (void)snprintf(why, size, "the database is %s", d->database_text);
+    else if (waits_ms > d->cfg->database_statement_timeout)
+        (void)snprintf(why, size, "the database has not answered for %lld s",
+                       (long long)waits_ms / 1000);
     else if (d->phase != PHASE_ARCHIVING)
         (void)snprintf(why, size, "%s", d->phase_text);
     else

@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "daemon.h"
 #include "net/net_config.h"
+#include "net/tls.h"
 #include "nostr/sign.h"
 
 /* Shares of memory_max, in percent.  What the pools do not name (code, the roster of relays beyond
@@ -48,10 +49,25 @@ void options_log(const struct config *cfg)
     (void)!log_set_modules(cfg->log_modules, true, &err); /* options_check() has read it */
 }
 
-void options_net(const struct daemon *d, struct net_options *o)
+void options_net(const struct config *cfg, const struct daemon_pools *pools, struct net_options *o)
 {
-    net_config(d->cfg, d->user_agent, o);
-    o->assembly_bytes_max = d->pools.messages;
+    net_config(cfg, "bigbrotrd", o);
+    o->assembly_bytes_max = pools->messages;
+}
+
+/* Read here as well, so that --check-config says what is in it. */
+static void check_ca_file(const struct config *cfg, struct config_errors *errors)
+{
+    const struct tls_options options = {.ca_file = cfg->network_tls_ca_file};
+    struct tls_context *tls;
+    struct err err;
+
+    if (cfg->network_tls_ca_file[0] == '\0')
+        return;
+    if ((tls = tls_context_new(&options, &err)) == NULL)
+        config_errors_add(errors, cfg->path, 0, "[network] tls_ca_file: %s", err.detail);
+    else
+        tls_context_free(tls);
 }
 
 void options_ingest(const struct daemon *d, struct ingest_options *o)
@@ -193,6 +209,7 @@ int options_check(const struct config *cfg, struct config_errors *errors)
     for (size_t i = 0; i < cfg->n_filters; i++)
         filter_spec_free(make_filter(cfg, &cfg->filters[i], errors));
     options_check_retention(cfg, errors);
+    check_ca_file(cfg, errors);
     check_relays(cfg, errors);
     options_check_monitor(cfg, errors);
     options_check_http(cfg, errors);

@@ -8,13 +8,9 @@
 int outside_open(struct outside *o, const struct config *cfg, size_t messages_max, struct err *err)
 {
     struct net_options options;
-    char user_agent[CONFIG_TEXT_SIZE + 64];
-    const char *contact = cfg->identity_contact;
 
     *o = (struct outside){.loop = loop_open()};
-    (void)snprintf(user_agent, sizeof(user_agent), "bigbrotr/%s%s%s%s", BIGBROTR_VERSION,
-                   contact[0] != '\0' ? " (+" : "", contact, contact[0] != '\0' ? ")" : "");
-    net_config(cfg, user_agent, &options);
+    net_config(cfg, "bigbrotr", &options);
     options.assembly_bytes_max = messages_max;
     o->workers = workers_open(loop_uv(o->loop), 1);
     o->net = net_open(loop_uv(o->loop), o->workers, &options, err);

@@ -255,6 +255,11 @@ static void start_connecting(struct conn *c)
     buf_append_char(&c->address_list, '\0');
     buf_append_char(&c->port_list, '\0');
     keys[n] = "fallback_application_name", values[n++] = "bigbrotrd";
+    /* What the URL says of these comes later, and wins.  The system would wait two hours for an
+     * answer from a machine that is gone. */
+    keys[n] = "keepalives_idle", values[n++] = "30";
+    keys[n] = "keepalives_interval", values[n++] = "10";
+    keys[n] = "keepalives_count", values[n++] = "3";
     for (PQconninfoOption *o = c->info; o->keyword && n < PARAMS_CONN_MAX - 6; o++) {
         if (o->val && *o->val)
             keys[n] = o->keyword, values[n++] = o->val;

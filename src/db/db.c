@@ -35,10 +35,11 @@ struct lane {
     enum lane_state state;
     struct list queue; /* of struct op */
     struct op *op;
-    int prologue;    /* statements of ours in front of the op's in this exchange */
-    bool last;       /* this exchange ends with COMMIT */
-    bool begun;      /* the next exchange is not the first */
-    int64_t sent_ms; /* when its transaction began; monotonic */
+    int prologue;     /* statements of ours in front of the op's in this exchange */
+    bool last;        /* this exchange ends with COMMIT */
+    bool begun;       /* the next exchange is not the first */
+    int64_t sent_ms;  /* when its transaction began; monotonic */
+    int64_t asked_ms; /* when its exchange was sent */
     enum op_next after;
     struct err err; /* of the op that is being rolled back */
 };
@@ -98,6 +99,12 @@ static void end_all(struct db *db, const struct err *err)
 
 /* ---- running ---- */
 
+static void ask(struct lane *lane)
+{
+    lane->asked_ms = clock_mono_ms();
+    conn_sync(lane->conn);
+}
+
 static void send_op(struct lane *lane)
 {
     lane->prologue = 0;
@@ -116,7 +123,7 @@ static void send_op(struct lane *lane)
     lane->last = lane->op->ops->send(lane->op, lane->conn);
     if (lane->last)
         conn_query(lane->conn, "COMMIT", NULL);
-    conn_sync(lane->conn);
+    ask(lane);
 }
 
 static void roll_back(struct lane *lane, enum op_next after, const struct err *err)
@@ -126,7 +133,7 @@ static void roll_back(struct lane *lane, enum op_next after, const struct err *e
     if (err)
         lane->err = *err;
     conn_query(lane->conn, after == OP_ROLLBACK_TO ? "ROLLBACK TO SAVEPOINT s" : "ROLLBACK", NULL);
-    conn_sync(lane->conn);
+    ask(lane);
 }
 
 static void finish_op(struct lane *lane, const struct err *err)
@@ -426,7 +433,7 @@ struct db *db_open(uv_loop_t *loop, const struct db_options *options, const stru
     db->list = migrations;
     db->list_n = migrations_n;
     db->backoff_ms = BACKOFF_MIN_MS;
-    snprintf(db->timeout, sizeof(db->timeout), "%" PRIu32, options->statement_timeout_ms);
+    db_set_statement_timeout(db, options->statement_timeout_ms);
     for (int i = 0; i < DB_LANE__COUNT; i++) {
         db->lanes[i].db = db;
         list_init(&db->lanes[i].queue);
@@ -494,6 +501,25 @@ void db_submit(struct db *db, enum db_lane lane, struct op *op)
 bool db_is_up(const struct db *db)
 {
     return db->state == DB_UP;
+}
+
+void db_set_statement_timeout(struct db *db, uint32_t ms)
+{
+    snprintf(db->timeout, sizeof(db->timeout), "%" PRIu32, ms);
+}
+
+int64_t db_waits_ms(const struct db *db)
+{
+    int64_t longest = 0, now = clock_mono_ms();
+
+    for (int i = 0; i < DB_LANE__COUNT; i++) {
+        const struct lane *lane = &db->lanes[i];
+        bool asked = lane->state == LANE_RUNNING || lane->state == LANE_ROLLING_BACK;
+
+        if (asked && now - lane->asked_ms > longest)
+            longest = now - lane->asked_ms;
+    }
+    return longest;
 }
 
 int db_server_version(const struct db *db)

@@ -46,6 +46,11 @@ struct db *db_open(uv_loop_t *loop, const struct db_options *options, const stru
                    void *owner);
 void db_close(struct db *db); /* submitted operations end with ERR_CANCELLED before it returns */
 bool db_is_up(const struct db *db);
+void db_set_statement_timeout(struct db *db, uint32_t ms); /* from the next transaction on */
+
+/* Since when the server has owed us an answer: of the lane that waits longest, in milliseconds; 0:
+ * nothing is asked. */
+int64_t db_waits_ms(const struct db *db);
 int db_server_version(const struct db *db); /* 150004; 0 before the first connection */
 
 /* Where the server is (conn.h); nothing when not up.  After each on_up() anew: it may have moved.

@@ -281,8 +281,6 @@ void net_count_bytes(struct net *net, size_t *counted, size_t bytes)
 
 static int check_options(const struct net_options *o, struct err *err)
 {
-    if (o->user_agent != NULL && strlen(o->user_agent) >= sizeof(((struct net *)NULL)->user_agent))
-        return err_set(err, ERR_CONFIG, "the user agent is too long");
     for (int n = 0; n < NETWORK__COUNT; n++) {
         if (n == NETWORK_CLEARNET)
             continue;
@@ -294,7 +292,7 @@ static int check_options(const struct net_options *o, struct err *err)
 
 static void copy_numbers(struct net *net, const struct net_options *o)
 {
-    (void)str_copy(net->user_agent, sizeof(net->user_agent), str_z(o->user_agent));
+    memcpy(net->user_agent, o->user_agent, sizeof(net->user_agent));
     net->dns_timeout_ms = o->dns_timeout_ms;
     net->connect_timeout_ms = o->connect_timeout_ms;
     net->tls_timeout_ms = o->tls_timeout_ms;

@@ -16,9 +16,11 @@
 #include "loop/workers.h"
 #include "net/addr_policy.h"
 
+enum { NET_USER_AGENT_SIZE = 256 };
+
 /* All times in milliseconds.  Strings are copied. */
 struct net_options {
-    const char *user_agent;
+    char user_agent[NET_USER_AGENT_SIZE];
     const char *allow_addresses;       /* ranges, separated by commas or spaces */
     const char *dns_servers;           /* "" for the system's */
     const char *tls_ca_file;           /* "" for the system's */

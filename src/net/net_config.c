@@ -1,10 +1,13 @@
 /* net_config: see net_config.h. */
 #include "net/net_config.h"
 
-void net_config(const struct config *cfg, const char *user_agent, struct net_options *o)
+#include <stdio.h>
+
+void net_config(const struct config *cfg, const char *program, struct net_options *o)
 {
+    const char *contact = cfg->identity_contact;
+
     *o = (struct net_options){
-        .user_agent = user_agent,
         .allow_addresses = cfg->network_allow_addresses,
         .dns_servers = cfg->network_dns_servers,
         .tls_ca_file = cfg->network_tls_ca_file,
@@ -22,4 +25,7 @@ void net_config(const struct config *cfg, const char *user_agent, struct net_opt
         .bandwidth_max = (uint64_t)cfg->network_bandwidth_max,
         .address_connections_max = (uint32_t)cfg->network_address_connections_max,
         .address_connects_per_second = (uint32_t)cfg->network_address_connects_per_second};
+    (void)snprintf(o->user_agent, sizeof(o->user_agent), "%s/%s%s%.200s%s", program,
+                   BIGBROTR_VERSION, contact[0] != '\0' ? " (+" : "", contact,
+                   contact[0] != '\0' ? ")" : "");
 }

@@ -5,7 +5,8 @@
 #include "core/config.h"
 #include "net/net.h"
 
-/* All but assembly_bytes_max.  Texts are views into `cfg` and `user_agent`. */
-void net_config(const struct config *cfg, const char *user_agent, struct net_options *o);
+/* All but assembly_bytes_max.  Texts are views into `cfg`.  `program` is what we are called in the
+ * User-Agent. */
+void net_config(const struct config *cfg, const char *program, struct net_options *o);
 
 #endif

@@ -31,7 +31,7 @@ struct net {
     bool closed;
     unsigned open_parts; /* proxies, bandwidth: closed and 0: free */
 
-    char user_agent[256];
+    char user_agent[NET_USER_AGENT_SIZE];
     uint32_t dns_timeout_ms, connect_timeout_ms, tls_timeout_ms, upgrade_timeout_ms,
         overlay_timeout_ms;
     uint32_t message_bytes_max;

@@ -1,6 +1,7 @@
 """The database goes away, or its disk is full: the daemon waits without spinning, loses nothing, and goes on by itself."""
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import World
+from test_http import get, listening
 from world.archive import Archive, all_complete, assert_exact, describe
 from world.daemon import Daemon
 from world.farm import Relay
@@ -59,6 +61,34 @@ def test_database_does_not_answer_for_a_while(world: World) -> None:
             os.kill(pid, signal.SIGCONT)
     daemon.complete(relays, timeout=90)
     assert_exact(daemon.archive(), relays)
+    daemon.stop()
+
+
+def test_not_ready_while_the_database_does_not_answer(world: World) -> None:
+    """Connected is not enough; and how long is too long can be changed while it runs."""
+    daemon, port, _ = listening(world)
+    daemon.set("database", statement_timeout="1h")
+    daemon.start()
+    until(lambda: get(port, "/ready")[0] == 200, 20, "it is ready", daemon.alive)
+    stopped = database_processes(daemon)
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        time.sleep(7)  # by then it has asked for its figures
+        assert get(port, "/ready")[0] == 200, "an hour was said"
+        daemon.set("database", statement_timeout="1s")
+        daemon.write_ini()
+        os.kill(daemon.pid, signal.SIGHUP)
+        until(lambda: get(port, "/ready")[0] == 503, 10, "it says so", daemon.alive)
+        assert "has not answered for" in get(port, "/ready")[1]
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    until(lambda: get(port, "/ready")[0] == 200, 30, "it is ready again", daemon.alive)
+    with contextlib.closing(daemon.archive().connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE archive_count")
+        until(lambda: "canceling statement due to statement timeout" in (daemon.state / "postgres.log").read_text(), 30,
+              "a statement is given up after the new time", daemon.alive)
     daemon.stop()
 
 

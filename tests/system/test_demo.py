@@ -28,14 +28,14 @@ class Demo:
         self.env = {**os.environ, "TMPDIR": str(self.home), "TERM": "xterm", MARK: self.mark}
 
     def left(self) -> list[str]:
-        return [*marked(self.mark).values(), *map(str, self.home.iterdir())]
+        return [*marked(self.mark, self.home).values(), *map(str, self.home.iterdir())]
 
 
 @pytest.fixture
 def demo(build: Path) -> Iterator[Demo]:
     demo = Demo(build)
     yield demo
-    kill_marked(demo.mark)
+    kill_marked(demo.mark, demo.home)
     shutil.rmtree(demo.home, ignore_errors=True)
 
 

@@ -45,7 +45,10 @@ def test_reloads_under_load(world: World) -> None:
     relays = world.farm.add(*[{"data": [{"mint": {"n": 400, "seed": 40 + i}}]} for i in range(6)])
     daemon, port, _ = listening(world)
     daemon.seeds(*[r.url for r in relays])
-    token = daemon.home / "token"
+    token, authorities = daemon.home / "token", daemon.home / "ca.pem"
+    certificates = Path(world.farm.ca).read_text()
+    authorities.write_text(certificates)
+    daemon.set("network", tls_ca_file=authorities)
     daemon.start()
     daemon.complete(relays)
     connections = {r.url: r.record()["connections_total"] for r in relays}
@@ -65,6 +68,7 @@ def test_reloads_under_load(world: World) -> None:
         ("nobody may read it", lambda: ini.chmod(0), ""),
         ("it is gone", lambda: ini.rename(ini.with_suffix(".away")), "bigbrotr.ini"),
         ("a frozen key", lambda: write(frozen("workers", "3")), "workers"),
+        ("a file that it names is empty", lambda: authorities.write_text(""), "tls_ca_file"),
         ("a secret that is not there", lambda: write(good + f"\n[http]\ntoken_file = {token}\n"), "token"),
     ]
     rng = random.Random(7)
@@ -78,6 +82,7 @@ def test_reloads_under_load(world: World) -> None:
             if not ini.exists():
                 ini.with_suffix(".away").rename(ini)
             ini.chmod(0o640)
+            authorities.write_text(certificates)
             write(good)
         else:
             good = good.replace("retry_max = 2s", "retry_max = 3s") if rng.random() < 0.5 else good.replace("retry_max = 3s", "retry_max = 2s")
@@ -88,7 +93,14 @@ def test_reloads_under_load(world: World) -> None:
     grown = memory(daemon.pid) - first
     assert grown < 4 * 1024 * 1024, f"{grown} bytes more after {RELOADS // 2} reloads"
     assert {r.url: r.record()["connections_total"] for r in relays} == connections, "a reload costs no connection"
-    until(lambda: count(port, "applied") == RELOADS // 2 and count(port, "refused") == RELOADS - RELOADS // 2, 5, "all are counted")
+    # A new relay in the seed file, and a new contact: it is told to whoever is dialled from now on.
+    newcomer, = world.farm.add({"data": [{"mint": {"n": 20, "seed": 50}}]})
+    daemon.seeds(*[r.url for r in [*relays, newcomer]])
+    write(good + "\n[identity]\ncontact = mailto:new@example.org\n")
+    reload(daemon, "applied")
+    daemon.complete([newcomer])
+    assert newcomer.record()["connections"][0]["agent"].endswith("(+mailto:new@example.org)")
+    until(lambda: count(port, "applied") == RELOADS // 2 + 1 and count(port, "refused") == RELOADS - RELOADS // 2, 5, "all are counted")
     daemon.stop()
 
 

@@ -148,7 +148,7 @@ class Daemon:
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(15)
-        kill_marked(self.mark)
+        kill_marked(self.mark, self.home)
         if self.process is not None:
             self.process.wait()
             self.process = None
@@ -168,7 +168,7 @@ class Daemon:
     # --- what can be seen of it
 
     def processes(self) -> dict[int, str]:
-        return marked(self.mark)
+        return marked(self.mark, self.home)
 
     def log(self, lines: int = 60) -> str:
         text = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""

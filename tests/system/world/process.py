@@ -1,8 +1,9 @@
 """Starting programs as an unprivileged user, finding all that descends from them, and waiting for a condition.
 
 PostgreSQL refuses to run as root, and so should the daemon: when the tests run as root, programs are started as `nobody`.  What
-belongs to a test is known by a mark in its environment, which every child inherits; so "no process is left" can be proven even for
-processes that were orphaned or made a session of their own.
+belongs to a test is known by a mark in its environment, which every child inherits, or by the folder that it works in: PostgreSQL's
+backends write their titles where their environment was.  So "no process is left" can be proven even for processes that were orphaned or
+made a session of their own.
 """
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ import pwd
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -37,8 +39,8 @@ def give(path: str | os.PathLike[str]) -> None:
         os.chown(path, user.pw_uid, user.pw_gid)
 
 
-def marked(mark: str) -> dict[int, str]:
-    """Living processes that carry the mark: pid -> command."""
+def marked(mark: str, home: Path) -> dict[int, str]:
+    """Living processes that carry the mark, or work at home or below: pid -> command."""
     found = {}
     needle = f"{MARK}={mark}".encode()
     for entry in os.listdir("/proc"):
@@ -46,7 +48,7 @@ def marked(mark: str) -> dict[int, str]:
             continue
         try:
             with open(f"/proc/{entry}/environ", "rb") as f:
-                if needle not in f.read().split(b"\0"):
+                if needle not in f.read().split(b"\0") and not Path(os.readlink(f"/proc/{entry}/cwd")).is_relative_to(home):
                     continue
             with open(f"/proc/{entry}/stat") as f:
                 if f.read().rsplit(")", 1)[1].split()[0] == "Z":
@@ -58,8 +60,8 @@ def marked(mark: str) -> dict[int, str]:
     return found
 
 
-def kill_marked(mark: str) -> None:
-    for pid in marked(mark):
+def kill_marked(mark: str, home: Path) -> None:
+    for pid in marked(mark, home):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
