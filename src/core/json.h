@@ -76,7 +76,7 @@ enum js_style {
     JS_PRETTY   /* for people */
 };
 
-char *js_text(const struct js *v, enum js_style style); /* malloc'd, NUL-terminated */
+char *js_text(const struct js *v, enum js_style style);            /* malloc'd, NUL-terminated */
 void js_print(const struct js *v, enum js_style style, FILE *out); /* and the line's end */
 
 #endif
