@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from world.daemon import Daemon, find_program
+from world.daemon import Daemon, empty_archive, find_program
 from world.farm import Farm, Relay
 from world.process import MARK, give
 from world.servers import Node
@@ -84,8 +84,9 @@ class World:
         self.closers: list[Callable[[], None]] = [self.farm.stop]
         self.daemons: list[Daemon] = []
 
-    def daemon(self, *relays: Relay | str, name: str = "d") -> Daemon:
-        """A daemon with these relays as its seeds, not started."""
+    def daemon(self, *relays: Relay | str, name: str = "d", first_start: bool = False) -> Daemon:
+        """A daemon with these relays as its seeds, not started.  Unless the test is about a first start, its archive was made before,
+        once for all tests, and is empty."""
         home = self.home / name
         home.mkdir()
         home.chmod(0o755)
@@ -93,11 +94,17 @@ class World:
             tool = find_program(self.build, "bigbrotr")
         except FileNotFoundError:
             tool = None
-        daemon = Daemon(find_program(self.build, "bigbrotrd"), tool, home, self.farm.ready["dns"])
+        program = find_program(self.build, "bigbrotrd")
+        daemon = Daemon(program, tool, home, self.farm.ready["dns"], None if first_start else self.empty_archive(program))
         daemon.seeds(*(r if isinstance(r, str) else r.url for r in relays))
         self.daemons.append(daemon)
         self.closers.append(daemon.end)
         return daemon
+
+    def empty_archive(self, program: Path) -> Path:
+        """Of this session."""
+        home = self.data / "empty"
+        return home / "state" / "postgres" if home.exists() else empty_archive(program, home)
 
     def node(self, script: str, *words: str) -> Node:
         node = Node(self.env, self.home / f"{Path(script).stem}.log", script, *words)

@@ -31,7 +31,7 @@ def test_daemon_killed_again_and_again(world: World, request: pytest.FixtureRequ
     print(f"CRASH_SEED={seed}")
     dice = random.Random(seed)
     relays = slow_relays(world)
-    daemon = world.daemon(*relays)
+    daemon = world.daemon(*relays, first_start=True)
     for kill in range(kills):
         daemon.start(wait=False)
         # Also before the database exists, while it is made, and while it recovers.

@@ -165,7 +165,7 @@ def fill(disk: Path, leave: int) -> Path:
 
 def test_disk_full(world: World, small_disk: Path) -> None:
     relays = busy_relays(world)
-    daemon = world.daemon(*relays)
+    daemon = world.daemon(*relays, first_start=True)
     daemon.set("daemon", state_dir=small_disk / "state")
     daemon.state = small_disk / "state"
     daemon.start()
@@ -186,7 +186,7 @@ def test_disk_full(world: World, small_disk: Path) -> None:
 
 def test_backfill_pauses_while_the_disk_is_nearly_full(world: World, small_disk: Path) -> None:
     relays = busy_relays(world, 3000)
-    daemon = world.daemon(*relays)
+    daemon = world.daemon(*relays, first_start=True)
     daemon.set("daemon", state_dir=small_disk / "state")
     daemon.set("archive", disk_free_min="20%")
     daemon.state = small_disk / "state"

@@ -24,7 +24,7 @@ def three_relays(world: World) -> list[Relay]:
 
 def test_three_relays_arrive_whole(world: World) -> None:
     relays = three_relays(world)
-    daemon = world.daemon(*relays).start()
+    daemon = world.daemon(*relays, first_start=True).start()
     daemon.complete(relays)
     archive = daemon.archive()
     assert_exact(archive, relays)
