@@ -97,9 +97,8 @@ static void print_failure(const char *label, const struct js *of)
     if (error.n == 0)
         return;
     (void)printf("%-14s " STR_FMT, label, STR_ARG(error));
-    for (int code = 1; code < ERR__COUNT; code++)
-        if (str_eq(error, str_z(err_name((enum err_code)code))))
-            (void)printf(": %s", err_text((enum err_code)code));
+    if (err_named(error) != ERR_NONE)
+        (void)printf(": %s", err_text(err_named(error)));
     if (failures > 1)
         (void)printf(" (%" PRId64 " times in a row)", failures);
     (void)putchar('\n');

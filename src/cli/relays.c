@@ -75,17 +75,10 @@ static bool is_state(const char *word)
     return false;
 }
 
-static bool is_network(const char *word)
-{
-    for (int i = 0; i < NETWORK__COUNT; i++)
-        if (strcmp(word, network_name((enum network)i)) == 0)
-            return true;
-    return false;
-}
-
 int command_relays(const struct command *c)
 {
     const char *network = "", *state = "";
+    enum network which;
     struct word_option options[] = {
         {"--network", &network, 1, 0}, {"--state", &state, 1, 0}, {NULL, NULL, 0, 0}};
     struct listing l = {.json = c->json};
@@ -94,7 +87,8 @@ int command_relays(const struct command *c)
     struct err err;
 
     if (!words_read(c, options, &words) || words.n > 0 ||
-        (network[0] != '\0' && !is_network(network)) || (state[0] != '\0' && !is_state(state))) {
+        (network[0] != '\0' && !network_named(str_z(network), &which)) ||
+        (state[0] != '\0' && !is_state(state))) {
         (void)fputs("usage: bigbrotr relays [--network clearnet|tor|i2p|loki] [--state "
                     "new|healthy|suspected|failing|retired]\n",
                     stderr);

@@ -51,6 +51,14 @@ const char *err_name(enum err_code code)
     return names[code];
 }
 
+enum err_code err_named(struct str name)
+{
+    for (int code = ERR_NONE + 1; code < ERR__COUNT; code++)
+        if (str_eq(name, str_z(err_name((enum err_code)code))))
+            return (enum err_code)code;
+    return ERR_NONE;
+}
+
 const char *err_text(enum err_code code)
 {
     assert(code < ERR__COUNT);

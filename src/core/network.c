@@ -14,3 +14,13 @@ const char *network_name(enum network network)
     assert(network < NETWORK__COUNT);
     return names[network];
 }
+
+bool network_named(struct str name, enum network *network)
+{
+    for (int i = 0; i < NETWORK__COUNT; i++)
+        if (str_eq(name, str_z(network_name((enum network)i)))) {
+            *network = (enum network)i;
+            return true;
+        }
+    return false;
+}

@@ -199,11 +199,8 @@ static void candidate_row(struct finder_op *f, const struct result *res, int row
                                 .mentions = result_int(res, row, 8),
                                 .last_seen = result_int(res, row, 9),
                                 .weight = (int32_t)result_int(res, row, 10)};
-    struct str network = result_str(res, row, 2);
 
-    for (int i = 0; i < NETWORK__COUNT; i++)
-        if (str_eq(network, str_z(network_name((enum network)i))))
-            c.network = (enum network)i;
+    (void)network_named(result_str(res, row, 2), &c.network);
     f->each(f->owner, &c);
 }
 

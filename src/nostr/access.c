@@ -198,12 +198,13 @@ static bool refuse(struct reader *r, struct str entry, const char *why)
 
 static bool read_network(struct reader *r, struct str entry)
 {
-    for (int i = 0; i < NETWORK__COUNT; i++)
-        if (str_ends(entry, str_z(network_name((enum network)i))) &&
-            entry.n == strlen("network:") + strlen(network_name((enum network)i))) {
-            r->e->networks[i] = r->line;
-            return true;
-        }
+    struct str name = {entry.p + strlen("network:"), entry.n - strlen("network:")};
+    enum network network;
+
+    if (network_named(name, &network)) {
+        r->e->networks[network] = r->line;
+        return true;
+    }
     return refuse(r, entry,
                   "names no network: network:clearnet, network:tor, network:i2p or network:loki");
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/hex.h"
+
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 
 enum { NUMBER_MAX = 400, ESCAPE_BYTES = 6, INT64_DIGITS = 18 };
@@ -46,14 +48,6 @@ static size_t repair_number(struct buf *to, struct str s)
         (void)buf_append(to, s.p, n);
     }
     return n;
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* The code unit of \uXXXX at s.p + at, or -1. */

@@ -9,17 +9,6 @@ static const char simple_escape[256] = {
     ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t',
 };
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* The four digits at p, or -1. */
 static long unit_value(const char *p, const char *end)
 {
@@ -28,7 +17,7 @@ static long unit_value(const char *p, const char *end)
     if (end - p < 4)
         return -1;
     for (int i = 0; i < 4; i++) {
-        int v = hex_value(p[i]);
+        int v = hex_digit(p[i]);
 
         if (v < 0)
             return -1;

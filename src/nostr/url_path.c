@@ -11,6 +11,7 @@
  * (token, auth, key) are never part of a name that the archive publishes. */
 #include <string.h>
 
+#include "core/hex.h"
 #include "nostr/url_parts.h"
 
 struct writer {
@@ -27,19 +28,11 @@ static void put(struct writer *w, char c)
         w->full = true;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 int url_percent(const char *p, const char *end)
 {
-    if (end - p < 3 || hex_value(p[1]) < 0 || hex_value(p[2]) < 0)
+    if (end - p < 3 || hex_digit(p[1]) < 0 || hex_digit(p[2]) < 0)
         return -1;
-    return hex_value(p[1]) * 16 + hex_value(p[2]);
+    return hex_digit(p[1]) * 16 + hex_digit(p[2]);
 }
 
 static bool is_unreserved(int c)

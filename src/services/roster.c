@@ -40,14 +40,6 @@ void roster_open(struct roster *r, uv_loop_t *loop, struct db *db)
     (void)uv_timer_start(&r->save_timer, on_save_timer, SAVE_EVERY_MS, SAVE_EVERY_MS);
 }
 
-static enum err_code error_named(const char *name)
-{
-    for (int code = 1; code < ERR__COUNT; code++)
-        if (strcmp(err_name((enum err_code)code), name) == 0)
-            return (enum err_code)code;
-    return ERR_NONE;
-}
-
 static void *grown(void *array, uint32_t n, size_t size)
 {
     void *p = realloc(array, n * size);
@@ -120,7 +112,7 @@ static void on_row(void *owner, const struct store_relay *row)
     relay->last_ok_at_ms = row->last_ok_at;
     relay->synced_at_ms = row->synced_at;
     relay->failures = (uint32_t)row->failures;
-    relay->error = error_named(row->error);
+    relay->error = err_named(str_z(row->error));
     walk_traits_read(&relay->traits, row->traits);
     relay->events = row->events;
     relay->bytes = row->bytes;

@@ -7,6 +7,7 @@
 #define CORE_ERR_H
 
 #include "core/names.h"
+#include "core/str.h"
 
 #define MUST_USE     __attribute__((warn_unused_result))
 #define PRINTF(f, a) __attribute__((format(printf, f, a)))
@@ -34,6 +35,7 @@ int err_set(struct err *err, enum err_code code, const char *fmt, ...) PRINTF(3,
 
 const char *
 err_name(enum err_code code); /* "dns_timeout": metrics label, log key, database value */
+enum err_code err_named(struct str name); /* ERR_NONE when there is none */
 const char *err_text(enum err_code code);
 enum err_blame err_blame(enum err_code code);
 

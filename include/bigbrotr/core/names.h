@@ -18,6 +18,7 @@
 #define bech32_encode            bigbrotr_bech32_encode
 #define err_blame                bigbrotr_err_blame
 #define err_name                 bigbrotr_err_name
+#define err_named                bigbrotr_err_named
 #define err_set                  bigbrotr_err_set
 #define err_text                 bigbrotr_err_text
 #define event_draft_id           bigbrotr_event_draft_id
@@ -54,6 +55,7 @@
 #define message_parse            bigbrotr_message_parse
 #define message_prefix           bigbrotr_message_prefix
 #define network_name             bigbrotr_network_name
+#define network_named            bigbrotr_network_named
 #define nip11_contradiction_name bigbrotr_nip11_contradiction_name
 #define nip11_free               bigbrotr_nip11_free
 #define nip11_lists              bigbrotr_nip11_lists

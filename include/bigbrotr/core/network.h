@@ -3,7 +3,10 @@
 #ifndef CORE_NETWORK_H
 #define CORE_NETWORK_H
 
+#include <stdbool.h>
+
 #include "core/names.h"
+#include "core/str.h"
 
 #define NETWORKS(X)         \
     X(CLEARNET, "clearnet") \
@@ -19,5 +22,6 @@ enum network {
 };
 
 const char *network_name(enum network network);
+bool network_named(struct str name, enum network *network);
 
 #endif

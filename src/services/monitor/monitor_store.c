@@ -309,14 +309,6 @@ void monitor_forget_outcomes(struct monitor *m)
 
 /* Reading back */
 
-static enum err_code error_named(const char *name)
-{
-    for (int code = 1; code < ERR__COUNT; code++)
-        if (strcmp(err_name((enum err_code)code), name) == 0)
-            return (enum err_code)code;
-    return ERR_NONE;
-}
-
 static void on_row(void *owner, const struct store_health *row)
 {
     struct monitor *m = owner;
@@ -343,7 +335,7 @@ static void on_row(void *owner, const struct store_health *row)
     c->caps_known = row->caps_known;
     c->caps = row->caps;
     c->page_cap = row->page_cap;
-    c->error = error_named(row->error);
+    c->error = err_named(str_z(row->error));
     c->published_ms = row->published_at;
     memcpy(c->published_hash, row->published_hash, sizeof(c->published_hash));
     check_remembered(c);

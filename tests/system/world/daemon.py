@@ -104,7 +104,7 @@ class Daemon:
     def start(self, wait: bool = True) -> "Daemon":
         assert self.process is None, "it runs already"
         if self.empty is not None and "url" not in self.ini["database"] and not (self.state / "postgres").exists():
-            subprocess.run(["cp", "-a", self.empty, self.state / "postgres"], check=True)
+            subprocess.run(["cp", "-a", "--sparse=always", self.empty, self.state / "postgres"], check=True)
         with self.log_path.open("ab") as log:
             log.write(b"--- start\n")
             log.flush()

@@ -18,12 +18,28 @@ static void test_names_are_lower_case_and_unique(void **state)
         assert_true(strlen(err_text((enum err_code)i)) > 0);
         for (int k = 0; k < i; k++)
             assert_string_not_equal(name, err_name((enum err_code)k));
+        assert_int_equal(err_named(str_z(name)), i);
     }
     for (int i = 0; i < REJECT__COUNT; i++) {
         const char *name = reject_name((enum reject)i);
 
         assert_int_equal(strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_"), strlen(name));
         assert_true(strlen(reject_text((enum reject)i)) > 0);
+    }
+}
+
+static void test_by_name(void **state)
+{
+    enum network network = NETWORK_TOR;
+
+    (void)state;
+    assert_int_equal(err_named(STR("no such error")), ERR_NONE);
+    assert_int_equal(err_named(STR("")), ERR_NONE);
+    assert_false(network_named(STR("Tor"), &network));
+    assert_false(network_named(STR(""), &network));
+    for (int i = 0; i < NETWORK__COUNT; i++) {
+        assert_true(network_named(str_z(network_name((enum network)i)), &network));
+        assert_int_equal(network, i);
     }
 }
 
@@ -61,6 +77,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names_are_lower_case_and_unique),
+        cmocka_unit_test(test_by_name),
         cmocka_unit_test(test_blame),
         cmocka_unit_test(test_set_cuts_and_terminates),
         cmocka_unit_test(test_network_names),
