@@ -164,8 +164,9 @@ void walk_cursor_answer(struct walk *w, const struct facts *f)
         return;
     }
     look_for_ragged(w);
-    /* A relay without a sense of `until` would have shown what stands above it. */
-    if (w->newest > t->hi && f->above == 0)
+    /* A relay without a sense of `until` would have shown what stands above it; with two or three
+     * events that may be luck. */
+    if (w->newest > t->hi && f->above == 0 && f->in > NOISE_MAX)
         traits->honours_until = TRI_YES;
     w->newest = f->max > w->newest ? f->max : w->newest;
     check(w, lost_bottom(w));
