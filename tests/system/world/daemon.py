@@ -152,7 +152,7 @@ class Daemon:
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(15)
-        kill_marked(self.mark, self.home)
+        kill_marked(self.mark, self.state)
         if self.process is not None:
             self.process.wait()
             self.process = None
@@ -172,7 +172,7 @@ class Daemon:
     # --- what can be seen of it
 
     def processes(self) -> dict[int, str]:
-        return marked(self.mark, self.home)
+        return marked(self.mark, self.state)
 
     def log(self, lines: int = 60) -> str:
         text = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""

@@ -39,8 +39,8 @@ def give(path: str | os.PathLike[str]) -> None:
         os.chown(path, user.pw_uid, user.pw_gid)
 
 
-def marked(mark: str, home: Path) -> dict[int, str]:
-    """Living processes that carry the mark, or work at home or below: pid -> command."""
+def marked(mark: str, state: Path) -> dict[int, str]:
+    """Living processes that carry the mark, or work in the state directory: pid -> command."""
     found = {}
     needle = f"{MARK}={mark}".encode()
     for entry in os.listdir("/proc"):
@@ -48,7 +48,7 @@ def marked(mark: str, home: Path) -> dict[int, str]:
             continue
         try:
             with open(f"/proc/{entry}/environ", "rb") as f:
-                if needle not in f.read().split(b"\0") and not Path(os.readlink(f"/proc/{entry}/cwd")).is_relative_to(home):
+                if needle not in f.read().split(b"\0") and not Path(os.readlink(f"/proc/{entry}/cwd")).is_relative_to(state):
                     continue
             with open(f"/proc/{entry}/stat") as f:
                 if f.read().rsplit(")", 1)[1].split()[0] == "Z":
@@ -60,8 +60,8 @@ def marked(mark: str, home: Path) -> dict[int, str]:
     return found
 
 
-def kill_marked(mark: str, home: Path) -> None:
-    for pid in marked(mark, home):
+def kill_marked(mark: str, state: Path) -> None:
+    for pid in marked(mark, state):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
