@@ -406,6 +406,7 @@ static void on_page_settled(void *owner, const struct settlement *s)
     /* Beside a live request there may be no place for another, ever; and it has brought the last
      * minutes. */
     f->answer.slow = s->how == SETTLE_CLOSED && s->prefix == PREFIX_RATE_LIMITED && f->live == NULL;
+    f->answer.passing = s->how == SETTLE_CLOSED && s->prefix == PREFIX_ERROR;
     f->answer.events = f->events;
     f->answer.events_n = f->events_n;
     f->answer.raw = s->events;

@@ -425,6 +425,7 @@ static struct walk_page answer_of(const struct visit *v, const struct settlement
                               .refused = s->how == SETTLE_CLOSED,
                               .auth = s->how == SETTLE_CLOSED && s->prefix == PREFIX_AUTH_REQUIRED,
                               .slow = is_too_fast(s),
+                              .passing = s->how == SETTLE_CLOSED && s->prefix == PREFIX_ERROR,
                               .raw = s->events,
                               .asked_at = v->asked_at};
 }

@@ -328,6 +328,10 @@ static void failed(struct walk *w, const struct walk_page *page)
 {
     if (page->slow && ++w->slowed <= SLOWED_MAX)
         return; /* the same again; when is not for the walk to say */
+    if (page->passing && !w->repeated) {
+        w->repeated = true;
+        return;
+    }
     if (walk_second_larger(w)) {
         walk_second_refused(w);
         return;
@@ -351,6 +355,7 @@ static void failed(struct walk *w, const struct walk_page *page)
 static void succeeded(struct walk *w)
 {
     w->tries = w->slowed = 0;
+    w->repeated = false;
     w->traits->pages++;
     if (w->limit < w->page && ++w->good_pages >= 32) {
         w->limit = w->limit > w->page / 2 ? w->page : w->limit * 2;

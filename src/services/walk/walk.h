@@ -100,6 +100,7 @@ struct walk_page {
     bool refused;  /* CLOSED (or NOTICE): the relay will not answer this form of question */
     bool auth;     /* CLOSED: it wants authentication that we cannot give */
     bool slow;     /* refused, since we ask too fast or too much at once, not for its form */
+    bool passing;  /* refused, but perhaps only this time: "error:" says nothing of the form */
     const struct walk_event *events; /* in the order of arrival, duplicates included */
     size_t events_n;
     uint32_t raw;     /* EVENT messages, invalid ones included */

@@ -1,9 +1,10 @@
 /* Windows and seconds: what is complete whatever order the relay sends in.
  *
  * An answer with clearly fewer events than a page can hold holds them all.  A full window is cut
- * where half of what it showed lies on each side, so empty time costs nothing; a full second is cut
- * by kind; where one kind fills a page within one second, larger pages are asked for, as far as the
- * relay and our memory allow; what fills those too is a gap. */
+ * where half of what it showed lies on each side, so empty time costs nothing (three quarters where
+ * the oldest come first: less is nearly a page, and more of it would be asked for again); a full
+ * second is cut by kind; where one kind fills a page within one second, larger pages are asked for,
+ * as far as the relay and our memory allow; what fills those too is a gap. */
 #include "services/walk/walk_internal.h"
 
 #define TIME_MAX (((int64_t)1 << 53) - 1) /* of created_at: what JSON numbers hold */
@@ -99,8 +100,10 @@ static int64_t cut_at(const struct walk *w, int64_t lo, int64_t hi, const struct
     int64_t min = w->times[0], max = w->times[w->times_n - 1];
     if (min == max)
         return min == hi ? min - 1 : min;
-    if (f->ascending)
-        return max - 1; /* the oldest, in order: so many fit */
+    if (f->ascending && !f->sorted) { /* the oldest, in order: so many fit, clearly */
+        int64_t most = w->times[(w->times_n - 1) * 3 / 4];
+        return most == max ? max - 1 : most;
+    }
     int64_t median = w->times[(w->times_n - 1) / 2];
     return median == max ? max - 1 : median;
 }
@@ -111,8 +114,8 @@ static void split(struct walk *w, const struct facts *f)
     int64_t cut = cut_at(w, t.lo, t.hi, f);
 
     walk_pop(w);
-    if (f->ascending &&
-        !f->sorted) { /* the first part is nearly a page: done next, so that the stack stays low */
+    if (f->ascending && !f->sorted) { /* the first part is less than a page: done next, so that the
+                                         stack stays low */
         push_part(w, cut + 1, t.hi, t.at);
         push_part(w, t.lo, cut, t.at);
     } else {

@@ -114,6 +114,7 @@ struct walk {
     bool waiting, retry;
     unsigned tries;   /* of this question, failed */
     unsigned slowed;  /* of this question, refused for being too early */
+    bool repeated;    /* since the last answer a refusal that may pass was answered with the same */
     unsigned adapted; /* forms of question given up so far */
     uint64_t requests;
     uint64_t allowance; /* requests that what came so far justifies */

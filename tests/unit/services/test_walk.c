@@ -376,9 +376,9 @@ static void test_no_event_is_lost_undeclared(void **state)
 }
 
 /* What a well-behaved relay costs: requests, and EVENT messages for each event. */
-static void cost_of(size_t events, size_t cap, struct trial *t)
+static void cost_of(size_t events, size_t cap, enum sim_order order, struct trial *t)
 {
-    const struct sim_config config = {.events = events, .cap = cap, .kinds = 7};
+    const struct sim_config config = {.events = events, .cap = cap, .kinds = 7, .order = order};
 
     trial_start(t, &config, 5);
     assert_true(run_walk(t, 0, INT64_MAX));
@@ -391,21 +391,26 @@ static void test_a_first_walk_is_cheap(void **state)
     struct trial t;
 
     (void)state;
-    cost_of(5000, 500, &t);
+    cost_of(5000, 500, SIM_NEWEST, &t);
     assert_true(t.relay->sent * 100 < t.relay->n * 103);
     assert_true(t.relay->requests <= 12 * 5000 / (10 * 500) + 20);
     trial_end(&t);
-    cost_of(15000, 500, &t);
+    cost_of(15000, 500, SIM_NEWEST, &t);
     assert_true(t.relay->sent * 100 < t.relay->n * 103);
     assert_true(t.relay->requests <= 12 * 15000 / (10 * 500) + 20);
     trial_end(&t);
-    cost_of(37, 500, &t);
+    cost_of(37, 500, SIM_NEWEST, &t);
     assert_true(t.relay->sent <= 37 + 4);
     assert_true(t.relay->requests <= 20);
     trial_end(&t);
-    cost_of(0, 500, &t);
+    cost_of(0, 500, SIM_NEWEST, &t);
     assert_true(t.relay->requests <= 3 + 12);
     trial_end(&t);
+    for (enum sim_order order = SIM_REVERSED; order <= SIM_OLDEST_DESC; order++) { /* windows */
+        cost_of(5000, 500, order, &t);
+        assert_true(t.relay->requests <= 60 && t.relay->sent <= 4 * t.relay->n);
+        trial_end(&t);
+    }
 }
 
 /* A relay that counts what it hides for the limit: EVENT messages for each event it shows, over
@@ -441,7 +446,7 @@ static void test_news_are_cheap(void **state)
     struct trial t;
 
     (void)state;
-    cost_of(5000, 500, &t);
+    cost_of(5000, 500, SIM_NEWEST, &t);
     t.relay->now += INT64_C(24) * 3600; /* what the overlap re-reads is older than this */
     uint64_t sent = t.relay->sent, requests = t.relay->requests;
     int64_t top = coverage_top(t.coverage);

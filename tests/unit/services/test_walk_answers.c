@@ -168,6 +168,46 @@ static void test_too_fast_is_no_refusal_of_the_question(void **state)
     walk_free(w);
 }
 
+/* "error:" says nothing of the form: the same once more, and only then another. */
+static void fail_somehow(const struct walk_ask *ask, struct walk_page *page)
+{
+    refuse_all(ask, page);
+    page->passing = true;
+}
+
+static void test_a_refusal_that_may_pass_is_asked_again_once(void **state)
+{
+    static const struct walk_event event = {NOW - 1000, 7, 1, true};
+    const struct walk_kinds kinds = {0};
+    const struct walk_page one = {
+        .how = SETTLE_EOSE, .asked_at = NOW, .events = &event, .events_n = 1, .raw = 1};
+    struct walk_page error = {.how = SETTLE_EOSE};
+    struct walk_traits traits = {0}, before;
+    struct walk_spans spans;
+    struct walk_ask first, ask;
+    enum walk_state end;
+
+    (void)state;
+    struct walk *w = walk_start(1000, INT64_MAX, 400, &traits, &kinds);
+    fail_somehow(&first, &error);
+    for (int i = 0; i < 2; i++) { /* an answer, and patience begins anew */
+        assert_int_equal(walk_next(w, &first), WALK_ASK);
+        before = traits;
+        walk_answer(w, &error, &spans);
+        assert_int_equal(walk_next(w, &ask), WALK_ASK);
+        assert_memory_equal(&ask, &first, sizeof(ask));
+        assert_memory_equal(&traits, &before, sizeof(traits));
+        walk_answer(w, &one, &spans);
+    }
+    walk_free(w);
+
+    w = walk_start(1000, INT64_MAX, 400, &traits, &kinds);
+    (void)ask_all(w, fail_somehow, &end);
+    assert_int_equal(end, WALK_GIVEN_UP);
+    assert_in_range(walk_requests(w), 3, 7); /* as test_refusals_.., and one more */
+    walk_free(w);
+}
+
 static void test_a_filters_own_kinds_are_always_asked(void **state)
 {
     const int32_t only[] = {1059, 13};
@@ -224,6 +264,7 @@ int main(void)
         cmocka_unit_test(test_failures_are_repeated_then_declared),
         cmocka_unit_test(test_refusals_are_adapted_to_then_declared),
         cmocka_unit_test(test_too_fast_is_no_refusal_of_the_question),
+        cmocka_unit_test(test_a_refusal_that_may_pass_is_asked_again_once),
         cmocka_unit_test(test_a_filters_own_kinds_are_always_asked),
         cmocka_unit_test(test_traits_survive_their_text),
     };
