@@ -4,8 +4,9 @@
  *     time                     level module message, with key=value
  *
  * Whoever decides about an error logs it, once (err.h).  Arguments are not evaluated when the level
- * is off.  Bytes that came from a relay are escaped by the caller (str_escape); as a last defence a
- * control character in a line is written as '?'.  Any thread may log. */
+ * is off.  Bytes that came from a relay are escaped by the caller (str_escape); as a last
+ * defence control characters, and bytes that are no UTF-8, are written as '?'.  Any thread may log.
+ */
 #ifndef CORE_LOG_H
 #define CORE_LOG_H
 
@@ -29,10 +30,11 @@ enum log_format {
 };
 
 /* Who writes: X(name).  Levels can be set for each alone. */
-#define LOG_MODULES(X)                                                                        \
-    X(archive)                                                                                \
-    X(candidates) X(daemon) X(database) X(finder) X(http) X(ingest) X(initializer) X(monitor) \
-        X(publisher) X(relay) X(status)
+#define LOG_MODULES(X)                                                                       \
+    X(archive)                                                                               \
+    X(candidates)                                                                            \
+    X(daemon) X(database) X(finder) X(http) X(ingest) X(initializer) X(monitor) X(publisher) \
+        X(relay) X(status)
 
 enum { LOG_LINE_MAX = 2048 }; /* longer lines are cut, with "..." */
 

@@ -6,7 +6,13 @@
 #include <string.h>
 #include <time.h>
 
-enum { STAMP_SIZE = 32, PAIRS_MAX = 32 };
+#include "core/str.h"
+
+enum {
+    STAMP_SIZE = 32,
+    PAIRS_MAX = 32,
+    PAIR_MARKS = 6 /* around a key and its value: ,"":"" */
+};
 
 struct pair {
     const char *key, *value;
@@ -116,15 +122,17 @@ static void split(const char *text, struct fields *f)
     f->pairs_n = 0;
 }
 
+static bool is_escaped(char c)
+{
+    return c == '"' || c == '\\';
+}
+
 /* Inside double quotes, for logfmt and JSON alike: text from elsewhere may hold both. */
 static void put_escaped(struct out *o, const char *p, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (p[i] == '"' || p[i] == '\\') {
-            if (o->size - o->n < 2)
-                return;
+        if (is_escaped(p[i]))
             put(o, "\\", 1);
-        }
         put(o, p + i, 1);
     }
 }
@@ -136,10 +144,22 @@ static void put_quoted(struct out *o, const char *p, size_t n)
     put(o, "\"", 1);
 }
 
+/* A pair that does not fit is left out whole: half a quote would take what follows for its own. */
+static bool fits(const struct out *o, size_t key_n, const char *p, size_t n)
+{
+    size_t need = key_n + n + PAIR_MARKS;
+
+    for (size_t i = 0; i < n; i++)
+        need += is_escaped(p[i]);
+    return o->size - o->n >= need;
+}
+
 static void put_logfmt_pair(struct out *o, const char *key, size_t key_n, const char *p, size_t n)
 {
     bool plain = n > 0;
 
+    if (!fits(o, key_n, p, n))
+        return;
     for (size_t i = 0; i < n; i++)
         plain = plain && p[i] != ' ' && p[i] != '"' && p[i] != '=' && p[i] != '\\';
     put(o, " ", 1);
@@ -153,13 +173,35 @@ static void put_logfmt_pair(struct out *o, const char *key, size_t key_n, const 
 
 static void put_json_pair(struct out *o, const char *key, size_t key_n, const char *p, size_t n)
 {
-    /* A pair that does not fit is left out whole, so that the line stays JSON. */
-    if (o->size - o->n < key_n + 2 * n + 8)
+    if (!fits(o, key_n, p, n))
         return;
     put_z(o, ",");
     put_quoted(o, key, key_n);
     put_z(o, ":");
     put_quoted(o, p, n);
+}
+
+/* Of the message as much as there is room for. */
+static void put_message(struct out *o, const struct fields *f,
+                        void (*put_pair)(struct out *o, const char *key, size_t key_n,
+                                         const char *p, size_t n))
+{
+    static const char key[] = "msg", dots[] = "...";
+    char text[LOG_LINE_MAX];
+    size_t room = o->size - o->n - (sizeof(key) - 1) - PAIR_MARKS - (sizeof(dots) - 1), n = 0;
+
+    if (fits(o, sizeof(key) - 1, f->text, f->text_n)) {
+        put_pair(o, key, sizeof(key) - 1, f->text, f->text_n);
+        return;
+    }
+    for (size_t used = 0; n < f->text_n && n < sizeof(text) - sizeof(dots); n++) {
+        used += 1 + is_escaped(f->text[n]);
+        if (used > room)
+            break;
+        text[n] = f->text[n];
+    }
+    memcpy(text + n, dots, sizeof(dots));
+    put_pair(o, key, sizeof(key) - 1, text, n + sizeof(dots) - 1);
 }
 
 static void put_logfmt(struct out *o, const struct log_record *r)
@@ -173,7 +215,7 @@ static void put_logfmt(struct out *o, const struct log_record *r)
     put_z(o, level_words[r->level]);
     put_z(o, " module=");
     put_z(o, r->module);
-    put_logfmt_pair(o, "msg", 3, f.text, f.text_n);
+    put_message(o, &f, put_logfmt_pair);
     for (int i = 0; i < f.pairs_n; i++)
         put_logfmt_pair(o, f.pairs[i].key, f.pairs[i].key_n, f.pairs[i].value, f.pairs[i].value_n);
 }
@@ -189,9 +231,7 @@ static void put_json(struct out *o, const struct log_record *r)
     put_z(o, "\"");
     put_json_pair(o, "level", 5, level_words[r->level], strlen(level_words[r->level]));
     put_json_pair(o, "module", 6, r->module, strlen(r->module));
-    while (f.text_n > 0 && o->size - o->n < 2 * f.text_n + 16)
-        f.text_n--;
-    put_json_pair(o, "msg", 3, f.text, f.text_n);
+    put_message(o, &f, put_json_pair);
     for (int i = 0; i < f.pairs_n; i++)
         put_json_pair(o, f.pairs[i].key, f.pairs[i].key_n, f.pairs[i].value, f.pairs[i].value_n);
     o->size++;
@@ -208,11 +248,27 @@ static void put_swallowed(struct out *o, enum log_format format, uint32_t swallo
         put_logfmt_pair(o, "swallowed", 9, number, strlen(number));
 }
 
+/* The last defence, whatever the caller has escaped: control characters move a terminal's cursor,
+ * and bytes that are no UTF-8 (also what a cut has left of a character) make a line that no program
+ * reads. */
+static void disarm(struct out *o)
+{
+    for (size_t i = 0; i < o->n;) {
+        uint32_t point = 0;
+        size_t n = str_utf8((struct str){o->to + i, o->n - i}, &point);
+        bool harmful = n == 0 || point < 0x20 || (point >= 0x7f && point < 0xa0);
+
+        n = n == 0 ? 1 : n;
+        if (harmful)
+            memset(o->to + i, '?', n);
+        i += n;
+    }
+}
+
 size_t log_line(char *to, size_t size, enum log_format format, const struct log_record *r)
 {
     static const char *const priorities[] = {"<3>", "<4>", "<6>", "<7>"};
     struct out o = {0};
-    bool cut = false;
 
     o.to = to;
     o.size = size - LOG_LINE_TAIL;
@@ -239,17 +295,14 @@ size_t log_line(char *to, size_t size, enum log_format format, const struct log_
         put_z(&o, " ");
         put_z(&o, r->text);
     }
-    cut = o.n == o.size && format != LOG_FORMAT_JSON;
-    if (cut)
+    if (o.n == o.size && format != LOG_FORMAT_JSON && format != LOG_FORMAT_LOGFMT)
         memcpy(o.to + o.n - 3, "...", 3);
     o.size = size - 1;
     if (r->swallowed > 0)
         put_swallowed(&o, format, r->swallowed);
     if (format == LOG_FORMAT_JSON)
         put_z(&o, "}");
-    for (size_t i = 0; i < o.n; i++)
-        if ((unsigned char)o.to[i] < 0x20 || o.to[i] == 0x7f)
-            o.to[i] = '?';
+    disarm(&o);
     o.to[o.n++] = '\n';
     return o.n;
 }
