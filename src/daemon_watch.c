@@ -454,6 +454,25 @@ void watch_status(const struct watch *w, struct status *s)
     }
 }
 
+/* What waits, and how much of it may. */
+static void set_queues(const struct daemon *d, const struct status *s)
+{
+    struct budget_limits budget;
+
+    options_budget(d, &budget);
+    metrics.connections_max[0] = budget.connections_max;
+    metrics.lookups_waiting[0] = net_lookups_waiting(d->net);
+    metrics.worker_queue[METRIC_WORKER_QUEUE_SHORT] = workers_queued(d->workers, WORKERS_SHORT);
+    metrics.worker_queue[METRIC_WORKER_QUEUE_LONG] = workers_queued(d->workers, WORKERS_LONG);
+    metrics.worker_threads[0] = workers_threads(d->workers);
+    metrics.http_connections_max[METRIC_LISTENER_MAIN] = SERVER_CLIENTS_MAX;
+    metrics.http_connections_max[METRIC_LISTENER_HEALTH] = SERVER_HEALTH_CLIENTS_MAX;
+    metrics.checks_due[0] = s->monitor.due;
+    metrics.checks_running[0] = s->monitor.running;
+    metrics.publish_queue[0] = s->monitor.publish_waiting;
+    metrics.publish_queue_max[0] = PUBLISHER_QUEUE_MAX;
+}
+
 /* The same picture, for whoever collects numbers. */
 static void set_gauges(const struct watch *w, const struct status *s)
 {
@@ -471,6 +490,7 @@ static void set_gauges(const struct watch *w, const struct status *s)
         metrics.relays[i] = s->relays_on[i];
     for (int i = 0; i < RELAY_STATE__COUNT; i++)
         metrics.relay_states[i] = s->relays_in[i];
+    set_queues(w->d, s);
     metrics.database_up[0] = s->database_up;
     metrics.backfill_paused[0] = s->paused[0] != '\0';
     metrics.loop_lag_max_seconds[0] = s->loop_lag_max_ms;

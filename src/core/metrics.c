@@ -122,12 +122,27 @@ static const char *values_of_fetches(int i)
     return values[i];
 }
 
+static const char *values_of_worker_queues(int i)
+{
+    static const char *const values[] = {WORKER_QUEUES(ROW)};
+
+    return values[i];
+}
+
+static const char *values_of_listeners(int i)
+{
+    static const char *const values[] = {LISTENERS(ROW)};
+
+    return values[i];
+}
+
 static const char *values_of_reloads(int i)
 {
     static const char *const values[] = {RELOADS(ROW)};
 
     return values[i];
 }
+
 static const char *values_of_deletions(int i)
 {
     static const char *const values[] = {DELETIONS(ROW)};
@@ -136,12 +151,17 @@ static const char *values_of_deletions(int i)
 }
 #undef ROW
 
+enum { LABELS_MAX = 2 };
+
 struct metric {
-    const char *name, *label, *help;
+    const char *name, *help;
     enum metric_kind kind;
-    int n;
-    const int64_t *numbers;
-    label_values *values;
+    const int64_t *numbers; /* of the last label side by side */
+    struct label {
+        const char *name;
+        int n; /* 0: there is none */
+        label_values *values;
+    } labels[LABELS_MAX];
 };
 
 #define VALUES_NO_LABEL         values_of_no_label
@@ -156,20 +176,32 @@ struct metric {
 #define VALUES_DB_LANES         values_of_db_lanes
 #define VALUES_CANDIDATE_STATES values_of_candidate_states
 #define VALUES_CANDIDATE_PROBES values_of_candidate_probes
+#define VALUES_WORKER_QUEUES    values_of_worker_queues
+#define VALUES_LISTENERS        values_of_listeners
 #define VALUES_RELOADS          values_of_reloads
 #define VALUES_DELETIONS        values_of_deletions
 #define VALUES_FETCHES          values_of_fetches
 
+#define LABEL(label, labels)                       \
+    {                                              \
+#label, METRIC_N_##labels, VALUES_##labels \
+    }
 static const struct metric table[] = {
-#define METRIC(metric_name, metric_kind, metric_label, labels, metric_help) \
-    {                                                                       \
-        .name = #metric_name,                                               \
-        .label = #metric_label,                                             \
-        .help = (metric_help),                                              \
-        .kind = METRIC_##metric_kind,                                       \
-        .n = METRIC_N_##labels,                                             \
-        .numbers = metrics.metric_name,                                     \
-        .values = VALUES_##labels,                                          \
+#define METRIC(metric_name, metric_kind, label, list, metric_help) \
+    {                                                              \
+        .name = #metric_name,                                      \
+        .help = (metric_help),                                     \
+        .kind = METRIC_##metric_kind,                              \
+        .numbers = metrics.metric_name,                            \
+        .labels = {LABEL(label, list)},                            \
+    },
+#define METRIC_OF_TWO(metric_name, metric_kind, label_a, list_a, label_b, list_b, metric_help) \
+    {                                                                                          \
+        .name = #metric_name,                                                                  \
+        .help = (metric_help),                                                                 \
+        .kind = METRIC_##metric_kind,                                                          \
+        .numbers = metrics.metric_name[0],                                                     \
+        .labels = {LABEL(label_a, list_a), LABEL(label_b, list_b)},                            \
     },
 #define HISTOGRAM(metric_name, metric_bounds, metric_help)
 #define BY_RELAY(metric_name, metric_kind, metric_help)
@@ -183,7 +215,8 @@ struct histogram_row {
 };
 
 static const struct histogram_row histograms[] = {
-#define METRIC(metric_name, metric_kind, metric_label, labels, metric_help)
+#define METRIC(metric_name, metric_kind, label, list, metric_help)
+#define METRIC_OF_TWO(metric_name, metric_kind, label_a, list_a, label_b, list_b, metric_help)
 #define BOUND(ms) ms,
 #define HISTOGRAM(metric_name, metric_bounds, metric_help) \
     {#metric_name, metric_help, &metrics.metric_name, {metric_bounds(BOUND) 0}},
@@ -233,24 +266,43 @@ static bool in_seconds(const char *name)
     return n > sizeof(end) - 1 && strcmp(name + n - (sizeof(end) - 1), end) == 0;
 }
 
-static void print_number(FILE *out, const struct metric *m, int i)
+/* One number, with the value of each label. */
+static void print_number(FILE *out, const struct metric *m, const int at[LABELS_MAX],
+                         int64_t number)
 {
-    const char *value = m->values(i);
+    const char *sep = "{";
 
-    if (value == NULL)
-        return;
-    if (m->values == values_of_errors && m->numbers[i] == 0)
-        return; /* fifty values, most of which never happen */
-    (void)fprintf(out, "bigbrotr_%s", m->name);
-    if (value[0] != '\0') {
-        (void)fprintf(out, "{%s=\"", m->label);
-        metrics_print_escaped(out, value);
-        (void)fputs("\"}", out);
+    for (int k = 0; k < LABELS_MAX && m->labels[k].n > 0; k++) {
+        const struct label *label = &m->labels[k];
+        if (label->values(at[k]) == NULL)
+            return;
+        if (label->values == values_of_errors && number == 0)
+            return; /* some sixty values, most of which never happen */
     }
+    (void)fprintf(out, "bigbrotr_%s", m->name);
+    for (int k = 0; k < LABELS_MAX && m->labels[k].n > 0; k++) {
+        const char *value = m->labels[k].values(at[k]);
+        if (value[0] == '\0')
+            continue;
+        (void)fprintf(out, "%s%s=\"", sep, m->labels[k].name);
+        metrics_print_escaped(out, value);
+        (void)fputc('"', out);
+        sep = ",";
+    }
+    (void)fputs(sep[0] == ',' ? "} " : " ", out);
     if (in_seconds(m->name))
-        (void)fprintf(out, " %.3f\n", (double)m->numbers[i] / 1000);
+        (void)fprintf(out, "%.3f\n", (double)number / 1000);
     else
-        (void)fprintf(out, " %lld\n", (long long)m->numbers[i]);
+        (void)fprintf(out, "%lld\n", (long long)number);
+}
+
+static void print_numbers(FILE *out, const struct metric *m)
+{
+    int inner = m->labels[1].n > 0 ? m->labels[1].n : 1;
+
+    for (int i = 0; i < m->labels[0].n; i++)
+        for (int k = 0; k < inner; k++)
+            print_number(out, m, (const int[LABELS_MAX]){i, k}, m->numbers[i * inner + k]);
 }
 
 void metrics_print_head(FILE *out, const char *name, const char *help, enum metric_kind kind)
@@ -287,8 +339,7 @@ void metrics_print(FILE *out)
         const struct metric *m = &table[k];
 
         metrics_print_head(out, m->name, m->help, m->kind);
-        for (int i = 0; i < m->n; i++)
-            print_number(out, m, i);
+        print_numbers(out, m);
     }
     for (int k = 0; k < HISTOGRAMS; k++)
         print_histogram(out, &histograms[k]);

@@ -71,6 +71,12 @@
     X(READ, "read") \
     X(UNCHANGED, "unchanged") \
     X(FAILED, "failed")
+#define WORKER_QUEUES(X) \
+    X(SHORT, "short") \
+    X(LONG, "long")
+#define LISTENERS(X) \
+    X(MAIN, "main") \
+    X(HEALTH, "health")
 #define RELOADS(X) \
     X(APPLIED, "applied") \
     X(REFUSED, "refused")
@@ -87,6 +93,16 @@
     X(1) X(2) X(5) X(10) X(25) X(50) X(100) X(250) X(500) X(1000) X(2500) X(10000)
 /* clang-format on */
 
+enum metric_worker_queue {
+#define ROW(name, value) METRIC_WORKER_QUEUE_##name,
+    WORKER_QUEUES(ROW)
+#undef ROW
+};
+enum metric_listener {
+#define ROW(name, value) METRIC_LISTENER_##name,
+    LISTENERS(ROW)
+#undef ROW
+};
 enum metric_reload {
 #define ROW(name, value) METRIC_RELOAD_##name,
     RELOADS(ROW)
@@ -161,6 +177,8 @@ enum {
     METRIC_N_CANDIDATE_STATES = CANDIDATE_STATE__COUNT,
     METRIC_N_CANDIDATE_PROBES = CANDIDATE_PROBE__COUNT,
     METRIC_N_FETCHES = 0 FETCHES(METRIC_ONE),
+    METRIC_N_WORKER_QUEUES = 0 WORKER_QUEUES(METRIC_ONE),
+    METRIC_N_LISTENERS = 0 LISTENERS(METRIC_ONE),
     METRIC_N_RELOADS = 0 RELOADS(METRIC_ONE),
     METRIC_N_DELETIONS = 0 DELETIONS(METRIC_ONE)
 };
@@ -173,11 +191,13 @@ struct histogram {
     int64_t sum_ms;
 };
 
-/* metrics.relays[NETWORK_TOR], metrics.events_rejected_total[REJECT_SYNTAX]++,
+/* metrics.relays[NETWORK_TOR], metrics.dial_failures_total[NETWORK_TOR][ERR_PROXY_DOWN]++,
  * metrics.batches_total[0]++ */
 struct metrics {
 #define METRIC(name, kind, label, labels, help) int64_t name[METRIC_N_##labels];
-#define HISTOGRAM(name, bounds, help)           struct histogram name;
+#define METRIC_OF_TWO(name, kind, label_a, labels_a, label_b, labels_b, help) \
+    int64_t name[METRIC_N_##labels_a][METRIC_N_##labels_b];
+#define HISTOGRAM(name, bounds, help) struct histogram name;
 #define BY_RELAY(name, kind, help)
 #include "core/metrics.def"
 };

@@ -72,6 +72,17 @@ static const char *name_of_error(int i)
     return err_name((enum err_code)i);
 }
 
+/* The same of all networks. */
+static struct js *errors(int64_t (*values)[ERR__COUNT])
+{
+    int64_t sums[ERR__COUNT] = {0};
+
+    for (int i = 0; i < NETWORK__COUNT; i++)
+        for (int k = 0; k < ERR__COUNT; k++)
+            sums[k] += values[i][k];
+    return reasons(sums, ERR__COUNT, name_of_error);
+}
+
 /* What this run did, from the metrics. */
 static struct js *run_json(const struct status *s)
 {
@@ -95,8 +106,7 @@ static struct js *run_json(const struct status *s)
            reasons(metrics.events_rejected_total, REJECT__COUNT, name_of_reject));
     js_set(run, "requests_refused_by_reason",
            reasons(metrics.refusals_total, ERR__COUNT, name_of_error));
-    js_set(run, "connections_ended_by_reason",
-           reasons(metrics.dial_failures_total, ERR__COUNT, name_of_error));
+    js_set(run, "connections_ended_by_reason", errors(metrics.dial_failures_total));
     return run;
 }
 
@@ -174,8 +184,7 @@ static struct js *monitor_json(const struct status_monitor *m)
     js_set_bool(object, "outage", m->outage);
     js_set_int(object, "published", metrics.published_total[0]);
     js_set_int(object, "waiting_to_be_published", m->publish_waiting);
-    js_set(object, "failures_by_reason",
-           reasons(metrics.check_failures_total, ERR__COUNT, name_of_error));
+    js_set(object, "failures_by_reason", errors(metrics.check_failures_total));
     return object;
 }
 

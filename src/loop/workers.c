@@ -22,6 +22,7 @@ struct workers {
     uv_cond_t wake;
     /* Under the lock: */
     struct list queue[WORKERS_QUEUE__COUNT];
+    unsigned queued[WORKERS_QUEUE__COUNT];
     struct list finished;
     unsigned long_running, long_max;
     bool stop; /* end when both queues are empty */
@@ -91,6 +92,7 @@ void workers_submit(struct workers *w, enum worker_queue queue, struct worker_jo
     uv_mutex_lock(&w->lock);
     assert(!w->stop);
     list_add_tail(&w->queue[queue], &job->link);
+    w->queued[queue]++;
     /* One waiter is enough, whichever it is: a thread waits only while no job that it may take is
      * queued. */
     uv_cond_signal(&w->wake);
@@ -105,6 +107,14 @@ uint64_t workers_still_ms(const struct workers *w)
 unsigned workers_threads(const struct workers *w)
 {
     return w->count;
+}
+
+unsigned workers_queued(struct workers *w, enum worker_queue queue)
+{
+    uv_mutex_lock(&w->lock);
+    unsigned n = w->queued[queue];
+    uv_mutex_unlock(&w->lock);
+    return n;
 }
 
 static void thread_main(void *arg)
@@ -145,6 +155,7 @@ static struct worker_job *next_job(struct workers *w, enum worker_queue *from)
             *from = WORKERS_LONG;
         }
         if (l != NULL) {
+            w->queued[*from]--;
             w->long_running += *from == WORKERS_LONG;
             return CONTAINER_OF(l, struct worker_job, link);
         }

@@ -32,6 +32,8 @@ void workers_close(struct workers *w);
 void workers_submit(struct workers *w, enum worker_queue queue, struct worker_job *job);
 unsigned workers_threads(const struct workers *w);
 
+unsigned workers_queued(struct workers *w, enum worker_queue queue); /* no thread has them */
+
 /* How long no job has come home although some are out; 0 when none is out.  Loop thread. */
 uint64_t workers_still_ms(const struct workers *w);
 

@@ -217,6 +217,11 @@ uint32_t net_connections(const struct net *net)
     return net->connections;
 }
 
+uint32_t net_lookups_waiting(const struct net *net)
+{
+    return dns_queued(net->dns);
+}
+
 /* -- for this room -- */
 
 const struct addr_policy *net_policy(struct net *net)

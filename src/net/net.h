@@ -97,5 +97,6 @@ uint64_t net_assembly_bytes(const struct net *net); /* held now by messages in a
 uint64_t net_connection_bytes(
     const struct net *net); /* held now by connections: TLS, buffers; an estimate */
 uint32_t net_connections(const struct net *net);
+uint32_t net_lookups_waiting(const struct net *net); /* names that wait for their turn */
 
 #endif

@@ -89,6 +89,7 @@ static const struct row {
     double (*value)(const struct relay *relay, int64_t now_ms); /* below 0: none */
 } rows[] = {
 #define METRIC(name, kind, label, labels, help)
+#define METRIC_OF_TWO(name, kind, label_a, labels_a, label_b, labels_b, help)
 #define HISTOGRAM(name, bounds, help)
 #define BY_RELAY(name, kind, help) {#name, help, METRIC_##kind, name},
 #include "core/metrics.def"

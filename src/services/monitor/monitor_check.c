@@ -315,7 +315,7 @@ static void settle(struct check *c, const struct probe_report *r)
                    verdict == CHECK_INNOCENT, now, &m->options.limits);
     metrics.checks_total[relay->network]++;
     if (check_failed(r->error))
-        metrics.check_failures_total[r->error]++;
+        metrics.check_failures_total[relay->network][r->error]++;
     say(c, r, took, counts);
     outcome_put(m, outcome_new(c, r, counts));
     if (counts)

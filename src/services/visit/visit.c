@@ -172,7 +172,7 @@ static void on_session_closed(void *owner, const struct err *err)
     struct visit *v = owner;
 
     if (err->code != ERR_ADDRESS_BUSY)
-        metrics.dial_failures_total[err->code]++;
+        metrics.dial_failures_total[v->relay->network][err->code]++;
     if (v->page == NULL) {
         visit_end(v, err);
         return;

@@ -24,7 +24,8 @@ static void test_numbers_have_their_labels(void **state)
     (void)state;
     metrics.events_archived_total[0] = 5;
     metrics.events_rejected_total[REJECT_SYNTAX]++;
-    metrics.dial_failures_total[ERR_TLS_CERT] += 7;
+    metrics.dial_failures_total[NETWORK_CLEARNET][ERR_TLS_CERT] += 7;
+    metrics.dial_failures_total[NETWORK_LOKI][ERR_WS_REFUSED] += 8;
     metrics.relays[NETWORK_TOR] = 935;
     metrics.memory_used_bytes[POOL_KNOWN_IDS] = 1;
     metrics.pages_total[SETTLE_EOSE] = 2;
@@ -33,7 +34,10 @@ static void test_numbers_have_their_labels(void **state)
     assert_non_null(strstr(text, "\nbigbrotr_events_archived_total 5\n"));
     assert_non_null(strstr(text, "\nbigbrotr_events_rejected_total{reason=\"syntax\"} 1\n"));
     assert_non_null(strstr(text, "\nbigbrotr_events_rejected_total{reason=\"bad_utf8\"} 0\n"));
-    assert_non_null(strstr(text, "\nbigbrotr_dial_failures_total{error=\"tls_cert\"} 7\n"));
+    assert_non_null(strstr(
+        text, "\nbigbrotr_dial_failures_total{network=\"clearnet\",error=\"tls_cert\"} 7\n"));
+    assert_non_null(
+        strstr(text, "\nbigbrotr_dial_failures_total{network=\"loki\",error=\"ws_refused\"} 8\n"));
     assert_non_null(strstr(text, "\nbigbrotr_relays{network=\"tor\"} 935\n"));
     assert_non_null(strstr(text, "\nbigbrotr_memory_used_bytes{pool=\"known_ids\"} 1\n"));
     assert_non_null(strstr(text, "\nbigbrotr_pages_total{result=\"eose\"} 2\n"));
