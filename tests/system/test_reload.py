@@ -1,18 +1,19 @@
 """SIGHUP: all of a new configuration or nothing of it, under load, without a connection lost.
 
-    RELOADS=500 python3 -m pytest tests/system/test_reload.py        at length
+    RELOADS=500 python3 -m pytest -s tests/system/test_reload.py        at length, with figures
 """
 from __future__ import annotations
 
 import os
 import random
 import signal
+import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from conftest import World
-from test_http import get, listening
+from test_http import get, listening, resident
 from world.daemon import Daemon
 from world.process import give, until
 
@@ -23,11 +24,6 @@ KEEPS = max(RELOADS, 120)
 def count(port: int, result: str) -> int:
     name = f'bigbrotr_reloads_total{{result="{result}"}} '
     return next(int(line[len(name):]) for line in get(port, "/metrics")[1].splitlines() if line.startswith(name))
-
-
-def memory(pid: int) -> int:
-    """Bytes of its own that are resident: code that is paged in does not count."""
-    return next(int(line.split()[1]) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("RssAnon:")) * 1024
 
 
 def reload(daemon: Daemon, result: str) -> str:
@@ -49,6 +45,7 @@ def test_reloads_under_load(world: World) -> None:
     certificates = Path(world.farm.ca).read_text()
     authorities.write_text(certificates)
     daemon.set("network", tls_ca_file=authorities)
+    daemon.set("daemon", memory_max="64MiB")  # its window of known ids is soon in use as a whole, and does not look like a leak
     daemon.start()
     daemon.complete(relays)
     connections = {r.url: r.record()["connections_total"] for r in relays}
@@ -73,8 +70,10 @@ def test_reloads_under_load(world: World) -> None:
     ]
     rng = random.Random(7)
     first = 0
+    took = []
     for i in range(RELOADS):
-        what, spoil, says = wrong[i % len(wrong)] if i % 2 == 0 else ("", lambda: None, "")
+        relays[i % len(relays)].publish(mint={"n": 20, "seed": 1000 + i, "times": "one", "from": int(time.time()), "to": int(time.time())})
+        what, spoil, says = wrong[i // 2 % len(wrong)] if i % 2 == 0 else ("", lambda: None, "")
         if what:
             spoil()
             log = reload(daemon, "refused")
@@ -87,12 +86,18 @@ def test_reloads_under_load(world: World) -> None:
         else:
             good = good.replace("retry_max = 2s", "retry_max = 3s") if rng.random() < 0.5 else good.replace("retry_max = 3s", "retry_max = 2s")
             write(good)
+            started = time.monotonic()
             reload(daemon, "applied")
+            took.append(time.monotonic() - started)
         if i == RELOADS // 2:
-            first = memory(daemon.pid)
-    grown = memory(daemon.pid) - first
+            first = resident(daemon.pid)
+    grown = resident(daemon.pid) - first
+    lost = {r.url: r.record()["connections_total"] - connections[r.url] for r in relays}
+    print(f"{RELOADS} reloads: {first} bytes after half of them, {grown} more at the end; connections lost: {sum(lost.values())}; "
+          f"a reload took {1000 * statistics.median(took):.0f} ms, {1000 * max(took):.0f} at most (seen every 20 ms)")
     assert grown < 4 * 1024 * 1024, f"{grown} bytes more after {RELOADS // 2} reloads"
-    assert {r.url: r.record()["connections_total"] for r in relays} == connections, "a reload costs no connection"
+    assert not any(lost.values()), f"a reload costs no connection: {lost}"
+    daemon.complete(relays)  # with all that they sent in the meantime
     # A new relay in the seed file, and a new contact: it is told to whoever is dialled from now on.
     newcomer, = world.farm.add({"data": [{"mint": {"n": 20, "seed": 50}}]})
     daemon.seeds(*[r.url for r in [*relays, newcomer]])
@@ -139,8 +144,8 @@ url = http://127.0.0.1:9/one
         denied.write_text("".join(f"wss://denied{n}.example.com\n" for n in range(i % 7 * 100)))
         reload(daemon, "applied")
         if i == KEEPS // 3:
-            before = memory(daemon.pid)
-    grown = memory(daemon.pid) - before
+            before = resident(daemon.pid)
+    grown = resident(daemon.pid) - before
     assert grown < 1024 * 1024, f"{grown} bytes more after {KEEPS - KEEPS // 3} reloads"
     daemon.stop()
 
