@@ -15,7 +15,8 @@
 #include "loop/notify.h"
 #include "nostr/sign.h"
 
-enum { DRAIN_MS = 4000, DRAIN_TICK_MS = 20 };
+/* An orderly stop takes at most ten seconds: what the drain has not used is the database's. */
+enum { DRAIN_MS = 4000, DRAIN_TICK_MS = 20, STOP_MS = 9000, STOP_DATABASE_MIN_MS = 2000 };
 
 /* In the order in which they run. */
 static int make_parts(struct daemon *d, struct err *err);
@@ -100,13 +101,11 @@ int daemon_run(struct config *cfg, const struct daemon_args *args)
     return code;
 }
 
-static char *answer_status(void *owner);
-
 static char *answer_relay(void *owner, const char *url);
 static int32_t relay_by_url(void *owner, const char *url);
 
 static const struct control_ops control_ops = {
-    .answer = answer_status, .answer_relay = answer_relay, .relay = relay_by_url};
+    .answer = daemon_status_text, .answer_relay = answer_relay, .relay = relay_by_url};
 
 /* All that needs no database. */
 static int make_parts(struct daemon *d, struct err *err)
@@ -380,6 +379,8 @@ static void on_signal(void *owner, int signum)
 {
     struct daemon *d = owner;
 
+    if (signum == SIGHUP && d->stopping)
+        return; /* what a new configuration says is for the next start */
     if (signum == SIGHUP) {
         notify_send("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_mono_ms() * 1000);
         reload(d);
@@ -421,7 +422,7 @@ static void reload(struct daemon *d)
     struct budget_limits budget;
     struct access *access = NULL;
 
-    if (d->stopping || next == NULL || options_check(next, &errors) < 0 ||
+    if (next == NULL || options_check(next, &errors) < 0 ||
         config_frozen_changes(d->cfg, next, &errors) > 0 ||
         (access = options_access(next, &errors)) == NULL || !reload_network(d, next, &errors)) {
         log_error("daemon", "the configuration was not reloaded");
@@ -454,22 +455,6 @@ static void reload(struct daemon *d)
     config_free(old);
     metrics.reloads_total[METRIC_RELOAD_APPLIED]++;
     log_info("daemon", "the configuration was reloaded");
-}
-
-static char *answer_status(void *owner)
-{
-    struct daemon *d = owner;
-    struct status status;
-    struct js *json;
-    char *text;
-
-    if (d->watch == NULL)
-        return strdup("{}");
-    watch_status(d->watch, &status);
-    json = status_json(&status);
-    text = js_text(json, JS_COMPACT);
-    js_free(json);
-    return text;
 }
 
 static struct relay *find_relay(struct daemon *d, const char *url)
@@ -522,7 +507,7 @@ void daemon_stop(struct daemon *d, int exit_code)
     daemon_monitor_stop(d);
     if (d->synchronizer != NULL)
         synchronizer_stop(d->synchronizer);
-    d->stop_until_ms = clock_mono_ms() + DRAIN_MS;
+    d->stop_began_ms = clock_mono_ms();
     (void)uv_timer_start(&d->drain_timer, on_drain, 0, DRAIN_TICK_MS);
 }
 
@@ -538,12 +523,19 @@ static void on_drain(uv_timer_t *timer)
         bool found = d->finder == NULL || finder_flush(d->finder);
         done = stored && saved && checked && found && net_connections(d->net) == 0;
     }
-    if (!done && clock_mono_ms() < d->stop_until_ms)
+    if (!done && clock_mono_ms() < d->stop_began_ms + DRAIN_MS)
         return;
     if (!done)
         log_warning("daemon",
                     "not everything could be written in time; it will be asked for again");
     take_apart(d);
+}
+
+static uint32_t stop_time_left(const struct daemon *d)
+{
+    int64_t left = d->stop_began_ms + STOP_MS - clock_mono_ms();
+
+    return left > STOP_DATABASE_MIN_MS ? (uint32_t)left : STOP_DATABASE_MIN_MS;
 }
 
 static void take_apart(struct daemon *d)
@@ -575,6 +567,6 @@ static void take_apart(struct daemon *d)
     if (d->control != NULL)
         control_close(d->control);
     if (d->cluster != NULL)
-        cluster_stop(d->cluster);
+        cluster_stop(d->cluster, stop_time_left(d));
     loop_stop(d->loop); /* loop_close() runs it until the last handle has closed */
 }

@@ -48,8 +48,8 @@ struct daemon {
     enum daemon_phase phase;
     char phase_text[96];
     int exit_code;
-    bool stopping, drained;
-    int64_t started_wall_s, started_mono_ms, stop_until_ms;
+    bool stopping;
+    int64_t started_wall_s, started_mono_ms, stop_began_ms;
     char state_dir[CONFIG_TEXT_SIZE];
     char database_text[STATUS_TEXT_MAX];
 
@@ -138,6 +138,7 @@ int user_prepare(struct daemon *d,
 /* daemon_http.c */
 void options_check_http(const struct config *cfg, struct config_errors *errors);
 int daemon_http_open(struct daemon *d, struct err *err) MUST_USE;
+char *daemon_status_text(void *owner); /* the JSON of /status; the caller's to free */
 
 /* Is the process alive, whatever the database does?  False: `why` says what stands still. */
 bool daemon_makes_progress(const struct daemon *d, char *why, size_t size);

@@ -41,7 +41,7 @@ static struct js *status_of(const struct daemon *d)
     return status_json(&status);
 }
 
-static char *status_text(void *owner)
+char *daemon_status_text(void *owner)
 {
     struct js *json = status_of(owner);
     char *text = js_text(json, JS_COMPACT);
@@ -70,7 +70,7 @@ static bool is_ready(void *owner, char why[SERVER_WHY_MAX])
 }
 
 static const struct server_ops server_ops = {.metrics = metrics_text,
-                                             .status = status_text,
+                                             .status = daemon_status_text,
                                              .page = page_text,
                                              .healthy = is_healthy,
                                              .ready = is_ready};
@@ -160,17 +160,20 @@ int daemon_http_open(struct daemon *d, struct err *err)
                                            .health = with_health ? &health : NULL,
                                            .token = config_secret(cfg, "http", "token")};
     d->server = server_open(loop_uv(d->loop), &options, &server_ops, d, err);
-    if (d->server == NULL && !config_was_set(cfg, "http", "listen")) {
-        /* Nobody asked for this address: that it is taken must not keep the archive from running */
+    if (d->server == NULL && !config_was_set(cfg, "http", "listen") &&
+        !config_was_set(cfg, "http", "health_listen")) {
+        /* Nobody asked for these addresses: that one is taken must not keep the archive from
+         * running. */
         log_warning("http", "no metrics for programs: %s; set [http] listen and health_listen",
                     err->detail);
         return 0;
     }
     if (d->server == NULL)
         return -1;
-    deny(d, &listen, server_port(d->server));
+    deny(d, &listen, server_port(d->server, false));
     if (with_health)
-        deny(d, &health, health.port);
-    log_info("http", "listening on %s", cfg->http_listen);
+        deny(d, &health, server_port(d->server, true));
+    log_info("http", "listening on %s%s%s", cfg->http_listen,
+             with_health ? ", and for /health alone on " : "", cfg->http_health_listen);
     return 0;
 }

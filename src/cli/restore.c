@@ -219,7 +219,7 @@ static int replay(struct restore *r, struct err *err)
     while (!r->ready && !r->failed)
         (void)uv_run(&r->loop, UV_RUN_ONCE);
     if (r->ready)
-        cluster_stop(r->cluster);
+        cluster_stop(r->cluster, CLUSTER_STOP_MS);
     while (!r->stopped && !r->failed)
         (void)uv_run(&r->loop, UV_RUN_ONCE);
     cluster_close(r->cluster);

@@ -23,8 +23,6 @@ enum {
     TICK_MS = 20,       /* while something is about to happen */
     OLD_WAIT_MS = 3000, /* for servers of a daemon that died, before they are told */
     OLD_KILL_MS = 8000, /* .. and killed */
-    STOP_IMMEDIATE_MS = 6000,
-    STOP_KILL_MS = 8500,
     BACKOFF_MIN_MS = 200,
     BACKOFF_MAX_MS = 10000,
     TRIES_MAX = 5, /* starts that fail before the first that succeeds */
@@ -78,6 +76,7 @@ struct cluster {
     int64_t since_ms; /* start of the state */
     uint32_t backoff_ms, tries;
     bool ever_ready, told_to_quit;
+    int64_t stop_within_ms; /* cluster_stop() */
     struct err err;
 };
 
@@ -461,14 +460,14 @@ static void stopping(struct cluster *c)
         /* Of a postmaster that was killed some may still be on their way. */
         left = child_find_servers(c->data, pids, SERVERS_MAX);
         for (size_t i = 0; i < left && c->lock_fd >= 0; i++)
-            kill(pids[i], waited >= STOP_KILL_MS ? SIGKILL : SIGQUIT);
+            kill(pids[i], waited >= c->stop_within_ms ? SIGKILL : SIGQUIT);
         if (left > 0 && c->lock_fd >= 0)
             return;
         enter(c, CLUSTER_STOPPED);
         c->ops->on_stopped(c->owner);
-    } else if (waited >= STOP_KILL_MS) {
+    } else if (waited >= c->stop_within_ms) {
         kill(c->child, SIGKILL);
-    } else if (waited >= STOP_IMMEDIATE_MS && !c->told_to_quit) {
+    } else if (waited >= c->stop_within_ms / 10 * 7 && !c->told_to_quit) {
         kill(c->child, SIGQUIT);
         c->told_to_quit = true;
     }
@@ -604,7 +603,7 @@ struct cluster *cluster_open(uv_loop_t *loop, const struct cluster_options *opti
     return c;
 }
 
-void cluster_stop(struct cluster *c)
+void cluster_stop(struct cluster *c, uint32_t within_ms)
 {
     if (c->state == CLUSTER_STOPPING || c->state == CLUSTER_STOPPED || c->state == CLUSTER_FAILED ||
         c->state == CLUSTER_CLOSED)
@@ -614,6 +613,7 @@ void cluster_stop(struct cluster *c)
         kill(c->child,
              c->state == CLUSTER_INITDB || c->state == CLUSTER_CREATEDB ? SIGKILL : SIGINT);
     c->told_to_quit = false;
+    c->stop_within_ms = within_ms;
     enter(c, CLUSTER_STOPPING);
 }
 

@@ -36,7 +36,10 @@ struct cluster_ops {
 
 struct cluster *cluster_open(uv_loop_t *loop, const struct cluster_options *options,
                              const struct cluster_ops *ops, void *owner);
-void cluster_stop(struct cluster *c);  /* fast shutdown, immediate after 6 s; ends in on_stopped */
+enum { CLUSTER_STOP_MS = 8500 };
+/* Fast shutdown; when that takes too long an immediate one, from which the next start recovers;
+ * what still lives after `within_ms` is killed.  Ends in on_stopped. */
+void cluster_stop(struct cluster *c, uint32_t within_ms);
 void cluster_close(struct cluster *c); /* after on_stopped or on_failed */
 
 /* DIR/wal/N of the cluster whose data is in `data`: N is what PostgreSQL calls its system

@@ -104,12 +104,34 @@ bool listen_answers(const char *path)
     if (n >= sizeof(un.sun_path))
         return false;
     memcpy(un.sun_path, path, n + 1);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool yes = fd >= 0 && connect(fd, (const struct sockaddr *)&un, sizeof(un)) == 0;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    /* EAGAIN: somebody listens, who has not taken those that came before us */
+    bool yes =
+        fd >= 0 && (connect(fd, (const struct sockaddr *)&un, sizeof(un)) == 0 || errno == EAGAIN);
 
     if (fd >= 0)
         (void)close(fd);
     return yes;
+}
+
+/* What a dead daemon left is taken away; nothing else is. */
+static int clear(const char *path, struct err *err)
+{
+    struct stat st;
+
+    if (lstat(path, &st) < 0)
+        return 0; /* if something else is wrong with it, bind() says what */
+    if (!S_ISSOCK(st.st_mode))
+        return err_set(err, ERR_CONFIG,
+                       "cannot listen on %s: that is a file or folder, not a socket; choose "
+                       "another path, or remove it",
+                       path);
+    if (listen_answers(path))
+        return err_set(err, ERR_CONFIG, "cannot listen on %s: another program does", path);
+    if (unlink(path) < 0)
+        return err_set(err, ERR_CONFIG, "cannot listen on %s: the old socket cannot be removed: %s",
+                       path, strerror(errno));
+    return 0;
 }
 
 static int open_unix(const struct listen_address *a, struct err *err)
@@ -120,11 +142,10 @@ static int open_unix(const struct listen_address *a, struct err *err)
     if (fd < 0)
         return fail(fd, a, err);
     memcpy(un.sun_path, a->path, strlen(a->path) + 1);
-    if (listen_answers(a->path)) {
-        errno = EADDRINUSE;
-        return fail(fd, a, err);
+    if (clear(a->path, err) < 0) {
+        (void)close(fd);
+        return -1;
     }
-    (void)unlink(a->path);
     mode_t before = umask(0117);
     int rc = bind(fd, (const struct sockaddr *)&un, sizeof(un));
     (void)umask(before);

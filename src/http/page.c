@@ -68,13 +68,26 @@ static void put_key(FILE *out, struct str key)
         put_text(out, (struct str){key.p[i] == '_' ? " " : key.p + i, 1});
 }
 
+static bool is_bytes(struct str key)
+{
+    return ends_with(key, "_bytes") || ends_with(key, "_bytes_per_second") ||
+           ends_with(key, "_bytes_per_hour");
+}
+
+static bool is_time(struct str key)
+{
+    return ends_with(key, "_at") || ends_with(key, "_up_to");
+}
+
 static void put_number(FILE *out, struct str key, double number)
 {
-    char text[32];
+    char text[32], time[HUMAN_TIME_SIZE];
 
-    if (number < 0)
+    if (number == -1 && ends_with(key, "_bytes"))
         (void)fputs("not known", out);
-    else if (ends_with(key, "_bytes"))
+    else if (is_time(key))
+        (void)fputs(number > 0 ? human_time(time, (int64_t)number) : "&ndash;", out);
+    else if (is_bytes(key))
         (void)fputs(human_bytes(text, sizeof(text), number), out);
     else if (ends_with(key, "_seconds"))
         (void)fputs(human_duration(text, sizeof(text), number), out);
@@ -84,16 +97,13 @@ static void put_number(FILE *out, struct str key, double number)
         (void)fprintf(out, "%.1f", number);
 }
 
-static void put_row(FILE *out, struct str key, const struct js *v)
+static void put_value(FILE *out, struct str key, const struct js *v)
 {
     struct str of = {0};
     struct js *inner = NULL;
     void *at = NULL;
     bool first = true;
 
-    (void)fputs("<tr><td>", out);
-    put_key(out, key);
-    (void)fputs("</td><td>", out);
     switch (js_type(v)) {
     case JS_STRING:
         put_text(out, js_str(v, str_z("")));
@@ -111,15 +121,23 @@ static void put_row(FILE *out, struct str key, const struct js *v)
             first = false;
             put_key(out, of);
             (void)fputs(": ", out);
-            if (js_type(inner) == JS_STRING)
-                put_text(out, js_str(inner, str_z("")));
+            if (js_type(inner) == JS_OBJECT)
+                (void)fputs("..", out); /* status.c makes none that is so deep */
             else
-                put_number(out, of, js_real(inner, (double)js_int(inner, 0)));
+                put_value(out, of, inner);
         }
         break;
     default:
         (void)fputs("&ndash;", out);
     }
+}
+
+static void put_row(FILE *out, struct str key, const struct js *v)
+{
+    (void)fputs("<tr><td>", out);
+    put_key(out, key);
+    (void)fputs("</td><td>", out);
+    put_value(out, key, v);
     (void)fputs("</td></tr>", out);
 }
 

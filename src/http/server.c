@@ -14,6 +14,7 @@
 #include "core/clock.h"
 #include "core/list.h"
 #include "core/log.h"
+#include "core/metrics.h"
 
 enum { SWEEP_MS = 250, CONNECTION_BYTES = 2 * SERVER_HEAD_BYTES_MAX, TOKEN_MAX = 512 };
 
@@ -21,6 +22,7 @@ enum { SWEEP_MS = 250, CONNECTION_BYTES = 2 * SERVER_HEAD_BYTES_MAX, TOKEN_MAX =
 struct front {
     struct server *server;
     struct MHD_Daemon *mhd;
+    struct listen_address at; /* its port is the one in use */
     uv_poll_t poll;
     uv_timer_t timer; /* when libmicrohttpd wants to be called although nothing arrived */
     bool health_only;
@@ -53,13 +55,11 @@ struct server {
     void *owner;
     char token[TOKEN_MAX];
     size_t token_n;
-    struct front fronts[2];
+    struct front fronts[2]; /* the main one first */
     unsigned fronts_n;
     struct list clients;
     uv_timer_t sweep;
     struct kept kept[ROUTE__COUNT];
-    struct listen_address listen;
-    uint16_t port;
     int handles;
 };
 
@@ -88,7 +88,6 @@ struct server *server_open(uv_loop_t *loop, const struct server_options *options
         abort();
     s->ops = ops;
     s->owner = owner;
-    s->listen = *options->listen;
     list_init(&s->clients);
     if (options->token != NULL) {
         s->token_n = strnlen(options->token, sizeof(s->token) - 1);
@@ -144,8 +143,8 @@ static int front_open(struct server *s, uv_loop_t *loop, const struct listen_add
         (void)close(fd);
         return err_set(err, ERR_NOMEM, "the HTTP server could not be started");
     }
-    if (!health_only)
-        s->port = port_of(fd);
+    f->at = *at;
+    f->at.port = port_of(fd);
     s->fronts_n++;
     (void)uv_poll_init(loop, &f->poll,
                        MHD_get_daemon_info(f->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd);
@@ -180,19 +179,19 @@ void server_close(struct server *s)
         f->poll.data = f->timer.data = s;
         (void)uv_poll_stop(&f->poll); /* before its descriptor goes */
         MHD_stop_daemon(f->mhd);
+        if (f->at.unix_socket)
+            (void)unlink(f->at.path);
         uv_close((uv_handle_t *)&f->poll, on_closed);
         uv_close((uv_handle_t *)&f->timer, on_closed);
     }
     for (int i = 0; i < ROUTE__COUNT; i++)
         drop_kept(&s->kept[i]);
-    if (s->listen.unix_socket && s->fronts_n > 0)
-        (void)unlink(s->listen.path);
     uv_close((uv_handle_t *)&s->sweep, on_closed);
 }
 
-uint16_t server_port(const struct server *s)
+uint16_t server_port(const struct server *s, bool health)
 {
-    return s->port;
+    return s->fronts[health ? 1 : 0].at.port;
 }
 
 /* The pump */
@@ -239,6 +238,11 @@ static void on_complaint(void *cls, const char *fmt, va_list ap)
 
 /* One connection */
 
+static enum metric_listener listener(const struct front *f)
+{
+    return f->health_only ? METRIC_LISTENER_HEALTH : METRIC_LISTENER_MAIN;
+}
+
 static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode what)
 {
@@ -250,11 +254,13 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
         if (c == NULL)
             abort();
         c->connection = connection;
+        metrics.http_connections[listener(f)]++;
         c->deadline_ms = clock_mono_ms() + SERVER_HEAD_MS;
         list_add_tail(&f->server->clients, &c->link);
         *context = c;
     } else if (c != NULL) {
         f->room = true;
+        metrics.http_connections[listener(f)]--;
         list_remove(&c->link);
         free(c);
         *context = NULL;

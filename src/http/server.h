@@ -55,7 +55,8 @@ struct server *server_open(uv_loop_t *loop, const struct server_options *options
                            const struct server_ops *ops, void *owner, struct err *err) MUST_USE;
 void server_close(struct server *s);
 
-/* The port in use (for tests with port 0), 0 for a unix socket. */
-uint16_t server_port(const struct server *s);
+/* The port in use (with port 0 the kernel chose it); 0 for a unix socket, or where there is none.
+ */
+uint16_t server_port(const struct server *s, bool health);
 
 #endif

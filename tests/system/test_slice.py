@@ -2,6 +2,8 @@
 start, which must not download again what is proven."""
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import subprocess
 import time
@@ -68,6 +70,40 @@ def test_interrupt_ends_in_time_with_a_summary(world: World) -> None:
     daemon.stop(signal.SIGINT)
     daemon.start()
     daemon.stop(signal.SIGTERM)
+
+
+def test_stops_although_the_database_stands_still(world: World) -> None:
+    """In time, and at once at a second signal; the next start recovers."""
+    relays = world.farm.add(*({"cap": 20, "reply_delay_ms": 30, "data": [{"mint": {"n": 300, "seed": 50 + i}}]} for i in range(3)))
+    daemon = world.daemon(*relays)
+
+    def begin() -> list[int]:
+        daemon.start()
+        world.farm.clear()
+        until(lambda: world.farm.totals()["events_sent"] > 60, 30, "archiving has begun", daemon.alive)
+        stopped = [pid for pid in daemon.processes() if pid != daemon.pid]
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        return stopped
+
+    begin()
+    daemon.stop()  # nothing is left, of PostgreSQL neither
+    stopped = begin()
+    assert daemon.process is not None
+    os.kill(daemon.pid, signal.SIGINT)
+    until(lambda: "interrupted: finishing what is in flight" in daemon.log(5), 10, "it has heard it", every=0.02)
+    os.kill(daemon.pid, signal.SIGHUP)  # changes nothing now
+    os.kill(daemon.pid, signal.SIGTERM)
+    assert daemon.process.wait(10) == 1, "an orderly stop would be exit 0"
+    daemon.process = None
+    assert "not reloaded" not in daemon.log(5) and "not everything could be written" not in daemon.log(2)
+    for pid in stopped:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+    until(lambda: not daemon.processes(), 5, "the kernel ends PostgreSQL")
+    daemon.start()
+    daemon.complete(relays)
+    daemon.stop()
 
 
 def test_init_migrates_seeds_and_exits(world: World) -> None:

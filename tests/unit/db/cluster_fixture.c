@@ -172,7 +172,7 @@ void fixture_close(struct fixture *f)
     if (f->db)
         fixture_close_db(f);
     if (!f->failed) {
-        cluster_stop(f->cluster);
+        cluster_stop(f->cluster, CLUSTER_STOP_MS);
         fixture_run(f, &f->stopped, "the stop of the cluster");
     }
     cluster_close(f->cluster);
