@@ -541,8 +541,10 @@ static uint32_t stop_time_left(const struct daemon *d)
 static void take_apart(struct daemon *d)
 {
     uv_close((uv_handle_t *)&d->drain_timer, NULL);
-    if (d->ingest != NULL)
+    if (d->ingest != NULL) {
         ingest_stop(d->ingest);
+        keeper_stop(d->keeper);
+    }
     if (d->watch != NULL)
         watch_summary(d->watch);
     if (d->workers != NULL)

@@ -52,6 +52,21 @@ static int read_relays(struct retention_rule *rule, const char *value, struct er
     return why == URL_OK ? 0 : -1;
 }
 
+static int read_export(struct retention_rule *rule, const char *value, struct err *err)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+
+    if (value[0] != '/')
+        return err_set(err, ERR_CONFIG, "export must be a folder's whole path, as /srv/expired");
+    if (rule->name[strspn(rule->name, plain)] != '\0')
+        return err_set(err, ERR_CONFIG,
+                       "export names files after the rule: letters, digits, - and _ only");
+    rule->export = strdup(value);
+    if (rule->export == NULL)
+        abort();
+    return 0;
+}
+
 /* One key of a rule; -1 and what is wrong with it. */
 static int set_key(struct retention_rule *rule, const char *key, const char *value,
                    int64_t *max_age_ms, struct err *err)
@@ -60,6 +75,8 @@ static int set_key(struct retention_rule *rule, const char *key, const char *val
 
     if (strcmp(key, "relays") == 0)
         return read_relays(rule, value, err);
+    if (strcmp(key, "export") == 0)
+        return read_export(rule, value, err);
     if (strcmp(key, max_age_row.key) != 0)
         return filter_spec_set(rule->what, key, value, err);
     if (config_value_set(max_age_ms, &max_age_row, str_z(value), err) < 0) {
@@ -88,6 +105,15 @@ static void make_rule(const struct config *cfg, const struct config_filter *sect
     if (max_age_ms < 0)
         config_errors_add(errors, cfg->path, section->line,
                           "[retention %s] needs max_age, as 90d; 0: such events are never archived",
+                          section->name);
+    else if (rule->export != NULL && max_age_ms == 0)
+        config_errors_add(errors, cfg->path, section->line,
+                          "[retention %s] with max_age = 0 nothing is ever there to export",
+                          section->name);
+    if (rule->export != NULL && rule->relays_n > 0)
+        config_errors_add(errors, cfg->path, section->line,
+                          "[retention %s] export and relays do not go together: what other relays "
+                          "hold too stays in the archive",
                           section->name);
     rule->max_age_s = max_age_ms / 1000;
 }
@@ -151,7 +177,8 @@ void daemon_keeper_open(struct daemon *d)
     struct keeper_options options;
 
     options_keeper(d->cfg, &options);
-    d->keeper = keeper_open(loop_uv(d->loop), d->db, &options, d->retention, d->retention_n);
+    d->keeper =
+        keeper_open(loop_uv(d->loop), d->workers, d->db, &options, d->retention, d->retention_n);
 }
 
 void daemon_keeper_reconfigure(struct daemon *d)

@@ -451,6 +451,7 @@ void watch_status(const struct watch *w, struct status *s)
                                            .expired = (int64_t)k.expired,
                                            .done_upto = k.done_upto,
                                            .behind = k.behind};
+        (void)snprintf(s->keeper.stalled, sizeof(s->keeper.stalled), "%s", k.stalled);
     }
 }
 

@@ -20,7 +20,7 @@
 
 #include "cli/command.h"
 #include "cli/lines.h"
-#include "cli/packed.h"
+#include "services/packed.h"
 #include "core/clock.h"
 #include "core/human.h"
 

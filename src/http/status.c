@@ -226,6 +226,7 @@ static struct js *keeper_json(const struct status_keeper *k)
     js_set_int(object, "deleted_by_request", k->vanished);
     js_set_int(object, "done_up_to", k->done_upto);
     js_set_bool(object, "behind", k->behind);
+    js_set_z(object, "export_stalled", k->stalled[0] != '\0' ? k->stalled : NULL);
     return object;
 }
 
@@ -343,6 +344,8 @@ static void put_keeper(struct block *b, const struct status_keeper *k)
     put(b, " retention %lld %s deleted by %u %s%s%s", (long long)k->expired,
         human_noun(k->expired, "event", "events"), k->rules, human_noun(k->rules, "rule", "rules"),
         k->behind ? ", has come to " : "", k->behind ? upto : "");
+    if (k->stalled[0] != '\0')
+        put(b, " retention nothing is deleted: %s", k->stalled);
 }
 
 void status_block(const struct status *s, uint32_t width, FILE *out, uint32_t *lines)

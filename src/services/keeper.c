@@ -1,6 +1,5 @@
 /* keeper: see keeper.h. */
-#include "services/keeper.h"
-
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,76 +7,41 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/metrics.h"
-#include "db/store_keep.h"
+#include "services/keeper_internal.h"
 
-enum {
-    LOOK_MS = 3000, /* when there was nothing */
-    STEP_MS = 100,  /* between two steps */
-    STEP_EVENTS = 200,
-    BATCH_EVENTS = 500, /* as many as store_retention_read() brings at most */
-    PUT_OFF_MAX = 50,   /* times in a row: five seconds */
-    IN_FLIGHT_S = 600,  /* so long may an event be on its way from a relay to its commit */
-    ARENA_BYTES = 65536,
-    MONTH_S = 31 * 86400
-};
-
-/* The turns: requests to vanish, then each rule. */
-enum { TURN_VANISH, TURN_RULES };
-
-struct keeper {
-    uv_timer_t timer;
-    struct db *db;
-    struct keeper_options options;
-    const struct retention_rule *rules;
-    struct store_retention *states; /* of each rule */
-    size_t rules_n;
-    bool started;
-    void (*on_started)(void *owner);
-    void *owner;
-
-    size_t turn;
-    bool more; /* somebody had work in this round */
-    bool behind;
-    uint32_t put_off;
-    uint64_t vanished, expired, vanished_said;
-
-    /* What a rule has found and not deleted yet. */
-    struct arena arena;
-    struct id32 ids[BATCH_EVENTS];
-    int64_t ats[BATCH_EVENTS];
-    size_t found_n, deleted_n;
-    int64_t read_n, last_key, judged_at, deleted;
-};
+enum { MONTH_S = 31 * 86400, ARENA_BYTES = 65536, EXPORT_TEXT_MAX = 64 * 1024 * 1024 };
 
 static void on_timer(uv_timer_t *timer);
 
-static void again_in(struct keeper *k, uint64_t ms)
+void keeper_again_in(struct keeper *k, uint64_t ms)
 {
     (void)uv_timer_start(&k->timer, on_timer, ms, 0);
 }
 
-static void next_turn(struct keeper *k, bool more)
+void keeper_next_turn(struct keeper *k, bool more)
 {
     k->more = k->more || more;
     if (++k->turn < TURN_RULES + k->rules_n) {
-        again_in(k, more ? STEP_MS : 0);
+        keeper_again_in(k, more ? STEP_MS : 0);
         return;
     }
-    again_in(k, k->more ? STEP_MS : LOOK_MS);
+    keeper_again_in(k, k->more ? STEP_MS : LOOK_MS);
     k->behind = k->more;
     k->turn = 0;
     k->more = false;
 }
 
-/* The database went away, or the daemon ends: then nobody looks again. */
-static void trouble(struct keeper *k, const struct err *err)
+/* The database went away, or the daemon ends: then nobody looks again.  What is open of a file of
+ * an export is made again. */
+void keeper_trouble(struct keeper *k, const struct err *err)
 {
     k->found_n = k->deleted_n = 0;
+    keeper_export_forget(k);
     if (err->code == ERR_CANCELLED)
         return;
     if (err->code != ERR_DB_AWAY)
         log_warning("keeper", "%s: %s; tried again", err_text(err->code), err->detail);
-    again_in(k, LOOK_MS);
+    keeper_again_in(k, LOOK_MS);
 }
 
 /* ---- requests to vanish ---- */
@@ -87,7 +51,7 @@ static void on_vanish_step(void *owner, const struct store_step *step, const str
     struct keeper *k = owner;
 
     if (err != NULL) {
-        trouble(k, err);
+        keeper_trouble(k, err);
         return;
     }
     k->put_off = step->busy ? k->put_off + 1 : 0;
@@ -99,21 +63,20 @@ static void on_vanish_step(void *owner, const struct store_step *step, const str
         k->vanished_said = k->vanished;
     }
     if (step->busy)
-        again_in(k, STEP_MS);
+        keeper_again_in(k, STEP_MS);
     else
-        next_turn(k, step->more);
+        keeper_next_turn(k, step->more);
 }
 
 /* ---- rules ---- */
 
 static void read_rule(struct keeper *k);
-static void delete_some(struct keeper *k);
 
 static void on_row(void *owner, const struct store_retention_row *row)
 {
     struct keeper *k = owner;
     const struct event_limits limits = event_limits_archived();
-    const struct retention_rule *rule = &k->rules[k->turn - TURN_RULES];
+    const struct retention_rule *rule = keeper_rule(k);
     enum reject why;
     struct event e;
 
@@ -133,9 +96,9 @@ static void on_row(void *owner, const struct store_retention_row *row)
     k->ats[k->found_n++] = row->created_at;
 }
 
-static void rule_done(struct keeper *k)
+void keeper_rule_done(struct keeper *k)
 {
-    struct store_retention *state = &k->states[k->turn - TURN_RULES];
+    struct store_retention *state = keeper_state(k);
 
     if (k->deleted > 0)
         log_debug("keeper", "[retention %s] %lld events deleted", state->name,
@@ -143,7 +106,7 @@ static void rule_done(struct keeper *k)
     state->done_key = k->last_key;
     state->events += k->deleted;
     store_retention_done(k->db, state->identity, state->done_key, k->deleted);
-    next_turn(k, true);
+    keeper_next_turn(k, true);
 }
 
 static void on_read(void *owner, const struct err *err)
@@ -151,19 +114,19 @@ static void on_read(void *owner, const struct err *err)
     struct keeper *k = owner;
 
     if (err != NULL)
-        trouble(k, err);
+        keeper_trouble(k, err);
     else if (k->read_n == 0)
-        next_turn(k, false);
+        keeper_next_turn(k, false);
     else if (k->found_n == 0)
-        rule_done(k);
+        keeper_rule_done(k);
     else
-        delete_some(k);
+        keeper_delete_some(k);
 }
 
 static void read_rule(struct keeper *k)
 {
-    const struct retention_rule *rule = &k->rules[k->turn - TURN_RULES];
-    struct store_retention_range range = {.after = k->states[k->turn - TURN_RULES].done_key};
+    const struct retention_rule *rule = keeper_rule(k);
+    struct store_retention_range range = {.after = keeper_state(k)->done_key};
 
     k->found_n = k->deleted_n = 0;
     k->read_n = k->deleted = 0;
@@ -178,7 +141,7 @@ static void on_deleted(void *owner, const struct store_step *step, const struct 
     struct keeper *k = owner;
 
     if (err != NULL) {
-        trouble(k, err);
+        keeper_trouble(k, err);
         return;
     }
     k->put_off = step->busy ? k->put_off + 1 : 0;
@@ -190,19 +153,21 @@ static void on_deleted(void *owner, const struct store_step *step, const struct 
             k->found_n - k->deleted_n < STEP_EVENTS ? k->found_n - k->deleted_n : STEP_EVENTS;
     }
     if (k->deleted_n < k->found_n)
-        again_in(k, STEP_MS);
+        keeper_again_in(k, STEP_MS);
+    else if (keeper_rule(k)->export != NULL)
+        keeper_export_deleted(k);
     else
-        rule_done(k);
+        keeper_rule_done(k);
 }
 
-static void delete_some(struct keeper *k)
+void keeper_delete_some(struct keeper *k)
 {
     size_t n = k->found_n - k->deleted_n;
     const struct store_retention_batch batch = {.ids = &k->ids[k->deleted_n],
                                                 .ats = &k->ats[k->deleted_n],
                                                 .n = n < STEP_EVENTS ? n : STEP_EVENTS,
-                                                .relays = k->rules[k->turn - TURN_RULES].relays,
-                                                .relays_n = k->rules[k->turn - TURN_RULES].relays_n,
+                                                .relays = keeper_rule(k)->relays,
+                                                .relays_n = keeper_rule(k)->relays_n,
                                                 .wait = k->put_off >= PUT_OFF_MAX};
 
     store_retention_delete(k->db, &batch, on_deleted, k);
@@ -214,18 +179,23 @@ static void on_timer(uv_timer_t *timer)
 {
     struct keeper *k = timer->data;
 
+    if (k->stopping || k->job_out)
+        return;
     if (!db_is_up(k->db)) {
         k->found_n = k->deleted_n = 0;
-        again_in(k, LOOK_MS);
+        keeper_export_forget(k);
+        keeper_again_in(k, LOOK_MS);
     } else if (k->turn >= TURN_RULES) {
         if (k->deleted_n < k->found_n)
-            delete_some(k);
+            keeper_delete_some(k);
+        else if (keeper_rule(k)->export != NULL)
+            keeper_export_turn(k);
         else
             read_rule(k);
     } else if (k->options.vanish) {
         store_vanish_step(k->db, STEP_EVENTS, k->put_off >= PUT_OFF_MAX, on_vanish_step, k);
     } else {
-        next_turn(k, false);
+        keeper_next_turn(k, false);
     }
 }
 
@@ -258,23 +228,30 @@ static void set_state(struct store_retention *state, const struct retention_rule
     }
 }
 
-struct keeper *keeper_open(uv_loop_t *loop, struct db *db, const struct keeper_options *options,
-                           const struct retention_rule *rules, size_t rules_n)
+struct keeper *keeper_open(uv_loop_t *loop, struct workers *workers, struct db *db,
+                           const struct keeper_options *options, const struct retention_rule *rules,
+                           size_t rules_n)
 {
     struct keeper *k = calloc(1, sizeof(*k));
 
     if (k == NULL)
         abort();
     k->db = db;
+    k->workers = workers;
     k->options = *options;
     k->rules = rules;
     k->rules_n = rules_n;
     k->states = calloc(rules_n + 1, sizeof(*k->states));
-    if (k->states == NULL)
+    k->exports = calloc(rules_n + 1, sizeof(*k->exports));
+    if (k->states == NULL || k->exports == NULL)
         abort();
-    for (size_t i = 0; i < rules_n; i++)
+    for (size_t i = 0; i < rules_n; i++) {
         set_state(&k->states[i], &rules[i]);
+        if (rules[i].export != NULL)
+            k->exports[i].files = exported_new(rules[i].export, rules[i].name);
+    }
     arena_init(&k->arena, ARENA_BYTES);
+    buf_init(&k->text, EXPORT_TEXT_MAX);
     (void)uv_timer_init(loop, &k->timer);
     k->timer.data = k;
     return k;
@@ -291,7 +268,7 @@ static void on_settled(void *owner, int64_t forgotten, const struct err *err)
                  "a [retention] rule was taken out or gives more time: what was proven of "
                  "its time is forgotten, relays are read again");
     if (!k->started)
-        again_in(k, STEP_MS);
+        keeper_again_in(k, STEP_MS);
     k->started = true;
     k->on_started(k->owner);
 }
@@ -317,8 +294,15 @@ void keeper_status(const struct keeper *k, struct keeper_status *s)
     for (size_t i = 0; i < k->rules_n; i++)
         if (i == 0 || k->states[i].done_key >> 32 < s->done_upto)
             s->done_upto = k->states[i].done_key >> 32;
+    for (size_t i = 0; i < k->rules_n && s->stalled[0] == '\0'; i++)
+        (void)snprintf(s->stalled, sizeof(s->stalled), "%s", k->exports[i].stalled);
     if (s->done_upto < 0)
         s->done_upto = 0;
+}
+
+void keeper_stop(struct keeper *k)
+{
+    k->stopping = true;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -328,8 +312,11 @@ static void on_closed(uv_handle_t *handle)
     for (size_t i = 0; i < k->rules_n; i++) {
         free((char *)(uintptr_t)k->states[i].identity);
         free((char *)(uintptr_t)k->states[i].relays);
+        exported_free(k->exports[i].files);
     }
+    free(k->exports);
     free(k->states);
+    buf_done(&k->text);
     arena_done(&k->arena);
     free(k);
 }

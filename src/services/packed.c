@@ -1,5 +1,5 @@
 /* packed: see packed.h. */
-#include "cli/packed.h"
+#include "services/packed.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#include "core/buf.h"
 #include "core/hex.h"
 #include "core/sha256.h"
 
@@ -125,6 +126,127 @@ int packed_hash(const char *path, char sha256[65], struct err *err)
     (void)fclose(f);
     hash_text(&hash, sha256);
     return failed != 0 ? io_error(err, path) : 0;
+}
+
+/* ---- the way back ---- */
+
+struct unpacked {
+    FILE *file;
+    ZSTD_DCtx *zstd;
+    struct sha256 hash;
+    struct buf text; /* unpacked; `at`: what was handed out of it */
+    size_t at, left; /* left: 0 when a frame has come to its end */
+    ZSTD_inBuffer in;
+    bool full;
+    char path[PATH_MAX], room[ROOM];
+};
+
+struct unpacked *unpacked_open(const char *path, struct err *err)
+{
+    struct unpacked *u = calloc(1, sizeof(*u));
+
+    if (u == NULL || (u->zstd = ZSTD_createDCtx()) == NULL)
+        abort();
+    u->file = fopen(path, "re");
+    if (u->file == NULL) {
+        (void)io_error(err, path);
+        ZSTD_freeDCtx(u->zstd);
+        free(u);
+        return NULL;
+    }
+    (void)posix_fadvise(fileno(u->file), 0, 0, POSIX_FADV_DONTNEED); /* what is on the disk */
+    (void)snprintf(u->path, sizeof(u->path), "%s", path);
+    sha256_init(&u->hash);
+    buf_init(&u->text, UNPACKED_LINE_MAX + ROOM);
+    return u;
+}
+
+/* More text; false at the end of the file, or with an error. */
+static bool unpack_more(struct unpacked *u, struct err *err)
+{
+    if (u->in.pos == u->in.size && !u->full) {
+        u->in = (ZSTD_inBuffer){u->room, fread(u->room, 1, sizeof(u->room), u->file), 0};
+        sha256_add(&u->hash, u->room, u->in.size);
+        if (u->in.size == 0) {
+            if (ferror(u->file) != 0)
+                (void)io_error(err, u->path);
+            else if (u->left != 0)
+                (void)err_set(err, ERR_IO, "%s is cut short", u->path);
+            return false;
+        }
+    }
+    char *room = buf_reserve(&u->text, ROOM);
+    if (room == NULL) {
+        (void)err_set(err, ERR_IO, "%s: a line is too long", u->path);
+        return false;
+    }
+    ZSTD_outBuffer out = {room, ROOM, 0};
+    u->left = ZSTD_decompressStream(u->zstd, &out, &u->in);
+    if (ZSTD_isError(u->left)) {
+        (void)err_set(err, ERR_IO, "%s is damaged: %s", u->path, ZSTD_getErrorName(u->left));
+        return false;
+    }
+    buf_added(&u->text, out.pos);
+    u->full = out.pos == ROOM; /* there may be more without more input */
+    return true;
+}
+
+/* What was handed out makes room. */
+static void drop_read(struct unpacked *u)
+{
+    struct str text = buf_str(&u->text);
+    size_t rest = text.n - u->at;
+    char *copy = malloc(rest + 1);
+
+    if (copy == NULL)
+        abort();
+    if (rest > 0)
+        memcpy(copy, text.p + u->at, rest);
+    buf_clear(&u->text);
+    (void)buf_append_str(&u->text, (struct str){copy, rest});
+    free(copy);
+    u->at = 0;
+}
+
+bool unpacked_line(struct unpacked *u, struct str *line, struct err *err)
+{
+    size_t searched = u->at;
+
+    err->code = ERR_NONE;
+    for (;;) {
+        struct str text = buf_str(&u->text);
+        const char *end =
+            text.n > searched ? memchr(text.p + searched, '\n', text.n - searched) : NULL;
+
+        if (end != NULL) {
+            *line = (struct str){text.p + u->at, (size_t)(end - text.p) - u->at};
+            u->at = (size_t)(end - text.p) + 1;
+            return true;
+        }
+        if (u->at > 0)
+            drop_read(u);
+        searched = buf_str(&u->text).n;
+        if (unpack_more(u, err))
+            continue;
+        if (err->code == ERR_NONE && buf_str(&u->text).n > 0)
+            (void)err_set(err, ERR_IO, "%s: the last line is cut", u->path);
+        return false;
+    }
+}
+
+void unpacked_sha256(struct unpacked *u, char sha256[65])
+{
+    hash_text(&u->hash, sha256);
+}
+
+void unpacked_close(struct unpacked *u)
+{
+    if (u == NULL)
+        return;
+    (void)fclose(u->file);
+    ZSTD_freeDCtx(u->zstd);
+    buf_done(&u->text);
+    free(u);
 }
 
 int packed_sync_dir(const char *dir, struct err *err)

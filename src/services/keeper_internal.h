@@ -1,0 +1,98 @@
+/* Between keeper.c and keeper_export.c. */
+#ifndef SERVICES_KEEPER_INTERNAL_H
+#define SERVICES_KEEPER_INTERNAL_H
+
+#include "core/buf.h"
+#include "db/store_keep.h"
+#include "loop/workers.h"
+#include "services/exported.h"
+#include "services/keeper.h"
+
+enum {
+    LOOK_MS = 3000, /* when there was nothing */
+    STEP_MS = 100,  /* between two steps */
+    STEP_EVENTS = 200,
+    BATCH_EVENTS = 500, /* as many as store_retention_read() brings at most */
+    PUT_OFF_MAX = 50,   /* times in a row: five seconds */
+    IN_FLIGHT_S = 600   /* so long may an event be on its way from a relay to its commit */
+};
+
+/* The turns: requests to vanish, then each rule. */
+enum { TURN_VANISH, TURN_RULES };
+
+/* What a rule that exports does next (keeper_export.c). */
+enum export_phase {
+    EXPORT_LOAD, /* the manifest: is a file's deletion under way? */
+    EXPORT_READ, /* events of one month, to be written */
+    EXPORT_CLOSE,
+    EXPORT_VERIFY,
+    EXPORT_TAKE /* events of the verified file, to be deleted */
+};
+
+struct keeper_export {
+    struct exported *files; /* NULL: the rule does not export */
+    enum export_phase phase;
+    bool open;           /* a file is being written */
+    int64_t after;       /* the last key that was read for it */
+    int64_t month, next; /* its first second, and that of the next one */
+    int64_t again_at_ms; /* after trouble */
+    char stalled[KEEPER_STALLED_MAX];
+};
+
+struct keeper {
+    uv_timer_t timer;
+    struct db *db;
+    struct workers *workers;
+    struct keeper_options options;
+    const struct retention_rule *rules;
+    struct store_retention *states; /* of each rule */
+    struct keeper_export *exports;
+    size_t rules_n;
+    bool started, stopping;
+    void (*on_started)(void *owner);
+    void *owner;
+
+    size_t turn;
+    bool more; /* somebody had work in this round */
+    bool behind;
+    uint32_t put_off;
+    uint64_t vanished, expired, vanished_said;
+
+    /* What a rule has found and not deleted yet. */
+    struct arena arena;
+    struct id32 ids[BATCH_EVENTS];
+    int64_t ats[BATCH_EVENTS];
+    size_t found_n, deleted_n;
+    int64_t read_n, last_key, judged_at, deleted;
+
+    /* One step of an export on a worker. */
+    struct worker_job job;
+    bool job_out, pending, month_over;
+    int (*work)(struct keeper *k, struct err *err);
+    void (*worked)(struct keeper *k);
+    struct err job_err;
+    int job_rc;
+    struct buf text; /* of the events in ids, a line each */
+};
+
+static inline const struct retention_rule *keeper_rule(const struct keeper *k)
+{
+    return &k->rules[k->turn - TURN_RULES];
+}
+
+static inline struct store_retention *keeper_state(const struct keeper *k)
+{
+    return &k->states[k->turn - TURN_RULES];
+}
+
+void keeper_again_in(struct keeper *k, uint64_t ms);
+void keeper_next_turn(struct keeper *k, bool more);
+void keeper_trouble(struct keeper *k, const struct err *err);
+void keeper_delete_some(struct keeper *k);
+void keeper_rule_done(struct keeper *k); /* everything up to last_key is done */
+
+void keeper_export_turn(struct keeper *k);
+void keeper_export_deleted(struct keeper *k); /* what was taken of the file is gone */
+void keeper_export_forget(struct keeper *k);  /* all that is open begins anew */
+
+#endif
