@@ -123,7 +123,8 @@ static int make_parts(struct daemon *d, struct err *err)
     (void)options_filters(d, &errors); /* checked by main() */
     d->access = options_access(cfg, &errors);
     config_errors_free(&errors);
-    daemon_retention_make(d);
+    if (daemon_retention_make(d, err) < 0)
+        return -1;
     options_pools(cfg, &d->pools);
 
     d->loop = loop_open();

@@ -126,7 +126,7 @@ void daemon_finder_close(struct daemon *d);
 
 /* daemon_retention.c */
 void options_check_retention(const struct config *cfg, struct config_errors *errors);
-void daemon_retention_make(struct daemon *d);
+int daemon_retention_make(struct daemon *d, struct err *err) MUST_USE; /* after root was dropped */
 void daemon_retention_free(struct daemon *d);
 void daemon_keeper_open(struct daemon *d);
 void daemon_keeper_reconfigure(struct daemon *d);

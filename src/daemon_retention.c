@@ -1,10 +1,14 @@
 /* daemon_retention: [retention NAME] sections as rules; and the keeper in the composition. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/config_table.h"
 #include "daemon.h"
+#include "services/exported.h"
 
 /* Its type and bounds as a row of config.def would have them. */
 static const struct config_row max_age_row = {.section = "retention",
@@ -52,19 +56,41 @@ static int read_relays(struct retention_rule *rule, const char *value, struct er
     return why == URL_OK ? 0 : -1;
 }
 
+/* Can we make files there? */
+static int check_folder(const char *path, struct err *err)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        return err_set(err, ERR_CONFIG,
+                       "export = %s: %s; make the folder, and give it to the user "
+                       "of the daemon",
+                       path, strerror(errno));
+    if (!S_ISDIR(st.st_mode))
+        return err_set(err, ERR_CONFIG, "export = %s is no folder: name one", path);
+    if (access(path, R_OK | W_OK | X_OK) == 0)
+        return 0;
+    return err_set(err, ERR_CONFIG, "export = %s cannot be written to: %s; %s", path,
+                   strerror(errno),
+                   errno == EROFS ? "under systemd, name it in ReadWritePaths= of the service"
+                                  : "give it to the user of the daemon");
+}
+
 static int read_export(struct retention_rule *rule, const char *value, struct err *err)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
 
     if (value[0] != '/')
         return err_set(err, ERR_CONFIG, "export must be a folder's whole path, as /srv/expired");
-    if (rule->name[strspn(rule->name, plain)] != '\0')
+    if (rule->name[strspn(rule->name, plain)] != '\0' || strlen(rule->name) > EXPORTED_NAME_MAX)
         return err_set(err, ERR_CONFIG,
-                       "export names files after the rule: letters, digits, - and _ only");
+                       "export names files after the rule: at most %d letters, digits, - and _ "
+                       "in [retention NAME]",
+                       EXPORTED_NAME_MAX);
     rule->export = strdup(value);
     if (rule->export == NULL)
         abort();
-    return 0;
+    return check_folder(rule->export, err);
 }
 
 /* One key of a rule; -1 and what is wrong with it. */
@@ -151,18 +177,23 @@ static void options_keeper(const struct config *cfg, struct keeper_options *o)
     *o = (struct keeper_options){.vanish = cfg->archive_vanish == CONFIG_VANISH_HONOUR};
 }
 
-void daemon_retention_make(struct daemon *d)
+int daemon_retention_make(struct daemon *d, struct err *err)
 {
-    struct config_errors none = {0}; /* checked by main() */
+    struct config_errors wrong = {
+        0}; /* checked by main(), perhaps as root, who may write anywhere */
 
-    d->retention = make_rules(d->cfg, &none);
+    d->retention = make_rules(d->cfg, &wrong);
     d->retention_n = d->cfg->n_retentions;
     for (size_t i = 0; i < d->retention_n; i++) { /* a reload takes the configuration away */
         d->retention[i].name = strdup(d->retention[i].name);
         if (d->retention[i].name == NULL)
             abort();
     }
-    config_errors_free(&none);
+    if (wrong.n > 0)
+        (void)err_set(err, ERR_CONFIG, "%s", wrong.items[0].text);
+    int rc = wrong.n > 0 ? -1 : 0;
+    config_errors_free(&wrong);
+    return rc;
 }
 
 void daemon_retention_free(struct daemon *d)

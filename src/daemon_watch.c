@@ -449,6 +449,7 @@ void watch_status(const struct watch *w, struct status *s)
         s->keeper = (struct status_keeper){.rules = k.rules,
                                            .vanished = (int64_t)k.vanished,
                                            .expired = (int64_t)k.expired,
+                                           .exported = (int64_t)k.exported,
                                            .done_upto = k.done_upto,
                                            .behind = k.behind};
         (void)snprintf(s->keeper.stalled, sizeof(s->keeper.stalled), "%s", k.stalled);

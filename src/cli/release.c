@@ -20,9 +20,9 @@
 
 #include "cli/command.h"
 #include "cli/lines.h"
-#include "services/packed.h"
 #include "core/clock.h"
 #include "core/human.h"
+#include "services/packed.h"
 
 enum {
     FETCH_EVENTS = 1000,

@@ -131,6 +131,23 @@ static void print_finder(FILE *out, const struct js *f)
                       failing, js_int(js_get(f, "lists"), 0));
 }
 
+static void print_keeper(FILE *out, const struct js *k)
+{
+    char day[HUMAN_TIME_SIZE];
+    int64_t rules = js_int(js_get(k, "rules"), 0), upto = js_int(js_get(k, "done_up_to"), 0);
+    struct str stalled = js_str(js_get(k, "export_stalled"), STR(""));
+
+    if (rules == 0)
+        return;
+    print_count(out, "retention ", js_int(js_get(k, "deleted_by_rules"), 0), "event", "events");
+    print_count(out, " deleted by ", rules, "rule", "rules");
+    if (js_bool(js_get(k, "behind"), false))
+        (void)fprintf(out, ", has come to %s", upto > 0 ? human_day(day, upto) : "the beginning");
+    (void)fputc('\n', out);
+    if (stalled.n > 0)
+        (void)fprintf(out, "          stalled, deletes nothing: " STR_FMT "\n", STR_ARG(stalled));
+}
+
 void status_print(FILE *out, const struct js *root)
 {
     char up[32];
@@ -165,6 +182,7 @@ void status_print(FILE *out, const struct js *root)
     (void)fprintf(out, ", %" PRId64 " refused\n", number(root, "run", "rejected"));
     print_finder(out, js_get(root, "finder"));
     print_archive(out, root);
+    print_keeper(out, js_get(root, "keeper"));
     if (paused.n > 0)
         (void)fprintf(out, "history   paused: " STR_FMT "\n", STR_ARG(paused));
     print_proxies(out, root);

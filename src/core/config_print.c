@@ -75,12 +75,16 @@ void config_default_ini(FILE *out)
                 "#not_kinds = 1059\n\n\n",
                 out);
     print_comment(
-        out, "What is kept for a time only: events that fit (keys as in a filter) are deleted when "
-             "they are older than max_age (30d, 8760h; 0: never archived), and not archived again; "
-             "they count as covered. Without other keys: all events. With relays the rule is about "
-             "what was seen there: an event goes when no other relay was seen to hold it. Changes "
-             "need a restart; without the section relays are read again.");
-    (void)fputs("#[retention wraps]\n#kinds = 1059,1060\n#max_age = 90d\n\n\n", out);
+        out,
+        "What is kept for a time only: events that fit (keys as in a filter) are deleted when "
+        "they are older than max_age (30d, 8760h; 0: never archived), and not archived again; "
+        "they count as covered. Without other keys: all events. With relays the rule is about "
+        "what was seen there: an event goes when no other relay was seen to hold it. With export, "
+        "a folder, they are first written to files there, a month at a time, and read back. "
+        "Changes need a restart; without the section relays are read again.");
+    (void)fputs("#[retention wraps]\n#kinds = 1059,1060\n#max_age = 90d\n"
+                "#export = /srv/expired\n\n\n",
+                out);
     print_comment(out,
                   "A list of relays that is read over HTTP: what it names is probed, and becomes a "
                   "relay when it is one. Any number of such sections, each with its name.");

@@ -226,6 +226,7 @@ static struct js *keeper_json(const struct status_keeper *k)
     js_set_int(object, "deleted_by_request", k->vanished);
     js_set_int(object, "done_up_to", k->done_upto);
     js_set_bool(object, "behind", k->behind);
+    js_set_int(object, "exported", k->exported);
     js_set_z(object, "export_stalled", k->stalled[0] != '\0' ? k->stalled : NULL);
     return object;
 }
@@ -345,7 +346,7 @@ static void put_keeper(struct block *b, const struct status_keeper *k)
         human_noun(k->expired, "event", "events"), k->rules, human_noun(k->rules, "rule", "rules"),
         k->behind ? ", has come to " : "", k->behind ? upto : "");
     if (k->stalled[0] != '\0')
-        put(b, " retention nothing is deleted: %s", k->stalled);
+        put(b, "           stalled, deletes nothing: %s", k->stalled);
 }
 
 void status_block(const struct status *s, uint32_t width, FILE *out, uint32_t *lines)

@@ -56,7 +56,8 @@ struct status {
         int64_t vanished, expired; /* events deleted in this run */
         int64_t done_upto;         /* UNIX seconds: where the last of the rules is */
         bool behind;
-        char stalled[STATUS_TEXT_MAX]; /* a rule cannot export, and why; "" */
+        int64_t exported;
+        char stalled[2 * STATUS_TEXT_MAX]; /* a rule cannot export, and why; "" */
     } keeper;
 
     int64_t memory_used[POOL__COUNT], memory_max[POOL__COUNT];

@@ -2,10 +2,12 @@
 #include "services/exported.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,19 +16,20 @@
 #include "core/hex.h"
 #include "core/json.h"
 #include "core/sha256.h"
-#include "nostr/event.h"
 #include "services/packed.h"
 
 enum {
     FORMAT = 1,
     MANIFEST_BYTES_MAX = 16 * 1024 * 1024,
     MANIFEST_DEPTH = 4,
-    NAME_BYTES = 160,
+    FILE_BYTES = EXPORTED_NAME_MAX + 64,
     ARENA_BYTES = 65536,
-    FILES_OF_A_MONTH_MAX = 1000
+    STEP_EVENTS = 4000, /* read in one call, */
+    STEP_BYTES = 4 * 1024 * 1024
 };
 
-static const int64_t one_file_before = 1577836800; /* 2020: little is older, and all years may be */
+/* Until it stands in the manifest a file is called so. */
+static const char unchecked[] = ".unchecked";
 
 /* How many, and which: the ids one after the other. */
 struct sum {
@@ -35,14 +38,20 @@ struct sum {
 };
 
 struct exported {
-    char dir[PATH_MAX], name[NAME_BYTES];
+    char dir[PATH_MAX], name[EXPORTED_NAME_MAX + 1];
+    int lock; /* -1: not held */
     struct js *manifest;
+
+    /* The file that is being made, or whose events are deleted. */
+    char file[FILE_BYTES], month[16];
+    bool entered;
     struct packed *out;
-    struct packed_facts facts;
-    struct sum written;
-    char file[NAME_BYTES]; /* that is being made, or whose events are deleted */
-    char month[16];
     struct unpacked *in;
+    struct sum sum;
+    struct {
+        uint64_t n, bytes, bytes_plain;
+        char sha256[65], ids_sha256[65];
+    } right; /* what it must hold */
     struct arena arena;
 };
 
@@ -80,6 +89,7 @@ struct exported *exported_new(const char *dir, const char *name)
         abort();
     (void)snprintf(x->dir, sizeof(x->dir), "%s", dir);
     (void)snprintf(x->name, sizeof(x->name), "%s", name);
+    x->lock = -1;
     arena_init(&x->arena, ARENA_BYTES);
     return x;
 }
@@ -101,6 +111,8 @@ void exported_free(struct exported *x)
     if (x == NULL)
         return;
     give_up(x);
+    if (x->lock >= 0)
+        (void)close(x->lock);
     js_free(x->manifest);
     arena_done(&x->arena);
     free(x);
@@ -111,22 +123,39 @@ const char *exported_file(const struct exported *x)
     return x->file;
 }
 
-/* ---- the manifest ---- */
-
-static int path_of(const struct exported *x, const char *name, char path[PATH_MAX], struct err *err)
+static int path_of(const struct exported *x, const char *name, const char *suffix,
+                   char path[PATH_MAX], struct err *err)
 {
-    int n = snprintf(path, PATH_MAX, "%s/%s", x->dir, name);
+    int n = snprintf(path, PATH_MAX, "%s/%s%s", x->dir, name, suffix);
 
     return n > 0 && n < PATH_MAX ? 0 : err_set(err, ERR_IO, "%s: the name is too long", x->dir);
 }
 
-static int manifest_path(const struct exported *x, const char *suffix, char path[PATH_MAX],
-                         struct err *err)
-{
-    char name[NAME_BYTES + 32];
+/* ---- the manifest ---- */
 
-    (void)snprintf(name, sizeof(name), "%s-manifest.json%s", x->name, suffix);
-    return path_of(x, name, path, err);
+/* Two archives that both wrote here would each believe of the other's files that they are its own.
+ */
+static int lock(struct exported *x, struct err *err)
+{
+    char path[PATH_MAX];
+
+    if (x->lock >= 0)
+        return 0;
+    if (path_of(x, x->name, ".lock", path, err) < 0)
+        return -1;
+    x->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (x->lock < 0)
+        return io_error(err, path);
+    if (flock(x->lock, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    int why = errno;
+    (void)close(x->lock);
+    x->lock = -1;
+    errno = why;
+    if (why != EWOULDBLOCK)
+        return io_error(err, path);
+    return err_set(err, ERR_IO, "%s: another daemon exports to it; give each a folder of its own",
+                   path);
 }
 
 /* Whole or not at all. */
@@ -135,13 +164,14 @@ static int save(struct exported *x, struct err *err)
     char path[PATH_MAX], made[PATH_MAX];
     FILE *f;
 
-    if (manifest_path(x, "", path, err) < 0 || manifest_path(x, ".part", made, err) < 0)
+    if (path_of(x, x->name, "-manifest.json", path, err) < 0 ||
+        path_of(x, x->name, "-manifest.json.part", made, err) < 0)
         return -1;
     f = fopen(made, "we");
     if (f == NULL)
         return io_error(err, made);
     js_print(x->manifest, JS_PRETTY, f);
-    int bad = fputc('\n', f) == EOF || fflush(f) != 0 || fsync(fileno(f)) != 0;
+    bool bad = fputc('\n', f) == EOF || fflush(f) != 0 || fsync(fileno(f)) != 0;
     if (bad)
         (void)io_error(err, made);
     if (fclose(f) != 0 || bad)
@@ -162,12 +192,20 @@ static struct js *new_manifest(const struct exported *x)
     return m;
 }
 
+static int no_manifest(const struct exported *x, struct err *err)
+{
+    return err_set(err, ERR_IO,
+                   "%s/%s-manifest.json is no manifest of ours: put it right, or move it away",
+                   x->dir, x->name);
+}
+
 static int read_manifest(struct exported *x, struct err *err)
 {
     char path[PATH_MAX], *text;
+    struct err bad;
     FILE *f;
 
-    if (manifest_path(x, "", path, err) < 0)
+    if (path_of(x, x->name, "-manifest.json", path, err) < 0)
         return -1;
     js_free(x->manifest);
     x->manifest = NULL;
@@ -183,9 +221,11 @@ static int read_manifest(struct exported *x, struct err *err)
         abort();
     size_t n = fread(text, 1, MANIFEST_BYTES_MAX, f);
     (void)fclose(f);
-    x->manifest = js_parse((struct str){text, n}, MANIFEST_BYTES_MAX, MANIFEST_DEPTH, err);
+    x->manifest = js_parse((struct str){text, n}, MANIFEST_BYTES_MAX, MANIFEST_DEPTH, &bad);
     free(text);
-    return x->manifest != NULL ? 0 : err_set(err, ERR_IO, "%s is no manifest: move it away", path);
+    bool ours = js_int(js_get(x->manifest, "format"), 0) == FORMAT &&
+                js_type(js_get(x->manifest, "files")) == JS_ARRAY;
+    return ours ? 0 : no_manifest(x, err);
 }
 
 static struct js *last_file(const struct exported *x)
@@ -194,6 +234,52 @@ static struct js *last_file(const struct exported *x)
 
     return js_count(files) > 0 ? js_at(files, js_count(files) - 1) : NULL;
 }
+
+static bool text_of(const struct js *entry, const char *key, char *to, size_t size)
+{
+    struct str s = js_str(js_get(entry, key), STR(""));
+
+    return s.n > 0 && str_copy(to, size, s);
+}
+
+int exported_load(struct exported *x, bool *pending, struct err *err)
+{
+    const struct js *last;
+
+    give_up(x);
+    *pending = false;
+    if (lock(x, err) < 0 || read_manifest(x, err) < 0)
+        return -1;
+    last = last_file(x);
+    if (last == NULL || js_bool(js_get(last, "deleted"), false))
+        return 0;
+    if (!text_of(last, "name", x->file, sizeof(x->file)) || strchr(x->file, '/') != NULL ||
+        !text_of(last, "sha256", x->right.sha256, sizeof(x->right.sha256)) ||
+        !text_of(last, "ids_sha256", x->right.ids_sha256, sizeof(x->right.ids_sha256)))
+        return no_manifest(x, err);
+    x->right.n = (uint64_t)js_int(js_get(last, "events"), -1);
+    x->entered = true;
+    *pending = true;
+    return 0;
+}
+
+static void enter(struct exported *x)
+{
+    struct js *file = js_new_object();
+
+    js_set_z(file, "name", x->file);
+    js_set_z(file, "month", x->month);
+    js_set_int(file, "events", (int64_t)x->right.n);
+    js_set_int(file, "bytes", (int64_t)x->right.bytes);
+    js_set_int(file, "bytes_uncompressed", (int64_t)x->right.bytes_plain);
+    js_set_z(file, "sha256", x->right.sha256);
+    js_set_z(file, "ids_sha256", x->right.ids_sha256);
+    js_set_int(file, "exported_at", clock_wall_s());
+    js_set_bool(file, "deleted", false);
+    js_add(js_get(x->manifest, "files"), file);
+}
+
+/* ---- writing ---- */
 
 static bool is_named(const struct exported *x, const char *name)
 {
@@ -205,52 +291,69 @@ static bool is_named(const struct exported *x, const char *name)
     return false;
 }
 
-/* ---- writing ---- */
-
-/* The first name of that month that no file in the manifest has. */
+/* The first name of that month that neither the manifest nor the folder has. */
 static int name_file(struct exported *x, int64_t month, struct err *err)
 {
     time_t t = (time_t)month;
+    char path[PATH_MAX];
     struct tm tm;
+    int n = 1;
 
-    if (month < one_file_before)
+    if (month < EXPORTED_MONTHS_FROM)
         (void)snprintf(x->month, sizeof(x->month), "before-2020");
     else if (gmtime_r(&t, &tm) == NULL || strftime(x->month, sizeof(x->month), "%Y-%m", &tm) == 0)
         return err_set(err, ERR_IO, "no month begins at %lld", (long long)month);
-    (void)snprintf(x->file, sizeof(x->file), "%.100s-%s.jsonl.zst", x->name, x->month);
-    for (int i = 2; is_named(x, x->file) && i < FILES_OF_A_MONTH_MAX; i++)
-        (void)snprintf(x->file, sizeof(x->file), "%.100s-%s-%d.jsonl.zst", x->name, x->month, i);
-    return 0;
+    (void)snprintf(x->file, sizeof(x->file), "%s-%s.jsonl.zst", x->name, x->month);
+    for (;;) {
+        if (path_of(x, x->file, "", path, err) < 0)
+            return -1;
+        if (!is_named(x, x->file) && access(path, F_OK) != 0)
+            return errno == ENOENT ? 0 : io_error(err, path);
+        (void)snprintf(x->file, sizeof(x->file), "%s-%s-%d.jsonl.zst", x->name, x->month, ++n);
+    }
 }
 
 int exported_add(struct exported *x, int64_t month, const struct id32 *id, struct str json,
                  struct err *err)
 {
     if (x->out == NULL) {
-        sum_init(&x->written);
-        if (name_file(x, month, err) < 0 || (x->out = packed_open(x->dir, x->file, err)) == NULL)
+        char made[FILE_BYTES + sizeof(unchecked)];
+
+        sum_init(&x->sum);
+        x->entered = false;
+        if (name_file(x, month, err) < 0)
+            return -1;
+        (void)snprintf(made, sizeof(made), "%s%s", x->file, unchecked);
+        x->out = packed_open(x->dir, made, err);
+        if (x->out == NULL)
             return -1;
     }
-    sum_add(&x->written, id);
+    sum_add(&x->sum, id);
     return packed_line(x->out, json, err);
 }
 
 int exported_close(struct exported *x, struct err *err)
 {
+    struct packed_facts facts;
     struct packed *out = x->out;
 
     x->out = NULL;
-    return packed_close(out, &x->facts, err);
+    if (packed_close(out, &facts, err) < 0)
+        return -1;
+    x->right.n = x->sum.n;
+    x->right.bytes = facts.bytes;
+    x->right.bytes_plain = facts.bytes_plain;
+    memcpy(x->right.sha256, facts.sha256, sizeof(x->right.sha256));
+    sum_text(&x->sum, x->right.ids_sha256);
+    return 0;
 }
 
 /* ---- reading back ---- */
 
-static int next_event(struct exported *x, struct event *e, bool *end, struct err *err)
+static int next_event(struct exported *x, struct event *e, size_t *bytes, bool *end,
+                      struct err *err)
 {
-    const struct event_limits limits = {.json_bytes_max = UINT32_MAX,
-                                        .tags_max = UINT32_MAX,
-                                        .tag_elements_max = UINT32_MAX,
-                                        .depth_max = 8};
+    const struct event_limits limits = event_limits_archived();
     enum reject why;
     struct str line;
 
@@ -258,110 +361,114 @@ static int next_event(struct exported *x, struct event *e, bool *end, struct err
     if (*end)
         return err->code == ERR_NONE ? 0 : -1;
     arena_reset(&x->arena);
+    *bytes += line.n;
     if (event_scan(line, &limits, &x->arena, e, &why) < 0)
         return err_set(err, ERR_IO, "%s/%s holds a line that is no event (%s)", x->dir, x->file,
                        reject_name(why));
     return 0;
 }
 
-/* The whole file against its SHA-256, and its events' ids, computed anew, against theirs. */
-static int compare(struct exported *x, const char *sha256, uint64_t n, const char *ids,
-                   struct err *err)
+/* What was verified once and is something else now is not ours to mend. */
+static int changed(const struct exported *x, struct err *err)
 {
-    char path[PATH_MAX], file_sum[65], ids_sum[65];
-    struct sum found;
-    struct event e;
-    bool end = false;
-    int rc;
+    char why[ERR_DETAIL_MAX];
 
-    if (path_of(x, x->file, path, err) < 0 || (x->in = unpacked_open(path, err)) == NULL)
-        return -1;
-    sum_init(&found);
-    while ((rc = next_event(x, &e, &end, err)) == 0 && !end)
-        sum_add(&found, &e.id);
+    if (!x->entered)
+        return -1; /* it is made again */
+    (void)snprintf(why, sizeof(why), "%.100s", err->detail);
+    return err_set(err, ERR_IO, "%s; bring it back, or take it out of the manifest", why);
+}
+
+static int compare(struct exported *x, struct err *err)
+{
+    char file_sum[65], ids_sum[65];
+
     unpacked_sha256(x->in, file_sum);
+    sum_text(&x->sum, ids_sum);
+    if (strcmp(file_sum, x->right.sha256) != 0 || x->sum.n != x->right.n ||
+        strcmp(ids_sum, x->right.ids_sha256) != 0)
+        return err_set(err, ERR_IO, "%s does not hold what was written to it", x->file);
+    return 0;
+}
+
+/* Under its name, or still without. */
+static int open_file(struct exported *x, struct err *err)
+{
+    char path[PATH_MAX], made[PATH_MAX];
+
+    if (path_of(x, x->file, "", path, err) < 0 || path_of(x, x->file, unchecked, made, err) < 0)
+        return -1;
+    bool named = x->entered && (access(path, F_OK) == 0 || access(made, F_OK) != 0);
+    x->in = unpacked_open(named ? path : made, err);
+    sum_init(&x->sum);
+    return x->in != NULL ? 0 : -1;
+}
+
+static int give_name(struct exported *x, struct err *err)
+{
+    char path[PATH_MAX], made[PATH_MAX];
+
+    if (path_of(x, x->file, "", path, err) < 0 || path_of(x, x->file, unchecked, made, err) < 0)
+        return -1;
+    if (access(path, F_OK) == 0)
+        return 0;
+    return rename(made, path) != 0 ? io_error(err, path) : packed_sync_dir(x->dir, err);
+}
+
+static int admit(struct exported *x, struct err *err)
+{
     unpacked_close(x->in);
     x->in = NULL;
-    if (rc < 0)
-        return -1;
-    sum_text(&found, ids_sum);
-    if (strcmp(file_sum, sha256) != 0 || found.n != n || strcmp(ids_sum, ids) != 0)
-        return err_set(err, ERR_IO, "%s does not hold what was written to it", path);
-    return 0;
+    if (!x->entered) {
+        enter(x);
+        if (save(x, err) < 0)
+            return -1;
+        x->entered = true;
+    }
+    return give_name(x, err) < 0 ? -1 : open_file(x, err);
 }
 
-static int open_verified(struct exported *x, struct err *err)
+int exported_check(struct exported *x, bool *more, struct err *err)
 {
-    char path[PATH_MAX];
+    size_t bytes = 0;
+    struct event e;
+    bool end = false;
 
-    if (path_of(x, x->file, path, err) < 0)
-        return -1;
-    x->in = unpacked_open(path, err);
-    return x->in == NULL ? -1 : 0;
-}
-
-int exported_verify(struct exported *x, struct err *err)
-{
-    char ids[65];
-    struct js *file;
-
-    sum_text(&x->written, ids);
-    if (compare(x, x->facts.sha256, x->written.n, ids, err) < 0)
-        return -1;
-    file = js_new_object();
-    js_set_z(file, "name", x->file);
-    js_set_z(file, "month", x->month);
-    js_set_int(file, "events", (int64_t)x->written.n);
-    js_set_int(file, "bytes", (int64_t)x->facts.bytes);
-    js_set_int(file, "bytes_uncompressed", (int64_t)x->facts.bytes_plain);
-    js_set_z(file, "sha256", x->facts.sha256);
-    js_set_z(file, "ids_sha256", ids);
-    js_set_int(file, "exported_at", clock_wall_s());
-    js_set_bool(file, "deleted", false);
-    js_add(js_get(x->manifest, "files"), file);
-    return save(x, err) < 0 ? -1 : open_verified(x, err);
-}
-
-int exported_load(struct exported *x, bool *pending, struct err *err)
-{
-    const struct js *last;
-    char sha256[65], ids[65];
-
-    give_up(x);
-    *pending = false;
-    if (read_manifest(x, err) < 0)
-        return -1;
-    last = last_file(x);
-    if (last == NULL || js_bool(js_get(last, "deleted"), true))
+    if (x->in == NULL && open_file(x, err) < 0)
+        return changed(x, err);
+    for (size_t n = 0; n < STEP_EVENTS && bytes < STEP_BYTES; n++) {
+        if (next_event(x, &e, &bytes, &end, err) < 0)
+            return changed(x, err);
+        if (end)
+            break;
+        sum_add(&x->sum, &e.id);
+    }
+    *more = !end;
+    if (!end)
         return 0;
-    if (!str_copy(x->file, sizeof(x->file), js_str(js_get(last, "name"), STR(""))) ||
-        !str_copy(sha256, sizeof(sha256), js_str(js_get(last, "sha256"), STR(""))) ||
-        !str_copy(ids, sizeof(ids), js_str(js_get(last, "ids_sha256"), STR(""))))
-        return err_set(err, ERR_IO, "%s/%s-manifest.json is no manifest: move it away", x->dir,
-                       x->name);
-    if (compare(x, sha256, (uint64_t)js_int(js_get(last, "events"), -1), ids, err) < 0 ||
-        open_verified(x, err) < 0)
-        return -1;
-    *pending = true;
-    return 0;
+    return compare(x, err) < 0 ? changed(x, err) : admit(x, err);
 }
 
 /* ---- deleting ---- */
 
-int exported_take(struct exported *x, struct id32 *ids, int64_t *ats, size_t room, size_t *n,
-                  struct err *err)
+int exported_take(struct exported *x, struct exported_take *t, struct err *err)
 {
+    size_t bytes = 0;
     struct event e;
     bool end = false;
 
-    for (*n = 0; *n < room; (*n)++) {
-        if (next_event(x, &e, &end, err) < 0)
-            return -1;
+    t->n = 0;
+    for (size_t n = 0; n < STEP_EVENTS && bytes < STEP_BYTES && t->n < t->room; n++) {
+        if (next_event(x, &e, &bytes, &end, err) < 0)
+            return changed(x, err);
         if (end)
             break;
-        ids[*n] = e.id;
-        ats[*n] = e.created_at;
+        if (!t->wanted(t->owner, &e))
+            continue;
+        t->ids[t->n] = e.id;
+        t->ats[t->n++] = e.created_at;
     }
+    t->more = !end;
     return 0;
 }
 

@@ -9,7 +9,8 @@
 #include "core/metrics.h"
 #include "services/keeper_internal.h"
 
-enum { MONTH_S = 31 * 86400, ARENA_BYTES = 65536, EXPORT_TEXT_MAX = 64 * 1024 * 1024 };
+/* The text of a page that is exported; larger than any event. */
+enum { ARENA_BYTES = 65536, EXPORT_TEXT_MAX = 512 * 1024 * 1024 };
 
 static void on_timer(uv_timer_t *timer);
 
@@ -72,25 +73,29 @@ static void on_vanish_step(void *owner, const struct store_step *step, const str
 
 static void read_rule(struct keeper *k);
 
-static void on_row(void *owner, const struct store_retention_row *row)
+bool keeper_excludes(struct keeper *k, const struct store_retention_row *row)
 {
-    struct keeper *k = owner;
     const struct event_limits limits = event_limits_archived();
-    const struct retention_rule *rule = keeper_rule(k);
     enum reject why;
     struct event e;
 
+    if (row->json.n == 0)
+        return false;
+    arena_reset(&k->arena);
+    if (event_scan(row->json, &limits, &k->arena, &e, &why) == 0)
+        return retention_applies(keeper_rule(k), &e, k->judged_at);
+    log_warning("keeper", "an event of the archive cannot be read (%s): run bigbrotr verify",
+                reject_name(why));
+    return false;
+}
+
+static void on_row(void *owner, const struct store_retention_row *row)
+{
+    struct keeper *k = owner;
+
     k->read_n++;
     k->last_key = row->key;
-    if (row->json.n == 0 || k->found_n == BATCH_EVENTS)
-        return;
-    arena_reset(&k->arena);
-    if (event_scan(row->json, &limits, &k->arena, &e, &why) < 0) {
-        log_warning("keeper", "an event of the archive cannot be read (%s): run bigbrotr verify",
-                    reject_name(why));
-        return;
-    }
-    if (!retention_applies(rule, &e, k->judged_at))
+    if (k->found_n == BATCH_EVENTS || !keeper_excludes(k, row))
         return;
     k->ids[k->found_n] = row->id;
     k->ats[k->found_n++] = row->created_at;
@@ -199,33 +204,31 @@ static void on_timer(uv_timer_t *timer)
     }
 }
 
-/* As the database knows it.  A rule that exports keeps events until their month is over. */
+/* As the database knows it.  One that exports, which keeps events until their month is over, is
+ * another rule than the same one without. */
 static void set_state(struct store_retention *state, const struct retention_rule *rule)
 {
     struct js *root = js_new_object(), *relays = js_new_array();
-    char *filter = filter_spec_identity(rule->what), *identity, *urls;
+    char *filter = filter_spec_identity(rule->what), *urls;
+    bool plain = rule->relays_n == 0 && rule->export == NULL;
 
     for (size_t i = 0; i < rule->relays_n; i++)
         js_add(relays, js_new_str(str_z(rule->relays[i])));
     urls = js_text(relays, JS_COMPACT);
     js_set_z(root, "events", filter);
     js_set(root, "relays", relays);
-    identity = js_text(root, JS_COMPACT);
-    js_free(root);
-    *state = (struct store_retention){.name = rule->name,
-                                      .max_age_s =
-                                          rule->max_age_s + (rule->export != NULL ? MONTH_S : 0),
+    if (rule->export != NULL)
+        js_set_bool(root, "export", true);
+    *state = (struct store_retention){.identity = plain ? filter : js_text(root, JS_COMPACT),
+                                      .name = rule->name,
+                                      .max_age_s = rule->max_age_s,
+                                      .relays = rule->relays_n > 0 ? urls : strdup(""),
                                       .done_key = -1};
-    if (rule->relays_n > 0) {
-        state->identity = identity;
-        state->relays = urls;
+    js_free(root);
+    if (!plain)
         free(filter);
-    } else {
-        state->identity = filter;
-        state->relays = strdup("");
-        free(identity);
+    if (rule->relays_n == 0)
         free(urls);
-    }
 }
 
 struct keeper *keeper_open(uv_loop_t *loop, struct workers *workers, struct db *db,
@@ -247,8 +250,7 @@ struct keeper *keeper_open(uv_loop_t *loop, struct workers *workers, struct db *
         abort();
     for (size_t i = 0; i < rules_n; i++) {
         set_state(&k->states[i], &rules[i]);
-        if (rules[i].export != NULL)
-            k->exports[i].files = exported_new(rules[i].export, rules[i].name);
+        keeper_export_open(k, i);
     }
     arena_init(&k->arena, ARENA_BYTES);
     buf_init(&k->text, EXPORT_TEXT_MAX);
@@ -290,6 +292,7 @@ void keeper_status(const struct keeper *k, struct keeper_status *s)
     *s = (struct keeper_status){.rules = (uint32_t)k->rules_n,
                                 .vanished = k->vanished,
                                 .expired = k->expired,
+                                .exported = k->exported,
                                 .behind = k->behind};
     for (size_t i = 0; i < k->rules_n; i++)
         if (i == 0 || k->states[i].done_key >> 32 < s->done_upto)

@@ -11,7 +11,10 @@
  * A rule that exports waits until all of a month (UTC) is expired, writes its events to a file,
  * reads the file back, and deletes what is in it, by its own lines (services/exported.h):
  *
- *     LOAD -> READ .. -> CLOSE -> VERIFY -> TAKE, delete .. -> LOAD
+ *     LOAD -> READ .. -> CLOSE -> CHECK .. -> TAKE, delete .. -> DONE -> READ ..
+ *       `------ a file was not done with ------^
+ *
+ * When that cannot be, it says so, deletes nothing, and tries again.
  *
  * A step shuts out writers for its length, so it is small, and it is put off while they write; only
  * when it was put off many times in a row does it wait for its turn.  A step is one transaction, a
@@ -25,7 +28,7 @@
 
 struct keeper;
 
-enum { KEEPER_STALLED_MAX = 256 };
+enum { KEEPER_STALLED_MAX = 288 };
 
 struct keeper_options {
     bool vanish; /* requests are honoured */
@@ -34,6 +37,7 @@ struct keeper_options {
 struct keeper_status {
     uint32_t rules;
     uint64_t vanished, expired;       /* events deleted in this run */
+    uint64_t exported;                /* events written to files that were verified */
     int64_t done_upto;                /* the rule that is behind the most has come to this second */
     bool behind;                      /* some rule has more to do than what expires by and by */
     char stalled[KEEPER_STALLED_MAX]; /* why a rule cannot export, and so deletes nothing; "" */

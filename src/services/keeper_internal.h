@@ -23,19 +23,22 @@ enum { TURN_VANISH, TURN_RULES };
 /* What a rule that exports does next (keeper_export.c). */
 enum export_phase {
     EXPORT_LOAD, /* the manifest: is a file's deletion under way? */
-    EXPORT_READ, /* events of one month, to be written */
+    EXPORT_READ, /* events of one month, and write them */
     EXPORT_CLOSE,
-    EXPORT_VERIFY,
-    EXPORT_TAKE /* events of the verified file, to be deleted */
+    EXPORT_CHECK, /* read the file back */
+    EXPORT_TAKE,  /* events of the checked file, and delete them */
+    EXPORT_DONE
 };
 
 struct keeper_export {
     struct exported *files; /* NULL: the rule does not export */
     enum export_phase phase;
-    bool open;           /* a file is being written */
-    int64_t after;       /* the last key that was read for it */
-    int64_t month, next; /* its first second, and that of the next one */
-    int64_t again_at_ms; /* after trouble */
+    bool busy;                    /* events may be in a file of it and in the archive as well */
+    bool open;                    /* a file is being written */
+    int64_t after;                /* the last key that was read for it */
+    int64_t month, next;          /* its first second, and that of the next one */
+    uint64_t events;              /* in the file */
+    int64_t wait_ms, again_at_ms; /* after trouble */
     char stalled[KEEPER_STALLED_MAX];
 };
 
@@ -56,7 +59,7 @@ struct keeper {
     bool more; /* somebody had work in this round */
     bool behind;
     uint32_t put_off;
-    uint64_t vanished, expired, vanished_said;
+    uint64_t vanished, expired, exported, vanished_said;
 
     /* What a rule has found and not deleted yet. */
     struct arena arena;
@@ -67,11 +70,14 @@ struct keeper {
 
     /* One step of an export on a worker. */
     struct worker_job job;
-    bool job_out, pending, month_over;
+    bool job_out;
     int (*work)(struct keeper *k, struct err *err);
     void (*worked)(struct keeper *k);
     struct err job_err;
     int job_rc;
+    bool job_more;   /* out: as exported.h has it */
+    bool page_over;  /* what follows on the page is read again */
+    bool month_over; /* and it is of a later month */
     struct buf text; /* of the events in ids, a line each */
 };
 
@@ -91,6 +97,10 @@ void keeper_trouble(struct keeper *k, const struct err *err);
 void keeper_delete_some(struct keeper *k);
 void keeper_rule_done(struct keeper *k); /* everything up to last_key is done */
 
+/* Is the event one that the rule excludes?  False with a warning for what cannot be read. */
+bool keeper_excludes(struct keeper *k, const struct store_retention_row *row);
+
+void keeper_export_open(struct keeper *k, size_t i);
 void keeper_export_turn(struct keeper *k);
 void keeper_export_deleted(struct keeper *k); /* what was taken of the file is gone */
 void keeper_export_forget(struct keeper *k);  /* all that is open begins anew */

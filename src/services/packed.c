@@ -134,8 +134,9 @@ struct unpacked {
     FILE *file;
     ZSTD_DCtx *zstd;
     struct sha256 hash;
-    struct buf text; /* unpacked; `at`: what was handed out of it */
-    size_t at, left; /* left: 0 when a frame has come to its end */
+    struct buf text; /* unpacked, */
+    size_t given;    /* of which the last line is handed out */
+    size_t left;     /* 0: a frame has come to its end */
     ZSTD_inBuffer in;
     bool full;
     char path[PATH_MAX], room[ROOM];
@@ -191,44 +192,27 @@ static bool unpack_more(struct unpacked *u, struct err *err)
     return true;
 }
 
-/* What was handed out makes room. */
-static void drop_read(struct unpacked *u)
-{
-    struct str text = buf_str(&u->text);
-    size_t rest = text.n - u->at;
-    char *copy = malloc(rest + 1);
-
-    if (copy == NULL)
-        abort();
-    if (rest > 0)
-        memcpy(copy, text.p + u->at, rest);
-    buf_clear(&u->text);
-    (void)buf_append_str(&u->text, (struct str){copy, rest});
-    free(copy);
-    u->at = 0;
-}
-
 bool unpacked_line(struct unpacked *u, struct str *line, struct err *err)
 {
-    size_t searched = u->at;
+    size_t searched = 0;
 
     err->code = ERR_NONE;
+    buf_consume(&u->text, u->given);
+    u->given = 0;
     for (;;) {
         struct str text = buf_str(&u->text);
         const char *end =
             text.n > searched ? memchr(text.p + searched, '\n', text.n - searched) : NULL;
 
         if (end != NULL) {
-            *line = (struct str){text.p + u->at, (size_t)(end - text.p) - u->at};
-            u->at = (size_t)(end - text.p) + 1;
+            *line = (struct str){text.p, (size_t)(end - text.p)};
+            u->given = line->n + 1;
             return true;
         }
-        if (u->at > 0)
-            drop_read(u);
-        searched = buf_str(&u->text).n;
+        searched = text.n;
         if (unpack_more(u, err))
             continue;
-        if (err->code == ERR_NONE && buf_str(&u->text).n > 0)
+        if (err->code == ERR_NONE && searched > 0)
             (void)err_set(err, ERR_IO, "%s: the last line is cut", u->path);
         return false;
     }

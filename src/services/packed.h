@@ -33,7 +33,7 @@ struct unpacked *unpacked_open(const char *path, struct err *err);
 
 /* The next line without its '\n', a view until the next call; false at the end, or with err->code:
  * damaged, or a line of more than UNPACKED_LINE_MAX bytes. */
-enum { UNPACKED_LINE_MAX = 64 * 1024 * 1024 };
+enum { UNPACKED_LINE_MAX = 512 * 1024 * 1024 };
 bool unpacked_line(struct unpacked *u, struct str *line, struct err *err) MUST_USE;
 
 /* SHA-256 of the file; after the last line. */

@@ -158,6 +158,8 @@ def test_what_needs_an_archive(world: World) -> None:
     shell = Shell(daemon, world.build)
     world.closers.append(shell.close)
     shutil.copy(world.home / "events.jsonl", shell.clone / "events-real.jsonl")
+    (shell.home / "expired").mkdir()
+    subprocess.run(["zstd", "-q", "-o", shell.home / "expired/old-2026-05.jsonl.zst", world.home / "events.jsonl"], check=True)
     (shell.clone / "event.jsonl").write_text((world.home / "events.jsonl").read_text().split("\n", 1)[0] + "\n")
     judge_commands(shell, values, relays)
     daemon.stop()
@@ -187,6 +189,11 @@ def test_configurations_are_valid(world: World) -> None:
                 path = world.home / f"{number}-{key}"
                 path.write_text(lists[number - len(found)].text if number >= len(found) else content.get(key, "a secret\n"))
                 path.chmod(0o600)
+                give(path)
+                line = f"{key} = {path}"
+            elif key == "export":
+                path = world.home / f"{number}-{key}"
+                path.mkdir()
                 give(path)
                 line = f"{key} = {path}"
             lines.append(line)

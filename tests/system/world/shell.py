@@ -56,6 +56,7 @@ class Shell:
     def place(self, text: str) -> str:
         """Paths of the system as they are here."""
         for path, here in (("/var/lib/bigbrotr", self.daemon.state), ("/etc/bigbrotr", self.etc), ("/srv/backups", self.home / "backups"),
+                           ("/srv/expired", self.home / "expired"),
                            ("/usr/bin/python3", "python3"), ("/usr/share/doc/libbigbrotr-dev", ROOT / "docs")):
             text = text.replace(path, str(here))
         return text
