@@ -3,6 +3,8 @@
  *
  * An imported event has no sighting: it was seen at no relay.  The relays that new ones mention are
  * counted as the daemon counts them.  What is refused is reported with its line; the rest goes on.
+ * What a rule of retention excludes is refused: the daemon has deleted it, and would not look for
+ * it again.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,10 +13,12 @@
 
 #include "cli/command.h"
 #include "cli/lines.h"
+#include "core/clock.h"
 #include "core/human.h"
 #include "core/list.h"
 #include "db/store_event.h"
 #include "nostr/verify.h"
+#include "services/retention_rules.h"
 
 enum { MENTIONS_MAX = 8192 }; /* of one transaction; as the daemon's */
 enum { BATCH_EVENTS = 2000, BATCH_BYTES = 16 * 1024 * 1024, REFUSALS_SHOWN = 20 };
@@ -33,6 +37,8 @@ struct import {
     struct store_event rows[BATCH_EVENTS]; /* of those that are new */
     uint32_t n;
     size_t bytes;
+    struct retention_rule *rules;
+    size_t rules_n;
     bool note_hints; /* what new events mention is counted, as the daemon does it */
     struct store_mention *mentions;
     uint32_t mentions_n;
@@ -196,6 +202,10 @@ static int take_line(void *owner, uint64_t number, struct str line)
         refuse(im, number, why);
         return 0;
     }
+    if (retention_expired(im->rules, im->rules_n, e, NULL, clock_wall_s())) {
+        refuse(im, number, REJECT_RETENTION);
+        return 0;
+    }
     im->lines[im->n] = number;
     im->ids[im->n] = e->id;
     im->created_at[im->n] = e->created_at;
@@ -226,6 +236,26 @@ static int finish(const struct command *c, struct import *im, int rc)
     return im->refused > 0 ? COMMAND_FOUND : COMMAND_DONE;
 }
 
+static int read_rules(struct import *im, const struct config *cfg)
+{
+    struct config_errors wrong = {0};
+
+    im->rules = retention_rules_new(cfg, &im->rules_n, &wrong);
+    config_errors_print(&wrong, stderr);
+    int rc = wrong.n > 0 ? -1 : 0;
+    config_errors_free(&wrong);
+    return rc;
+}
+
+static void import_free(struct import *im)
+{
+    (void)uv_loop_close(&im->loop);
+    retention_rules_free(im->rules, im->rules_n);
+    free(im->mentions);
+    free(im->events);
+    free(im);
+}
+
 int command_import(const struct command *c)
 {
     char conninfo[CONFIG_TEXT_SIZE * 2];
@@ -237,13 +267,13 @@ int command_import(const struct command *c)
         (im->mentions = calloc(MENTIONS_MAX, sizeof(*im->mentions))) == NULL ||
         uv_loop_init(&im->loop) != 0)
         abort();
+    if (read_rules(im, c->cfg) < 0) {
+        import_free(im);
+        return COMMAND_USAGE;
+    }
     if (archive_conninfo(c->cfg, conninfo, sizeof(conninfo), &err) < 0) {
-        code = command_fail(&err);
-        (void)uv_loop_close(&im->loop);
-        free(im->mentions);
-        free(im->events);
-        free(im);
-        return code;
+        import_free(im);
+        return command_fail(&err);
     }
     const struct db_options options = {.conninfo = conninfo,
                                        .password = config_secret(c->cfg, "database", "password"),
@@ -259,11 +289,8 @@ int command_import(const struct command *c)
     code = finish(c, im, im->up ? import_all(im) : -1);
     db_close(im->db);
     (void)uv_run(&im->loop, UV_RUN_DEFAULT);
-    (void)uv_loop_close(&im->loop);
     arena_done(&im->arena);
     verifier_free(im->verifier);
-    free(im->mentions);
-    free(im->events);
-    free(im);
+    import_free(im);
     return code;
 }

@@ -27,6 +27,7 @@ static const char *const status_keys[] = {"daemon.state_dir", "database.url", NU
         "synchronizer.request_timeout"
 
 static const char *const archive_keys[] = {ARCHIVE_KEYS, "finder.enabled", NULL};
+static const char *const import_keys[] = {ARCHIVE_KEYS, "finder.enabled", "retention", NULL};
 static const char *const check_keys[] = {OUTSIDE_KEYS, "monitor.geo_city_file",
                                          "monitor.geo_asn_file", NULL};
 static const char *const fetch_keys[] = {OUTSIDE_KEYS, WALK_KEYS, NULL};
@@ -66,7 +67,7 @@ static const struct {
      command_trace},
     {"export", "", "every event as JSONL on standard output, ordered by created_at, then id",
      archive_keys, command_export},
-    {"import", "", "events as JSONL from standard input, each verified", archive_keys,
+    {"import", "", "events as JSONL from standard input, each verified", import_keys,
      command_import},
     {"discover", "--from-archive",
      "relays that the archive mentions, by the rules of today; goes on where it was ended",

@@ -118,11 +118,18 @@ def test_months_go_to_files_that_are_read_back(world: World) -> None:
     until(lambda: archive.value("SELECT count(*) FROM relay_coverage WHERE lo = 0") == 1, 30, "all is proven again", daemon.alive)
     done(daemon, archive, everything.keys() - old.keys())
     assert manifest(folder) == files
+
+    # Nor by hand, while the rule stands.
+    text = subprocess.run(["zstd", "-dcq", str(folder / files[0]["name"])], capture_output=True, text=True, check=True).stdout
+    refused = daemon.bigbrotr("--json", "import", data=text)
+    assert json.loads(refused.stdout) == {"read": files[0]["events"], "stored": 0, "known": 0, "refused": files[0]["events"]}
+    assert "retention" in refused.stderr
     daemon.stop()
 
-    # Without `export` or without the rule it is another rule: what was proven of its time is asked for again.
+    # Without the rule it is let in, and what was proven of the rule's time is asked for again.
     daemon.extra = ""
     daemon.start()
+    assert daemon.bigbrotr("import", data=text).returncode == 0
     until(lambda: archive.event_ids() == everything.keys(), 30, "all is there again", daemon.alive)
     daemon.stop()
 
