@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from scales import bench_home, bench_mini, bench_whole
 from stage import Lag, Row, Stage, database_cpu, memory, read
 from sweep import bench_sweep, bench_sweep_beside
 from world.daemon import Daemon, find_program
@@ -287,4 +288,5 @@ def bench_tls(stage: Stage) -> list[Row]:
 ALL: dict[str, Callable[[Stage], list[Row]]] = {
     "walk": bench_walk, "store": bench_store, "many": bench_many, "idle": bench_idle, "live": bench_live, "tls": bench_tls,
     "sweep": bench_sweep, "sweep_beside": bench_sweep_beside,
+    "home": bench_home, "mini": bench_mini, "whole": bench_whole,
 }

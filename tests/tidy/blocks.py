@@ -13,7 +13,7 @@ LANGUAGES = {
     "console": "what our programs print: each line is one that they can print, each command behind $ is run",
     "relays": "a deny or allow list, given to bigbrotrd --check-config",
     "yaml": "a piece of a configuration of Prometheus, given to promtool",
-    "diagram": "a picture: what it names in the archive exists",
+    "diagram": "a picture, or a way of thinking: the relations, folders and files that it names exist",
 }
 
 
@@ -31,9 +31,9 @@ class Block:
 
 
 def documents(root):
-    """Relative to root: whatever is written for people who use the project."""
-    found = [*root.glob("*.md"), *root.glob("docs/**/*.md"), *root.glob("packaging/**/*.md")]
-    return sorted(path.relative_to(root) for path in found if path.name != "CHANGELOG.md")
+    """Relative to root: all but the changelog, and what npm and fetched libraries bring along."""
+    found = [path.relative_to(root) for top in ("", "docs/**/", "packaging/**/", "src/**/", "tests/**/") for path in root.glob(f"{top}*.md")]
+    return sorted(path for path in found if path.name != "CHANGELOG.md" and "node_modules" not in path.parts)
 
 
 def blocks(root, path):

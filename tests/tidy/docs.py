@@ -69,7 +69,7 @@ class Printed:
             return False
         # A line that is put together: a label of ours, or at least words of ours.
         label = re.split(r"\s{2,}|\s(?=\d)", text.strip())[0]
-        own = [word for word in re.findall(r"(?<![\w./:@%\"*=-])[A-Za-z]{3,}(?![\w./:@-])", re.sub(r'"[^"]*"|\bCN=.*|\S*[/.:@]\S*', " ", text))]
+        own = [word for word in re.findall(r"(?<![\w./:@%\"*=-])[A-Za-z]{3,}(?![\w./@-]|:\S)", re.sub(r'"[^"]*"|\bCN=.*|\S*[/.@]\S*|\S*:\S+', " ", text))]
         return any("".join(parts).strip() == label for parts in self.formats) or \
             all(word in self.words or word in WORDS_OF_OTHERS for word in own)
 
@@ -81,6 +81,10 @@ def check_blocks(root):
             yield f"{block}: a block {f'in `{block.language}`' if block.language else 'without a language'}: nobody can run or check it"
         elif block.language == "text" and (block.above is None or block.above.language != "sql"):
             yield f"{block}: `text` is what the sql right above it printed; this is something else"
+        elif block.language == "diagram":
+            for name in re.findall(r"(?<![\w/.*-])[a-z]+(?:/|\.c)(?![\w.])", block.text):
+                if not any(root.glob(f"src/{name}")) and not any(root.glob(f"src/*/{name}")):
+                    yield f"{block}: names {name}, which is not there"
         elif block.language == "console":
             for n, line in enumerate(block.text.splitlines(), block.line + 1):
                 if not re.match(r"[$#] ", line) and not printed.could_be(line):

@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-NAMES = ("apt", "bigbrotr", "bigbrotrd", "chown", "debconf-set-selections", "docker", "install", "meson", "pkg-config", "python3", "sudo", "systemctl",
+NAMES = ("apt", "bigbrotr", "bigbrotrd", "chown", "debconf-set-selections", "docker", "install", "meson", "npm", "pkg-config", "python3", "sudo", "systemctl",
          "systemd-sysusers", "systemd-tmpfiles")
 
 
@@ -78,6 +78,11 @@ def meson(words):
         need(not word.startswith("-") or word.split("=")[0] in asked, f"no such option: {word}")
 
 
+def npm(words):
+    need(words[:2] == ["ci", "--prefix"] and len(words) == 3, "what is that?")
+    need(all(pathlib.Path(words[2], name).is_file() for name in ("package.json", "package-lock.json")), "no packages there")
+
+
 def install(words):
     """Root gives what it makes to the user of the daemon under test; others keep it."""
     options = iter(words)
@@ -119,7 +124,7 @@ def main():
         need(os.access(script, os.X_OK) and subprocess.run(["bash", "-n", script], check=False).returncode == 0, "no program")
         need(all(re.search(rf"\b{re.escape(word)}\b", script.read_text()) for word in words), "does not know that")
     else:
-        {"apt": apt, "systemctl": systemctl, "docker": docker, "meson": meson, "install": install}[name](words)
+        {"apt": apt, "systemctl": systemctl, "docker": docker, "meson": meson, "npm": npm, "install": install}[name](words)
 
 
 main()
