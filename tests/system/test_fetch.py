@@ -96,6 +96,17 @@ def test_what_is_not_served_is_said(world: World) -> None:
     assert done.returncode == 1 and "the relay wants NIP-42 authentication" in done.stderr and not done.stdout
 
 
+def test_a_relay_that_never_ends_a_page(world: World) -> None:
+    """It sends what it is asked for, and no EOSE: all of it is printed, and none of it is said to be proven."""
+    relay, = world.farm.add({"cap": 500, "eose": "never", "data": [{"mint": {"n": 2300, "seed": 8}}]})
+    daemon = world.daemon(relay)
+    daemon.set("synchronizer", idle_timeout="300ms")
+    daemon.write_ini()
+    code, events, summary = fetched(daemon, relay.url)
+    assert code == 3 and {e["id"] for e in events} == relay.ids(), (len(events), summary)
+    assert all(span.get("grade", HEURISTIC) == HEURISTIC for span in summary["coverage"]), summary["coverage"]
+
+
 def test_follow(world: World) -> None:
     """What comes later is printed as it comes, also over a lost connection; Ctrl-C ends it well."""
     relay, = world.farm.add({"cap": 100, "data": [{"mint": {"n": 150, "seed": 5}}]})

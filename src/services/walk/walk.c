@@ -346,7 +346,7 @@ static void failed(struct walk *w, const struct walk_page *page)
         w->limit = w->traits->page = w->limit / 2 > PAGE_MIN ? w->limit / 2 : PAGE_MIN;
         w->good_pages = 0;
     }
-    if (++w->tries > RETRIES)
+    if (++w->tries > (w->silent ? 1 : RETRIES))
         walk_give_up(w, reason_of(page));
     else
         w->retry = true;
@@ -397,28 +397,43 @@ static void dispatch(struct walk *w, const struct facts *f)
     }
 }
 
-static void take_page(struct walk *w, const struct walk_page *page)
+/* A relay that ends no page: where all that was asked for has come, an EOSE would add nothing. */
+static bool is_full_page(struct walk *w, const struct walk_page *page, struct facts *f)
 {
-    struct facts f;
+    bool patient = w->silent || w->tries >= RETRIES;
 
-    walk_facts(w, page, &f);
+    if (page->how != SETTLE_TIMEOUT || !patient || page->events_n < (size_t)w->ask.limit)
+        return false;
+    walk_facts(w, page, f);
+    if (f->in < (size_t)w->ask.limit)
+        return false;
+    if (!w->silent) { /* then it was not the size of the pages */
+        w->silent = w->unproven = true;
+        w->limit = w->page;
+        w->traits->page = 0;
+    }
+    return true;
+}
+
+static void take_page(struct walk *w, const struct walk_page *page, const struct facts *f)
+{
     w->unproven |= page->unproven;
-    w->any |= f.in > 0;
-    w->kindless_ok |= f.in > 0 && w->plain;
-    w->shown = f.in > 0 && f.max > w->shown ? f.max : w->shown;
+    w->any |= f->in > 0;
+    w->kindless_ok |= f->in > 0 && w->plain;
+    w->shown = f->in > 0 && f->max > w->shown ? f->max : w->shown;
     if (w->cap > w->traits->cap)
         w->traits->cap = w->cap;
-    w->allowance += 4 * (uint64_t)f.in;
+    w->allowance += 4 * (uint64_t)f->in;
     /* Of so little that was asked for, as much was not: nobody knows what `until` means to it. */
-    if (f.above > 0 && f.above >= f.in && w->traits->honours_until != TRI_YES)
+    if (f->above > 0 && f->above >= f->in && w->traits->honours_until != TRI_YES)
         w->unproven = true;
     /* What lies above `since` is in doubt when it is ignored, unless what comes is known to be the
      * newest. */
     if (w->traits->newest_first != TRI_YES && walk_top(w)->type != TASK_TOP &&
-        f.below > (f.in > 0 ? NOISE_MAX : 0))
+        f->below > (f->in > 0 ? NOISE_MAX : 0))
         w->unproven = true;
     succeeded(w);
-    dispatch(w, &f);
+    dispatch(w, f);
 }
 
 void walk_answer(struct walk *w, const struct walk_page *page, struct walk_spans *spans)
@@ -431,17 +446,20 @@ void walk_answer(struct walk *w, const struct walk_page *page, struct walk_spans
     if (w->asked_first < 0)
         w->asked_first = page->asked_at > 0 ? page->asked_at : 0;
     enum task_type type = walk_top(w)->type;
+    struct facts f;
     if (page->how == SETTLE_CANCELLED) {
         w->retry = true;
     } else if (page->how == SETTLE_FLOOD && (type == TASK_CURSOR || type == TASK_BISECT)) {
-        struct facts f;
         walk_facts(w, page, &f);
         w->allowance += 4 * (uint64_t)f.in;
         walk_bisect_flood(w, &f);
-    } else if (page->how != SETTLE_EOSE) {
-        failed(w, page);
+    } else if (page->how == SETTLE_EOSE) {
+        walk_facts(w, page, &f);
+        take_page(w, page, &f);
+    } else if (is_full_page(w, page, &f)) {
+        take_page(w, page, &f);
     } else {
-        take_page(w, page);
+        failed(w, page);
     }
     prepare(w);
     if (!w->finished && w->requests >= w->allowance) {

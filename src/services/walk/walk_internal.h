@@ -102,6 +102,7 @@ struct walk {
     int64_t asked_first; /* when the first answered question was sent: nothing above asked_first - 1
                             is claimed.  -1: none yet */
     bool unproven;       /* some EOSE was not certainly ours */
+    bool silent;         /* the relay ends no page: those that are full are taken, as grade H */
     bool no_since;       /* the relay refuses `since` */
 
     struct task stack[STACK_MAX];
