@@ -109,6 +109,13 @@ def test_a_token(world: World) -> None:
     assert refused.returncode == 2 and "token" in refused.stderr, refused.stderr
     path.chmod(0o600)
     give(path)
+    path.write_text(TOKEN[:15])
+    assert "at least 16 characters" in daemon.run("--check-config").stderr
+    path.write_text(TOKEN + "\n")
+    here = daemon.ini["http"]["listen"]
+    daemon.set("http", listen=f"0.0.0.0:{port}")
+    assert daemon.run("--check-config").returncode == 0, "others may come when there is a token"
+    daemon.set("http", listen=here)
     daemon.start()
     until(lambda: get(port, "/ready", TOKEN)[0] == 200, 20, "it is ready", daemon.alive)
     for asked in ("/", "/metrics", "/status", "/ready"):

@@ -120,12 +120,28 @@ static void test_histograms_add_up(void **state)
     free(text);
 }
 
+/* Whatever goes wrong, and everywhere: the number of series has a bound that Prometheus does not
+ * notice. */
+static void test_there_are_not_too_many(void **state)
+{
+    size_t series = 0;
+
+    (void)state;
+    memset(&metrics, 1, sizeof(metrics));
+    char *text = page();
+    for (const char *p = text; p != NULL && *p != '\0'; p = strchr(p, '\n'), p += p != NULL)
+        series += *p != '#';
+    assert_in_range(series, 2 * NETWORK__COUNT * (ERR__COUNT - 1), 1000);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers_have_their_labels),
         cmocka_unit_test(test_every_line_is_well_formed),
         cmocka_unit_test(test_histograms_add_up),
+        cmocka_unit_test(test_there_are_not_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
