@@ -179,6 +179,39 @@ static void test_long_jobs_leave_a_thread_free(void **state)
     gate_done(&quick_entered);
 }
 
+/* What the watchdog and the metrics look at. */
+static void test_how_long_nothing_came_home_and_what_waits(void **state)
+{
+    (void)state;
+    uv_loop_t loop;
+    uv_loop_init(&loop);
+    struct workers *w = workers_open(&loop, 1);
+    struct gate entered, leave;
+    gate_init(&entered);
+    gate_init(&leave);
+    struct task stuck = task_make(&entered, &leave), late[3];
+
+    assert_int_equal(workers_still_ms(w), 0);
+    workers_submit(w, WORKERS_LONG, &stuck.job);
+    gate_wait(&entered, 1);
+    for (int i = 0; i < 3; i++) {
+        late[i] = task_make(NULL, NULL);
+        workers_submit(w, i == 0 ? WORKERS_SHORT : WORKERS_LONG, &late[i].job);
+    }
+    assert_int_equal(workers_queued(w, WORKERS_SHORT), 1);
+    assert_int_equal(workers_queued(w, WORKERS_LONG), 2);
+    uint64_t before = workers_still_ms(w);
+    while (workers_still_ms(w) < before + 20) /* a loop that turns is not enough */
+        uv_run(&loop, UV_RUN_NOWAIT);
+    gate_add(&leave, 1);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(workers_still_ms(w), 0);
+    assert_int_equal(workers_queued(w, WORKERS_SHORT) + workers_queued(w, WORKERS_LONG), 0);
+    finish(&loop, w);
+    gate_done(&entered);
+    gate_done(&leave);
+}
+
 static void test_close_finishes_what_is_queued(void **state)
 {
     (void)state;
@@ -251,6 +284,7 @@ int main(void)
         cmocka_unit_test(test_every_job_comes_home_once),
         cmocka_unit_test(test_short_overtakes_long),
         cmocka_unit_test(test_long_jobs_leave_a_thread_free),
+        cmocka_unit_test(test_how_long_nothing_came_home_and_what_waits),
         cmocka_unit_test(test_close_finishes_what_is_queued),
         cmocka_unit_test(test_done_may_submit_again),
         cmocka_unit_test(test_default_number_of_threads),
