@@ -608,10 +608,11 @@ void cluster_stop(struct cluster *c, uint32_t within_ms)
     if (c->state == CLUSTER_STOPPING || c->state == CLUSTER_STOPPED || c->state == CLUSTER_FAILED ||
         c->state == CLUSTER_CLOSED)
         return;
-    if (c->child > 0) /* fast: no new connections, open transactions rolled back, then a checkpoint;
-                         initdb simply ends */
-        kill(c->child,
-             c->state == CLUSTER_INITDB || c->state == CLUSTER_CREATEDB ? SIGKILL : SIGINT);
+    bool making = c->state == CLUSTER_INITDB || c->state == CLUSTER_CREATEDB;
+    /* Fast: no new connections, open transactions rolled back, then a checkpoint.  initdb simply
+     * ends, and all that it has started: they are of its group (child_spawn). */
+    if (c->child > 0 && (!making || kill(-c->child, SIGKILL) < 0))
+        kill(c->child, making ? SIGKILL : SIGINT);
     c->told_to_quit = false;
     c->stop_within_ms = within_ms;
     enter(c, CLUSTER_STOPPING);

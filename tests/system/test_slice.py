@@ -106,6 +106,15 @@ def test_stops_although_the_database_stands_still(world: World) -> None:
     daemon.stop()
 
 
+def test_stops_while_the_database_is_made(world: World) -> None:
+    daemon = world.daemon(first_start=True)
+    daemon.start(wait=False)
+    until(lambda: any("/postgres --" in command for command in daemon.processes().values()), 10, "initdb has begun", daemon.alive, every=0.01)
+    daemon.stop()  # nothing is left
+    daemon.start()
+    daemon.stop()
+
+
 def test_init_migrates_seeds_and_exits(world: World) -> None:
     relays = three_relays(world)
     daemon = world.daemon(*relays)
