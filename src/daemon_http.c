@@ -85,7 +85,9 @@ bool daemon_makes_progress(const struct daemon *d, char *why, size_t size)
 
     if (still < WORKERS_STILL_MS)
         return true;
-    (void)snprintf(why, size, "the workers have not finished anything for %llu s",
+    (void)snprintf(why, size,
+                   "the workers have not finished anything for %llu s: restart the daemon, and "
+                   "please report it",
                    (unsigned long long)still / 1000);
     return false;
 }

@@ -90,6 +90,11 @@ static int fail(int fd, const struct listen_address *a, struct err *err)
 
     if (fd >= 0)
         (void)close(fd);
+    if (!a->unix_socket && why == EADDRINUSE)
+        return err_set(err, ERR_CONFIG,
+                       "cannot listen on %s port %u: another program does; "
+                       "`ss -ltnp 'sport = :%u'` says which",
+                       a->host, (unsigned)a->port, (unsigned)a->port);
     if (!a->unix_socket)
         return err_set(err, ERR_CONFIG, "cannot listen on %s port %u: %s", a->host,
                        (unsigned)a->port, strerror(why));
