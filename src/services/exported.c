@@ -1,6 +1,7 @@
 /* exported: see exported.h. */
 #include "services/exported.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -30,6 +31,7 @@ enum {
 
 /* Until it stands in the manifest a file is called so. */
 static const char unchecked[] = ".unchecked";
+static const char before_months[] = "before-2020";
 
 /* How many, and which: the ids one after the other. */
 struct sum {
@@ -242,6 +244,50 @@ static bool text_of(const struct js *entry, const char *key, char *to, size_t si
     return s.n > 0 && str_copy(to, size, s);
 }
 
+static const char *digits(const char *p, size_t most)
+{
+    size_t n = strspn(p, "0123456789");
+
+    return p + (n < most ? n : most);
+}
+
+/* Is it a file of this rule that was never checked?  Names of rules may begin alike. */
+static bool is_unfinished(const struct exported *x, const char *name)
+{
+    size_t n = strlen(x->name);
+    const char *p = name + n + 1;
+
+    if (strncmp(name, x->name, n) != 0 || name[n] != '-')
+        return false;
+    p += strncmp(p, before_months, strlen(before_months)) == 0 ? strlen(before_months) : 0;
+    if (p == name + n + 1) {
+        const char *year = p;
+
+        p = digits(p, 4);
+        if (p != year + 4 || p[0] != '-' || digits(p + 1, 2) != p + 3)
+            return false;
+        p += 3;
+    }
+    if (p[0] == '-')
+        p = digits(p + 1, SIZE_MAX);
+    return strcmp(p, ".jsonl.zst.unchecked") == 0 || strcmp(p, ".jsonl.zst.unchecked.part") == 0;
+}
+
+/* What a process that was killed has left. */
+static int sweep(const struct exported *x, struct err *err)
+{
+    DIR *dir = opendir(x->dir);
+    const struct dirent *entry;
+
+    if (dir == NULL)
+        return io_error(err, x->dir);
+    while ((entry = readdir(dir)) != NULL)
+        if (is_unfinished(x, entry->d_name))
+            (void)unlinkat(dirfd(dir), entry->d_name, 0);
+    (void)closedir(dir);
+    return 0;
+}
+
 int exported_load(struct exported *x, bool *pending, struct err *err)
 {
     const struct js *last;
@@ -252,7 +298,7 @@ int exported_load(struct exported *x, bool *pending, struct err *err)
         return -1;
     last = last_file(x);
     if (last == NULL || js_bool(js_get(last, "deleted"), false))
-        return 0;
+        return sweep(x, err);
     if (!text_of(last, "name", x->file, sizeof(x->file)) || strchr(x->file, '/') != NULL ||
         !text_of(last, "sha256", x->right.sha256, sizeof(x->right.sha256)) ||
         !text_of(last, "ids_sha256", x->right.ids_sha256, sizeof(x->right.ids_sha256)))
@@ -300,7 +346,7 @@ static int name_file(struct exported *x, int64_t month, struct err *err)
     int n = 1;
 
     if (month < EXPORTED_MONTHS_FROM)
-        (void)snprintf(x->month, sizeof(x->month), "before-2020");
+        (void)snprintf(x->month, sizeof(x->month), "%s", before_months);
     else if (gmtime_r(&t, &tm) == NULL || strftime(x->month, sizeof(x->month), "%Y-%m", &tm) == 0)
         return err_set(err, ERR_IO, "no month begins at %lld", (long long)month);
     (void)snprintf(x->file, sizeof(x->file), "%s-%s.jsonl.zst", x->name, x->month);

@@ -36,7 +36,7 @@ struct exported *exported_new(const char *dir, const char *name);
 void exported_free(struct exported *x); /* what is not entered is given up; NULL is fine */
 
 /* Gives up what is open and reads the manifest.  `pending`: of its last file not everything may be
- * deleted; it is checked next. */
+ * deleted; it is checked next.  Otherwise what was left of unchecked files goes. */
 int exported_load(struct exported *x, bool *pending, struct err *err) MUST_USE;
 
 /* One event as JSON, into the file of the month that begins at `month`; the first one opens it. */

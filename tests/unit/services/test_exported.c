@@ -479,6 +479,39 @@ static void test_one_daemon_alone(void **state)
     exported_free(y);
 }
 
+static void make(const char *name)
+{
+    FILE *f = fopen(in_dir(name), "w");
+
+    assert_non_null(f);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* What was left of this rule's files goes, and nothing of another's. */
+static void test_leftovers(void **state)
+{
+    static const char *const ours[] = {"old-2026-04.jsonl.zst.unchecked",
+                                       "old-2026-04-12.jsonl.zst.unchecked.part",
+                                       "old-before-2020.jsonl.zst.unchecked.part"};
+    static const char *const others[] = {
+        "old-2026-04.jsonl.zst",           "old-er-2026-04.jsonl.zst.unchecked",
+        "old2026-04.jsonl.zst.unchecked",  "old-2026-04-2026-05.jsonl.zst.unchecked",
+        "old-202-04.jsonl.zst.unchecked",  "ol-2026-04.jsonl.zst.unchecked",
+        "old-2026-4.jsonl.zst.unchecked",  "old-2026-04.jsonl.zst.unchecked.mine",
+        "old-20266-4.jsonl.zst.unchecked", "older-before-2020.jsonl.zst.unchecked"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+        make(ours[i]);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        make(others[i]);
+    exported_free(opened(false));
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+        assert_false(is_there(ours[i]));
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        assert_true(is_there(others[i]));
+}
+
 /* No call goes through a whole file. */
 static void test_in_steps(void **state)
 {
@@ -504,6 +537,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_nothing_is_written_over, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_daemon_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_leftovers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_in_steps, setup, teardown),
     };
 
