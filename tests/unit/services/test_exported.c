@@ -392,6 +392,17 @@ static void test_not_the_same_events(void **state)
     assert_int_equal(exported_close(x, &err), 0);
     refused(x, "no event");
     exported_free(x);
+
+    /* And the same events with another signature, which no id knows of. */
+    x = closed(MAY, 1);
+    struct packed *other_file = packed_open(dir, FILE_1 ".unchecked", &err);
+    struct packed_facts facts;
+    assert_non_null(other_file);
+    assert_int_equal(packed_line(other_file, event_of(MAY, &id), &err), 0);
+    assert_int_equal(packed_close(other_file, &facts, &err), 0);
+    refused(x, "does not hold what was written");
+    exported_free(x);
+    assert_null(entry(0));
 }
 
 /* Nothing more may be deleted from it, and nothing else is exported before a person has looked. */
