@@ -52,6 +52,8 @@ def test_reloads_under_load(world: World) -> None:
     ini = daemon.home / "bigbrotr.ini"
     good = ini.read_text()
 
+    never = "\n[identity]\ncontact = mailto:never@example.org\n"  # in files with a mistake elsewhere
+
     def write(text: str) -> None:
         ini.write_text(text)
 
@@ -59,14 +61,14 @@ def test_reloads_under_load(world: World) -> None:
         return good.replace("[daemon]\n", f"[daemon]\n{key} = {value}\n")
 
     wrong: list[tuple[str, Callable[[], None], str]] = [
-        ("a bad value", lambda: write(good.replace("retry_min = 200ms", "retry_min = soon")), "retry_min"),
-        ("an unknown key", lambda: write(good + "\n[archive]\nsize_maximum = 1\n"), "size_max"),
+        ("a bad value", lambda: write(good.replace("retry_min = 200ms", "retry_min = soon") + never), "retry_min"),
+        ("an unknown key", lambda: write(good + never + "\n[archive]\nsize_maximum = 1\n"), "size_max"),
         ("half of it", lambda: write(good[:len(good) // 2].rsplit("=", 1)[0]), ""),
         ("nobody may read it", lambda: ini.chmod(0), ""),
         ("it is gone", lambda: ini.rename(ini.with_suffix(".away")), "bigbrotr.ini"),
-        ("a frozen key", lambda: write(frozen("workers", "3")), "workers"),
-        ("a file that it names is empty", lambda: authorities.write_text(""), "tls_ca_file"),
-        ("a secret that is not there", lambda: write(good + f"\n[http]\ntoken_file = {token}\n"), "token"),
+        ("a frozen key", lambda: write(frozen("workers", "3") + never), "workers: has changed, and needs a restart"),
+        ("a file that it names is empty", lambda: (authorities.write_text(""), write(good + never)), "tls_ca_file"),
+        ("a secret that is not there", lambda: write(good + never + f"\n[http]\ntoken_file = {token}\n"), "token"),
     ]
     rng = random.Random(7)
     first = 0
@@ -98,6 +100,9 @@ def test_reloads_under_load(world: World) -> None:
     assert grown < 4 * 1024 * 1024, f"{grown} bytes more after {RELOADS // 2} reloads"
     assert not any(lost.values()), f"a reload costs no connection: {lost}"
     daemon.complete(relays)  # with all that they sent in the meantime
+    relays[0].kick()
+    again = until(lambda: relays[0].record()["connections"][connections[relays[0].url]:], 20, "it is dialled again", daemon.alive)
+    assert "never" not in again[0]["agent"], "nothing of a bad file is taken"
     # A new relay in the seed file, and a new contact: it is told to whoever is dialled from now on.
     newcomer, = world.farm.add({"data": [{"mint": {"n": 20, "seed": 50}}]})
     daemon.seeds(*[r.url for r in [*relays, newcomer]])
