@@ -57,16 +57,13 @@ def test_reloads_under_load(world: World) -> None:
     def write(text: str) -> None:
         ini.write_text(text)
 
-    def frozen(key: str, value: str) -> str:
-        return good.replace("[daemon]\n", f"[daemon]\n{key} = {value}\n")
-
     wrong: list[tuple[str, Callable[[], None], str]] = [
         ("a bad value", lambda: write(good.replace("retry_min = 200ms", "retry_min = soon") + never), "retry_min"),
         ("an unknown key", lambda: write(good + never + "\n[archive]\nsize_maximum = 1\n"), "size_max"),
         ("half of it", lambda: write(good[:len(good) // 2].rsplit("=", 1)[0]), ""),
         ("nobody may read it", lambda: ini.chmod(0), ""),
         ("it is gone", lambda: ini.rename(ini.with_suffix(".away")), "bigbrotr.ini"),
-        ("a frozen key", lambda: write(frozen("workers", "3") + never), "workers: has changed, and needs a restart"),
+        ("a frozen key", lambda: write(good.replace("workers = 2", "workers = 3") + never), "workers: has changed, and needs a restart"),
         ("a file that it names is empty", lambda: (authorities.write_text(""), write(good + never)), "tls_ca_file"),
         ("a secret that is not there", lambda: write(good + never + f"\n[http]\ntoken_file = {token}\n"), "token"),
     ]
