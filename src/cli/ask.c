@@ -24,8 +24,11 @@ static int connect_control(const struct config *cfg, struct err *err)
     if (n < 0 || (size_t)n >= sizeof(addr.sun_path) || fd < 0 ||
         connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
         (void)err_set(err, ERR_NOT_RUNNING,
-                      "no daemon answers on %s/control.sock (%s): start one with bigbrotrd", dir,
-                      strerror(errno));
+                      errno == EACCES
+                          ? "the daemon on %s/control.sock belongs to another user (%s): put sudo "
+                            "in front"
+                          : "no daemon answers on %s/control.sock (%s): start one with bigbrotrd",
+                      dir, strerror(errno));
         if (fd >= 0)
             (void)close(fd);
         return -1;
@@ -71,7 +74,8 @@ int daemon_ask(const struct config *cfg, const char *question, struct err *err)
         return -1;
     if (n < 0 || (size_t)n >= sizeof(line) || send(fd, line, (size_t)n, MSG_NOSIGNAL) != n) {
         (void)close(fd);
-        return err_set(err, ERR_NOT_RUNNING, "the daemon did not take the question");
+        return err_set(err, ERR_NOT_RUNNING,
+                       "the daemon did not take the question: its log says more");
     }
     return fd;
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/list.h"
+#include "core/log.h"
 #include "core/trace.h"
 #include "http/listen.h"
 
@@ -254,7 +255,13 @@ static void on_connection(uv_stream_t *server, int status)
     c->pending++;
     c->clients_n++;
     list_add_tail(&c->clients, &client->link);
-    if (uv_accept(server, (uv_stream_t *)&client->pipe) < 0 || c->clients_n > CONTROL_CLIENTS_MAX ||
+    bool room = c->clients_n <= CONTROL_CLIENTS_MAX;
+    if (!room)
+        log_warning_limited("daemon",
+                            "%d ask on the control socket already: nobody else is answered until "
+                            "some end (bigbrotr trace, status --watch)",
+                            CONTROL_CLIENTS_MAX);
+    if (uv_accept(server, (uv_stream_t *)&client->pipe) < 0 || !room ||
         uv_read_start((uv_stream_t *)&client->pipe, on_room, on_read) < 0) {
         client_close(client);
         return;

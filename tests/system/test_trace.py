@@ -1,6 +1,7 @@
 """`bigbrotr trace URL`: one relay followed on a running daemon, from its dial to its commits, and nothing of the others."""
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -9,6 +10,8 @@ import time
 
 from conftest import World
 from world.process import as_unprivileged, until
+
+CLIENTS_MAX = 16  # http/control.h
 
 
 def test_a_relay_is_followed(world: World) -> None:
@@ -31,6 +34,15 @@ def test_a_relay_is_followed(world: World) -> None:
     # Asked about a relay that it does not know.
     done = daemon.bigbrotr("trace", "wss://nowhere.example.org")
     assert done.returncode == 1 and "does not know this relay" in done.stderr
+    # There are so many places, and who finds none is told by the log.
+    with contextlib.ExitStack() as all_of_them:
+        for _ in range(CLIENTS_MAX):
+            s = all_of_them.enter_context(socket.socket(socket.AF_UNIX))
+            s.connect(str(daemon.state / "control.sock"))
+            s.sendall(f"trace {relay.url}\n".encode())
+        done = daemon.bigbrotr("status")
+        assert done.returncode == 2 and "its log says more" in done.stderr
+        assert f"{CLIENTS_MAX} ask on the control socket already" in daemon.log()
     # Whoever reads nothing costs the daemon nothing.
     with socket.socket(socket.AF_UNIX) as deaf, socket.socket(socket.AF_UNIX) as wrong:
         deaf.connect(str(daemon.state / "control.sock"))
