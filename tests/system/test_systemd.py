@@ -45,10 +45,13 @@ def install(machine: Machine, build: Path, ini: str, seeds: str) -> None:
     (units / f"{UNIT}.d").mkdir(exist_ok=True)
     (units / f"{UNIT}.d" / "test.conf").write_text(
         f"[Service]\nWatchdogSec={WATCHDOG_S}\nRestartSec=100ms\nLoadCredential=token:/etc/bigbrotr/token\n")
-    (machine.path("/usr/lib/sysusers.d") / "bigbrotr.conf").write_text((ROOT / "packaging" / "systemd" / "bigbrotr.sysusers").read_text())
-    machine.run("systemd-sysusers", "/usr/lib/sysusers.d/bigbrotr.conf")
     machine.run("rm", "-rf", "/etc/bigbrotr", "/var/lib/bigbrotr")
-    machine.run("install", "-d", "-o", "root", "-g", "bigbrotr", "-m", "750", "/etc/bigbrotr")
+    for kind, command in (("sysusers", ("systemd-sysusers",)), ("tmpfiles", ("systemd-tmpfiles", "--create"))):
+        file = f"/usr/lib/{kind}.d/bigbrotr.conf"
+        shutil.copy(ROOT / "packaging" / "systemd" / f"bigbrotr.{kind}", machine.path(file))
+        machine.run(*command, file)
+    made = machine.run("stat", "-c", "%a %U %G", "/etc/bigbrotr", "/var/lib/bigbrotr")
+    assert made.split("\n")[:2] == ["750 root bigbrotr", "700 bigbrotr bigbrotr"], made
     for name, text in (("bigbrotr.ini", ini), ("seeds.txt", seeds), ("priority.txt", ""), ("token", TOKEN)):
         machine.path(f"/etc/bigbrotr/{name}").write_text(text)
     machine.run("sh", "-c", "chmod 640 /etc/bigbrotr/* && chgrp bigbrotr /etc/bigbrotr/*.* && chmod 600 /etc/bigbrotr/token")
