@@ -56,16 +56,21 @@ static bool ends_with(struct str key, const char *end)
     return key.n >= n && memcmp(key.p + key.n - n, end, n) == 0;
 }
 
-/* "database_bytes" reads "database", and its number 12.3 MiB. */
+/* "database_bytes" reads "database", and its number 12.3 MiB; "growth_bytes_per_hour", "growth per
+ * hour". */
 static void put_key(FILE *out, struct str key)
 {
-    static const char *const units[] = {"_bytes", "_seconds"};
+    static const char bytes[] = "_bytes", seconds[] = "_seconds", per[] = "_bytes_per_";
 
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-        if (ends_with(key, units[i]))
-            key.n -= strlen(units[i]);
-    for (size_t i = 0; i < key.n; i++)
+    if (ends_with(key, bytes))
+        key.n -= sizeof(bytes) - 1;
+    else if (ends_with(key, seconds))
+        key.n -= sizeof(seconds) - 1;
+    for (size_t i = 0; i < key.n; i++) {
+        if (key.n - i >= sizeof(per) - 1 && memcmp(key.p + i, per, sizeof(per) - 1) == 0)
+            i += sizeof(bytes) - 1;
         put_text(out, (struct str){key.p[i] == '_' ? " " : key.p + i, 1});
+    }
 }
 
 static bool is_bytes(struct str key)
@@ -85,8 +90,10 @@ static void put_number(FILE *out, struct str key, double number)
 
     if (number == -1 && ends_with(key, "_bytes"))
         (void)fputs("not known", out);
+    else if (is_time(key) && number > 0)
+        (void)fprintf(out, "%s UTC", human_time(time, (int64_t)number));
     else if (is_time(key))
-        (void)fputs(number > 0 ? human_time(time, (int64_t)number) : "&ndash;", out);
+        (void)fputs("&ndash;", out);
     else if (is_bytes(key))
         (void)fputs(human_bytes(text, sizeof(text), number), out);
     else if (ends_with(key, "_seconds"))

@@ -80,7 +80,7 @@ def test_what_it_answers(world: World) -> None:
     assert status == 200 and json.loads(text)["phase"] == "archiving"
     status, text, headers = get(port, "/")
     assert status == 200 and "archiving" in text
-    assert re.search(r"<td>started at</td><td>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d<", text) and "<td>database up</td><td>yes<" in text
+    assert re.search(r"<td>started at</td><td>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC<", text) and "<td>growth per hour</td><td>0 B<" in text and "<td>database up</td><td>yes<" in text
     assert re.search(r"<td>known ids</td><td>used: [\d.]+ MiB<br>max: [\d.]+ MiB<br>fixed: yes<", text), "nothing raw"
     assert "http://" not in text and "https://" not in text and "<script" not in text, "nothing is loaded from elsewhere"
     assert get(port, "/health")[:2] == (200, "ok\n") == get(health, "/health")[:2]
