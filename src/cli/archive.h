@@ -7,7 +7,7 @@
 
 #include <uv.h>
 
-#include "core/config.h"
+#include "config/config.h"
 #include "db/conn.h"
 
 struct archive;

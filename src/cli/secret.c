@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/config.h"
-#include "core/config_table.h"
+#include "config/config.h"
+#include "config/config_table.h"
 #include "nostr/keys.h"
 
 /* Reads without a buffer of stdio's, which would keep a copy. */

@@ -2,7 +2,7 @@
 #ifndef NET_NET_CONFIG_H
 #define NET_NET_CONFIG_H
 
-#include "core/config.h"
+#include "config/config.h"
 #include "net/net.h"
 
 /* All but assembly_bytes_max.  Texts are views into `cfg`.  `program` is what we are called in the

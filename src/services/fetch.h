@@ -14,7 +14,7 @@
 #ifndef SERVICES_FETCH_H
 #define SERVICES_FETCH_H
 
-#include "core/config.h"
+#include "config/config.h"
 #include "nostr/event.h"
 #include "nostr/filter.h"
 #include "nostr/url.h"

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "check.h"
-#include "core/config.h"
-#include "core/config_table.h"
+#include "config/config.h"
+#include "config/config_table.h"
 
 static char *printed(const struct config *cfg, size_t *n)
 {

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "check.h"
-#include "core/config.h"
-#include "core/config_table.h"
+#include "config/config.h"
+#include "config/config_table.h"
 
 enum { KEY_MAX = 49, ERRORS_MAX = 100 };
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "check.h"
-#include "core/config.h"
-#include "core/config_table.h"
+#include "config/config.h"
+#include "config/config_table.h"
 
 /* One key of them is written at a time, so what it left the last time is no matter. */
 static union {

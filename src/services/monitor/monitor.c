@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/config.h"
 #include "core/clock.h"
-#include "core/config.h"
 #include "net/net.h"
 #include "services/jitter.h"
 #include "services/monitor/monitor_internal.h"

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/config.h"
 #include "core/clock.h"
-#include "core/config.h"
 #include "core/hex.h"
 #include "core/json.h"
 #include "core/list.h"

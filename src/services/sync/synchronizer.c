@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/config.h"
 #include "core/clock.h"
-#include "core/config.h"
 #include "core/log.h"
 #include "core/trace.h"
 #include "nostr/url.h"

@@ -2,8 +2,8 @@
  * newest first; filter by filter, until nothing is left to ask. */
 #include <stdlib.h>
 
+#include "config/config.h"
 #include "core/clock.h"
-#include "core/config.h"
 #include "services/visit/visit_internal.h"
 
 enum { BACKDATED_EVERY_MS = 24 * 3600 * 1000 };

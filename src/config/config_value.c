@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/config_table.h"
+#include "config/config_table.h"
 
 struct unit {
     const char *name;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/log.h"
-#include "daemon.h"
+#include "daemon/daemon.h"
 #include "nostr/url.h"
 #include "services/monitor/publisher.h"
 #include "services/probe/geo.h"

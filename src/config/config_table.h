@@ -1,9 +1,9 @@
 /* Inside of the configuration: the rows of the tables, and what its files share.  Not for others.
  */
-#ifndef CORE_CONFIG_TABLE_H
-#define CORE_CONFIG_TABLE_H
+#ifndef CONFIG_CONFIG_TABLE_H
+#define CONFIG_CONFIG_TABLE_H
 
-#include "core/config.h"
+#include "config/config.h"
 
 enum config_type {
     CONFIG_BOOL,

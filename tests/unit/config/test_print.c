@@ -1,6 +1,6 @@
 /* The configuration on paper.  With a path as its argument the program writes etc/bigbrotr.ini. */
+#include "config/config.h"
 #include "config_fixture.h"
-#include "core/config.h"
 
 static void test_etc_is_up_to_date(void **state)
 {
@@ -15,7 +15,7 @@ static void test_etc_is_up_to_date(void **state)
     (void)fclose(f);
     file[n] = '\0';
     if (strcmp(text, file) != 0)
-        fail_msg("config.def has changed: run test_core_config_print etc/bigbrotr.ini");
+        fail_msg("config.def has changed: run test_config_print etc/bigbrotr.ini");
     free(text);
 }
 

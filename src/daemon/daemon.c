@@ -1,5 +1,5 @@
 /* daemon: see daemon.h.  Reading order: run, the phases, signals, stopping. */
-#include "daemon.h"
+#include "daemon/daemon.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -2,8 +2,8 @@
  * for it. */
 #include <string.h>
 
-#include "core/config.h"
-#include "core/config_table.h"
+#include "config/config.h"
+#include "config/config_table.h"
 
 int config_state_dir(const struct config *cfg, char *const *env, bool root, char *to, size_t size,
                      struct err *err)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/config_table.h"
+#include "config/config_table.h"
 
 enum { WRAP = 100 };
 

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/config.h"
+#include "config/config.h"
 #include "unit.h"
 
 static struct config_errors errors;

@@ -1,6 +1,6 @@
 /* The configuration: types and ranges, and every mistake with its place and a way out. */
+#include "config/config.h"
 #include "config_fixture.h"
-#include "core/config.h"
 #include "core/log.h"
 
 static void test_defaults(void **state)

@@ -8,7 +8,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
-#include "daemon.h"
+#include "daemon/daemon.h"
 #include "http/page.h"
 #include "http/process.h"
 #include "services/relay_metrics.h"

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
-#include "daemon.h"
+#include "daemon/daemon.h"
 
 static int make_user(const char *name, struct err *err)
 {

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/config_table.h"
+#include "config/config_table.h"
 
 /* One page of its own: locked, not in a core dump, wiped in the end. */
 struct config_secrets {

@@ -2,7 +2,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "core/config_table.h"
+#include "config/config_table.h"
 
 #define FIELD_SIZE(type, field)    sizeof(((struct type *)NULL)->field)
 #define WORD_BOOL(type, field)     0
@@ -36,27 +36,27 @@
 const struct config_row config_rows[] = {
 #define CFG_SECTION(section, help)
 #define CFG(s, k, t, d, lo, hi, r, h) ROW(config, s##_##k, #s, k, t, d, lo, hi, r, h)
-#include "core/config.def"
+#include "config/config.def"
 };
 const size_t config_n_rows = sizeof(config_rows) / sizeof(config_rows[0]);
 
 const struct config_row config_relay_rows[] = {
 #define CFG_RELAY(k, t, d, lo, hi, h) ROW(config_relay, k, "relay", k, t, d, lo, hi, LIVE, h)
-#include "core/config_relay.def"
+#include "config/config_relay.def"
 };
 const size_t config_n_relay_rows = sizeof(config_relay_rows) / sizeof(config_relay_rows[0]);
 
 const struct config_row config_source_rows[] = {
 #define CFG_SOURCE(k, t, d, lo, hi, h) \
     ROW(config_source, k, CONFIG_SOURCE_SECTION, k, t, d, lo, hi, LIVE, h)
-#include "core/config_source.def"
+#include "config/config_source.def"
 };
 const size_t config_n_source_rows = sizeof(config_source_rows) / sizeof(config_source_rows[0]);
 
 const struct config_section config_sections[] = {
 #define CFG_SECTION(section, help) {#section, help},
 #define CFG(s, k, t, d, lo, hi, r, h)
-#include "core/config.def"
+#include "config/config.def"
 };
 const size_t config_n_sections = sizeof(config_sections) / sizeof(config_sections[0]);
 

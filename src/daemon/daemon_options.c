@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/log.h"
-#include "daemon.h"
+#include "daemon/daemon.h"
 #include "net/net_config.h"
 #include "net/tls.h"
 #include "nostr/sign.h"

@@ -15,7 +15,7 @@
 #include "core/clock.h"
 #include "core/human.h"
 #include "core/log.h"
-#include "daemon.h"
+#include "daemon/daemon.h"
 #include "loop/notify.h"
 
 enum {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/log.h"
-#include "daemon.h"
+#include "daemon/daemon.h"
 
 enum { LIST_BYTES_MAX = 64 * 1024 * 1024 };
 

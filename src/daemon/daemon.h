@@ -14,7 +14,7 @@
 
 #include <stdbool.h>
 
-#include "core/config.h"
+#include "config/config.h"
 #include "db/cluster.h"
 #include "http/control.h"
 #include "http/server.h"

@@ -1,9 +1,10 @@
-/* What every cmocka test of this folder includes, in the order that cmocka wants. */
+/* What every cmocka test includes first, in the order that cmocka wants. */
 #ifndef UNIT_H
 #define UNIT_H
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/log.h"
-#include "daemon.h"
+#include "daemon/daemon.h"
 #include "nostr/relay_list.h"
 
 /* -1: what is wrong with it, for a person. */

@@ -12,9 +12,9 @@
  * $CREDENTIALS_DIRECTORY/<key without _file>; it lies in locked memory that is wiped on free, and
  * no error or print shows it.  Programs that we start must not inherit our environment.
  *
- * To add a key: one row in config.def, then `test_core_config_print etc/bigbrotr.ini`. */
-#ifndef CORE_CONFIG_H
-#define CORE_CONFIG_H
+ * To add a key: one row in config.def, then `test_config_print etc/bigbrotr.ini`. */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -72,7 +72,7 @@ struct config_relay {
     char url[CONFIG_TEXT_SIZE];
     int line;
 #define CFG_RELAY(key, type, def, min, max, help) CONFIG_FIELD_##type(key)
-#include "core/config_relay.def"
+#include "config/config_relay.def"
 };
 
 /* [finder.source NAME], from config_source.def. */
@@ -80,7 +80,7 @@ struct config_source {
     char name[CONFIG_NAME_SIZE];
     int line;
 #define CFG_SOURCE(key, type, def, min, max, help) CONFIG_FIELD_##type(key)
-#include "core/config_source.def"
+#include "config/config_source.def"
 };
 
 struct config_origins;
@@ -89,7 +89,7 @@ struct config_secrets;
 struct config {
 #define CFG_SECTION(section, help)
 #define CFG(section, key, type, def, min, max, reload, help) CONFIG_FIELD_##type(section##_##key)
-#include "core/config.def"
+#include "config/config.def"
     struct config_filter *filters;
     size_t n_filters;
     struct config_filter *retentions; /* [retention NAME]: a filter, and max_age among its pairs */

@@ -1,6 +1,6 @@
 /* Environment, secrets and files: where a secret may come from, and that it comes out nowhere. */
+#include "config/config.h"
 #include "config_fixture.h"
-#include "core/config.h"
 
 static struct config *load(const char *path, char *const *env)
 {
