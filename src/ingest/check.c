@@ -61,7 +61,6 @@ void chunk_scan(struct chunk *c)
 
         if (event_scan_untagged(item->raw, &limits, &c->arena, &item->event, &why) < 0) {
             reject(c, item, why);
-            item->matches = why == REJECT_ID_MISMATCH;
             continue;
         }
         c->variants[item->event.variant]++;

@@ -479,7 +479,7 @@ static void wake_waiting(struct ingest *in)
 
 bool item_is_event(const struct item *item)
 {
-    return item->verdict != VERDICT_REJECTED || item->why >= REJECT_ID_MISMATCH;
+    return item->verdict != VERDICT_REJECTED || item->why > REJECT_ID_MISMATCH;
 }
 
 bool item_meets_flight(struct seen *seen, struct item *item)

@@ -71,7 +71,7 @@ struct ingest_page_result {
 };
 
 struct ingest_page_ops {
-    /* All events of the sealed page are scanned; facts of the schema-valid ones in order of
+    /* All events of the sealed page are scanned; facts of those with the right id, in order of
      * arrival, a view for the time of the call.  The owner answers, now or later, with
      * ingest_page_prove() or ingest_page_release(). */
     void (*on_scanned)(void *owner, const struct ingest_fact *facts, size_t n);

@@ -75,7 +75,8 @@ void chunk_job_verify(struct worker_job *job);
 void chunk_again(struct chunk *c); /* what was taken for known is not: check it */
 void chunk_drop(struct chunk *c);  /* frees it, its ids leave the table of ids in flight */
 
-/* Could its creation time be read, so that it counts for the page? */
+/* Is it what it says, signature aside?  Else nobody knows whether it took the place of an event on
+ * its page, or came besides. */
 bool item_is_event(const struct item *item);
 
 /* Verified, perhaps by a copy of it, and without the hashes of its tags: a worker makes them. */

@@ -351,8 +351,6 @@ static void take(struct fetch *f, struct str raw, bool page)
     f->counts.messages++;
     arena_reset(&f->arena);
     if (event_scan_untagged(raw, &limits, &f->arena, &e, &why) < 0) {
-        if (page && why == REJECT_ID_MISMATCH)
-            note(f, &e, true, siphash(&f->key, e.id.b, sizeof(e.id.b)));
         f->counts.rejected++;
         return;
     }

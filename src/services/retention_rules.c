@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/config_table.h"
+#include "config/config_table.h"
 #include "nostr/url.h"
 #include "services/exported.h"
 

@@ -3,7 +3,7 @@
 #ifndef SERVICES_RETENTION_RULES_H
 #define SERVICES_RETENTION_RULES_H
 
-#include "core/config.h"
+#include "config/config.h"
 #include "nostr/retention.h"
 
 /* One for each section, in their order; what is wrong with any is added to *errors.  They outlive

@@ -424,13 +424,14 @@ static void take_page(struct walk *w, const struct walk_page *page, const struct
     if (w->cap > w->traits->cap)
         w->traits->cap = w->cap;
     w->allowance += 4 * (uint64_t)f->in;
-    /* Of so little that was asked for, as much was not: nobody knows what `until` means to it. */
-    if (f->above > 0 && f->above >= f->in && w->traits->honours_until != TRI_YES)
+    /* Of the little that was asked for, as much was not: nobody knows what `until` means to it. */
+    if (f->in > 0 && f->above >= f->in && w->traits->honours_until != TRI_YES &&
+        w->traits->newest_first != TRI_YES)
         w->unproven = true;
     /* What lies above `since` is in doubt when it is ignored, unless what comes is known to be the
      * newest. */
     if (w->traits->newest_first != TRI_YES && walk_top(w)->type != TASK_TOP &&
-        f->below > (f->in > 0 ? NOISE_MAX : 0))
+        f->below > (f->in > 0 ? NOISE_MAX : 0) && (f->full || f->below * 4 > f->in))
         w->unproven = true;
     succeeded(w);
     dispatch(w, f);

@@ -142,7 +142,9 @@ void walk_cursor_answer(struct walk *w, const struct facts *f)
     }
     if (w->answer->hint == WALK_HINT_FINISH) {
         traits->finishes = true;
-        if (!traits->restricts) { /* else what is finished may be what was hidden */
+        /* Else what is finished may be what was hidden, or nothing: a relay that answers no such
+         * question says so, too. */
+        if (!traits->restricts && f->in > 0) {
             walk_prove(w, t->lo, t->hi, GRADE_P2);
             walk_pop(w);
             return;

@@ -123,6 +123,10 @@ function profileOf(seed) {
         profile.tame = false;
         profile.whole = profile.whole && kinds.length >= 7; /* at most 2.5 pages: no kind fills one */
     }
+    if (profile.ignores_since && profile.ignores_limit)
+        profile.tame = false; /* one page of all looks as one that begins with the oldest */
+    if (profile.outside && mint.times === 'dense')
+        profile.tame = false; /* with two seconds in all, what is outside looks as if `since` were ignored */
     if (cap < 20 && (profile.invalid_id || profile.invalid_sig || profile.ignores_since))
         profile.tame = false;
     profile.data = [{ mint: { ...mint, kinds: kinds.join(',') } }];

@@ -369,8 +369,10 @@ void sim_relay_answer(struct sim_relay *r, const struct walk_ask *ask, struct wa
         page->slow = slow;
         return;
     }
-    if (c->needs_kinds && ask->n_kinds == 0)
+    if (c->needs_kinds && ask->n_kinds == 0) {
+        page->hint = c->finishes ? WALK_HINT_FINISH : WALK_HINT_NONE;
         return;
+    }
     size_t n = match(r, ask), k = limit(r, ask, n, &from);
     for (size_t i = 0; i < k; i++) {
         struct sim_event *e = from[i];
