@@ -68,7 +68,11 @@ void ingest_close(struct ingest *in)
     for (int i = 0; i < INGEST_LANE__COUNT; i++)
         lane_close(&in->lanes[i]);
     LIST_FOR_EACH(l, &in->pages)
-    page_free(CONTAINER_OF(l, struct ingest_page, link));
+    {
+        struct ingest_page *p = CONTAINER_OF(l, struct ingest_page, link);
+        p->ops->on_dropped(p->owner);
+        page_free(p);
+    }
     assert(list_empty(&in->chunks));
     seen_free(in->seen);
     verifier_free(in->verifier);
@@ -221,16 +225,6 @@ void ingest_page_prove(struct ingest_page *p, const struct store_span *spans, si
         lane_kick(&p->ingest->lanes[p->lane]);
 }
 
-void ingest_page_release(struct ingest_page *p)
-{
-    p->ops = NULL;
-    p->owner = NULL;
-    if (!p->sealed)
-        ingest_page_seal(p);
-    if (p->scanned && !p->proven)
-        ingest_page_prove(p, NULL, 0);
-}
-
 void page_free(struct ingest_page *p)
 {
     unreserve(p);
@@ -296,7 +290,7 @@ static void on_scanned(struct worker_job *job)
     page_told(p);
 }
 
-/* Tells the owner what came, and lets the page go on without one. */
+/* Tells the owner what came. */
 static void page_scanned(struct ingest_page *p)
 {
     struct ingest_fact *facts = malloc((p->result.events + 1) * sizeof(*facts));
@@ -310,10 +304,7 @@ static void page_scanned(struct ingest_page *p)
     free(p->facts);
     p->facts = NULL;
     p->scanned = true;
-    if (p->ops == NULL)
-        ingest_page_prove(p, NULL, 0);
-    else
-        p->ops->on_scanned(p->owner, facts, n); /* last: it may prove or release the page */
+    p->ops->on_scanned(p->owner, facts, n); /* last: it may prove the page */
     free(facts);
 }
 

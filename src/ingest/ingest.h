@@ -73,10 +73,13 @@ struct ingest_page_result {
 struct ingest_page_ops {
     /* All events of the sealed page are scanned; facts of those with the right id, in order of
      * arrival, a view for the time of the call.  The owner answers, now or later, with
-     * ingest_page_prove() or ingest_page_release(). */
+     * ingest_page_prove(). */
     void (*on_scanned)(void *owner, const struct ingest_fact *facts, size_t n);
     /* Everything is committed, the proof too.  The page is gone after this call. */
     void (*on_done)(void *owner, const struct ingest_page_result *result);
+    /* ingest_close() has come first.  The page is gone, and the owner may go too; nothing else is
+     * left to be called. */
+    void (*on_dropped)(void *owner);
 };
 
 struct ingest_page_options {
@@ -99,8 +102,8 @@ void ingest_reconfigure(struct ingest *in,
 bool ingest_flush(struct ingest *in);
 
 /* Two steps, since jobs and statements under way still hold chunks: stop, then close the workers
- * and the database, then close.  What is not committed is dropped; no page calls back after
- * ingest_stop(). */
+ * and the database, then close.  What is not committed is dropped; after ingest_stop() a page calls
+ * back only for that. */
 void ingest_stop(struct ingest *in);
 void ingest_close(struct ingest *in);
 
@@ -124,9 +127,5 @@ void ingest_page_seal(struct ingest_page *p);
 
 /* What the page proves, to be written with its last chunk; copied.  n may be 0. */
 void ingest_page_prove(struct ingest_page *p, const struct store_span *spans, size_t n);
-
-/* The owner is no longer interested: what was added is stored, nothing is proven, no further call.
- * At any time. */
-void ingest_page_release(struct ingest_page *p);
 
 #endif

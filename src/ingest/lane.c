@@ -387,8 +387,7 @@ static void finish_page(struct ingest_page *p)
     struct ingest_page_result result = p->result;
 
     page_free(p);
-    if (ops != NULL)
-        ops->on_done(owner, &result);
+    ops->on_done(owner, &result);
 }
 
 /* To the head of the queues again, in the old order. */

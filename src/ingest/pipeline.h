@@ -41,7 +41,7 @@ struct page_fact {
 
 struct ingest_page {
     struct ingest *ingest;
-    const struct ingest_page_ops *ops; /* NULL: released */
+    const struct ingest_page_ops *ops;
     void *owner;
     struct list link;      /* in ingest.pages */
     struct list lane_link; /* in a lane's list of pages that wait to be told or written */

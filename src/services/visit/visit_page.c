@@ -29,6 +29,14 @@ static bool abuses(const struct relay *relay)
            (relay->checked >= BAD_SAMPLE && relay->bad_signatures > relay->checked / 2);
 }
 
+static void on_dropped(void *owner)
+{
+    struct page *page = owner;
+
+    free(page->spans);
+    free(page);
+}
+
 static void on_done(void *owner, const struct ingest_page_result *result)
 {
     struct page *page = owner;
@@ -47,15 +55,15 @@ static void on_done(void *owner, const struct ingest_page_result *result)
         if (result->rejects[why] > 0)
             roster_rejected(relay, (enum reject)why, result->rejects[why]);
     roster_dirty(page->env->roster, relay);
-    free(page->spans);
-    free(page);
+    on_dropped(page);
     if (live && visit != NULL)
         visit_slice_done(visit);
     if (abuses(relay) && relay->visit != NULL)
         visit_abused(relay->visit);
 }
 
-static const struct ingest_page_ops ops = {.on_scanned = on_scanned, .on_done = on_done};
+static const struct ingest_page_ops ops = {
+    .on_scanned = on_scanned, .on_done = on_done, .on_dropped = on_dropped};
 
 struct page *page_open(struct visit *v, const struct filter_ask *ask, bool live, uint32_t expected)
 {
