@@ -46,6 +46,7 @@ def install(machine: Machine, build: Path, ini: str, seeds: str) -> None:
     (units / f"{UNIT}.d" / "test.conf").write_text(
         f"[Service]\nWatchdogSec={WATCHDOG_S}\nRestartSec=100ms\nLoadCredential=token:/etc/bigbrotr/token\n")
     machine.run("rm", "-rf", "/etc/bigbrotr", "/var/lib/bigbrotr")
+    machine.run("sed", "-i", "/^bigbrotr:/d", *(f"/etc/{name}" for name in ("passwd", "group", "shadow", "gshadow")))  # this machine may have it
     for kind, command in (("sysusers", ("systemd-sysusers",)), ("tmpfiles", ("systemd-tmpfiles", "--create"))):
         file = f"/usr/lib/{kind}.d/bigbrotr.conf"
         shutil.copy(ROOT / "packaging" / "systemd" / f"bigbrotr.{kind}", machine.path(file))
