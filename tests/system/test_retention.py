@@ -26,32 +26,43 @@ def test_what_a_rule_excludes_goes_and_stays_out(world: World) -> None:
     archive = daemon.archive()
     everything = archive.event_ids()
     wraps = {row[0] for row in archive.query("SELECT id FROM events WHERE kind = 1059 AND created_at < %s", now - 30 * DAY)}
+    (author, _), *others = archive.query("SELECT pubkey, count(*) FROM events WHERE kind = 1 GROUP BY 1 ORDER BY 2 DESC")
+    his = {row[0] for row in archive.query("SELECT id FROM events WHERE pubkey = %s AND kind = 1 AND created_at < %s", author, now - 90 * DAY)}
+    assert others and his
     daemon.stop()
 
     # Deleted in steps while the daemon goes on; nothing is asked for again, and the proof stands.
-    daemon.extra = "[retention wraps]\nkinds = 1059\nmax_age = 30d\n[retention never]\nkinds = 7\nmax_age = 0\n"
+    daemon.extra = (f"[retention wraps]\nkinds = 1059\nmax_age = 30d\n[retention never]\nkinds = 7\nmax_age = 0\n"
+                    f"[retention author]\nauthors = {author}\nkinds = 1\nmax_age = 90d\n")
     daemon.start()
-    until(lambda: kinds_older_than(archive, 30 * DAY) == {1} and 7 not in kinds_older_than(archive, 0), 30,
-          "what is expired is gone", daemon.alive)
     likes = {e[0] for r in relays for e in r.servable() if e[2] == 7}
-    assert archive.event_ids() == everything - wraps - likes and wraps and likes
-    until(lambda: (s := daemon.status()["keeper"])["deleted_by_rules"] == len(wraps | likes) and not s["behind"], 20,
+    left = everything - wraps - likes - his
+    until(lambda: archive.event_ids() == left, 30, "what is expired is gone", daemon.alive)
+    assert wraps and likes and kinds_older_than(archive, 30 * DAY) == {1} and 7 not in kinds_older_than(archive, 0)
+    until(lambda: (s := daemon.status()["keeper"])["deleted_by_rules"] == len(everything - left) and not s["behind"], 20,
           "the status says so", daemon.alive)
+    assert f"{len(everything - left)} events deleted by 3 rules\n" in daemon.bigbrotr("status").stdout
     assert counted(archive) == stored(archive)
     assert archive.value("SELECT count(*) FROM sighting s CROSS JOIN unnest(s.keys) k "
                          "WHERE NOT EXISTS (SELECT FROM event e WHERE e.key = k)") == 0
     assert archive.value("SELECT count(*) FROM relay_coverage WHERE lo = 0") == 2
-    assert dict(archive.query("SELECT name, events FROM retention")) == {"wraps": len(wraps), "never": len(likes)}
+    assert dict(archive.query("SELECT name, events FROM retention")) == {"wraps": len(wraps), "never": len(likes), "author": len(his)}
 
     # Read again from the beginning: not let in, counted, covered.
     archive.execute("DELETE FROM coverage")
     daemon.stop()
     daemon.start()
     until(lambda: archive.value("SELECT count(*) FROM relay_coverage WHERE lo = 0") == 2, 30, "all is proven again", daemon.alive)
-    assert archive.event_ids() == everything - wraps - likes
+    assert archive.event_ids() == left
     until(lambda: archive.value("SELECT sum(events)::int8 FROM relay_reject WHERE reason = 'retention'"), 10, "they are counted",
           daemon.alive)
     assert daemon.status()["keeper"]["deleted_by_rules"] == 0
+    # Nor by hand.
+    some = sorted(wraps | his)[:5] + sorted(left)[:1]
+    lines = daemon.bigbrotr("fetch", relays[0].url, json.dumps({"ids": some})).stdout
+    assert lines.count("\n") == 6
+    done = daemon.bigbrotr("--json", "import", data=lines)
+    assert json.loads(done.stdout) == {"read": 6, "stored": 0, "known": 1, "refused": 5} and done.stderr.count("retention") == 5
     daemon.stop()
 
     # A rule that is taken out, and one that gives more time: what was proven of that time is not proven any more, so it is read again.
