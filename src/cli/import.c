@@ -35,6 +35,7 @@ struct import {
     bool known[BATCH_EVENTS];
     struct str raw[BATCH_EVENTS];
     struct store_event rows[BATCH_EVENTS]; /* of those that are new */
+    uint64_t row_lines[BATCH_EVENTS];
     uint32_t n;
     size_t bytes;
     struct retention_rule *rules;
@@ -126,10 +127,12 @@ static int choose(struct import *im, uint32_t *n)
 
         if (im->known[i])
             continue;
-        if (verifier_check(im->verifier, &e->id, &e->pubkey, &e->sig))
+        if (verifier_check(im->verifier, &e->id, &e->pubkey, &e->sig)) {
+            im->row_lines[*n] = im->lines[i];
             im->rows[(*n)++] = (struct store_event){.event = e, .raw = im->raw[i]};
-        else
+        } else {
             refuse(im, im->lines[i], REJECT_SIGNATURE);
+        }
     }
     return 0;
 }
@@ -146,9 +149,9 @@ static void note_hints(struct import *im, const struct event *e, uint32_t n)
                                                                 .source = hints.hint[i].source};
 }
 
-static int write_rows(struct import *im, struct store_event *rows, uint32_t n)
+static int write_rows(struct import *im, uint32_t from, uint32_t n)
 {
-    im->write = (struct store_write){.events = rows,
+    im->write = (struct store_write){.events = im->rows + from,
                                      .events_n = n,
                                      .mentions = im->mentions,
                                      .mentions_n = im->mentions_n,
@@ -158,7 +161,12 @@ static int write_rows(struct import *im, struct store_event *rows, uint32_t n)
     if (settle(im) < 0)
         return -1;
     im->stored += im->write.events_inserted;
-    im->refused += im->write.events_refused;
+    for (uint32_t i = from; i < from + n; i++) {
+        if (im->rows[i].tombstoned)
+            refuse(im, im->row_lines[i], REJECT_TOMBSTONE);
+        else if (im->rows[i].refused)
+            refuse(im, im->row_lines[i], REJECT_DATABASE);
+    }
     im->mentions_n = 0;
     return 0;
 }
@@ -178,7 +186,7 @@ static int flush(struct import *im)
             note_hints(im, im->rows[i].event, i - from);
         if (i + 1 < n && im->mentions_n <= MENTIONS_MAX - HINTS_MAX)
             continue;
-        if (write_rows(im, im->rows + from, i + 1 - from) < 0)
+        if (write_rows(im, from, i + 1 - from) < 0)
             return -1;
         from = i + 1;
     }

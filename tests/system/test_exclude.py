@@ -71,6 +71,11 @@ def test_what_is_purged_stays_out(world: World) -> None:
     assert kept == {row[0] for row in archive.query("SELECT id FROM events WHERE pubkey <> %s", author)} and one not in kept
     assert len(kept) == len(ids) - 1 - by_author and nothing_is_left_of(archive, author)
     assert counted(archive) == stored(archive)
+    # Nor by hand.
+    again = daemon.bigbrotr("fetch", relays[0].url, json.dumps({"ids": [one]})).stdout
+    assert json.loads(again)["id"] == one
+    done = daemon.bigbrotr("--json", "import", data=again)
+    assert json.loads(done.stdout) == {"read": 1, "stored": 0, "known": 0, "refused": 1} and ": tombstone: " in done.stderr
     # Upkeep beside the daemon changes nothing of it.
     done = daemon.bigbrotr("--json", "maintenance", "--orphans", "--yes")
     assert done.returncode == 0 and "can be interrupted" in done.stderr, done.stderr
