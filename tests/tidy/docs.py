@@ -3,7 +3,8 @@
 
 Every fenced block is of a kind that is run or checked; what it shows of a program's output is something that the program can print.
 Links, files, and keys of the configuration that are named exist.  docs/troubleshooting.md has a line for every error that a person can
-meet, and for no other; src/README.md names every source file; docs/nips.md has every NIP that the code speaks of, with tests that exist."""
+meet, and for no other; whoever writes to the log has a level in [log] modules; src/README.md names every source file; docs/nips.md has
+every NIP that the code speaks of, with tests that exist."""
 import pathlib
 import re
 import sys
@@ -31,12 +32,16 @@ def formats(root):
     return found
 
 
+def log_modules(root):
+    table = re.search(r"#define LOG_MODULES\(X\)(?:.*\\\n)*.*\n", (root / "src/core/log.h").read_text(encoding="utf-8"))
+    return re.findall(r"X\((\w\w+)\)", table[0])
+
+
 class Printed:
     def __init__(self, root):
         self.formats = formats(root)
         self.words = {word for parts in self.formats for part in parts for word in re.findall(r"[A-Za-z]{3,}", part)}
-        modules = re.search(r"#define LOG_MODULES\(X\)(?:.*\\\n)*.*\n", (root / "src/core/log.h").read_text(encoding="utf-8"))
-        names = "|".join(re.findall(r"X\((\w\w+)\)", modules[0]))
+        names = "|".join(log_modules(root))
         self.logged = re.compile(rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}Z (?:error|warning|info|debug) (?:{names}) (?P<text>.*)")
         self.journal = re.compile(rf"\d+\.\d\d (?:systemd: (?P<unit>[\w.-]+):.*|bigbrotrd: (?:{names}): (?P<text>.*))")
         self.units = root / "packaging/systemd"
@@ -131,6 +136,15 @@ def check_troubleshooting(root):
     yield from (f"docs/troubleshooting.md: a row for `{name}`, which err.def does not have" for name in sorted(rows - errors))
 
 
+def check_modules(root):
+    """Who writes to the log can be told how much: [log] modules."""
+    known, writes = set(log_modules(root)), set()
+    for path in (root / "src").rglob("*.c"):
+        writes.update(re.findall(r'\blog_(?:error|warning|info|debug)(?:_limited)?\(\s*"(\w+)"', path.read_text(encoding="utf-8")))
+    yield from (f"src/core/log.h: LOG_MODULES has no {name}, which writes to the log" for name in sorted(writes - known))
+    yield from (f"src/core/log.h: LOG_MODULES has {name}, which never writes" for name in sorted(known - writes))
+
+
 def check_architecture(root):
     text = (root / "src/README.md").read_text(encoding="utf-8")
     yield from (f"src/README.md: does not name {path.name}" for path in sorted((root / "src").rglob("*.c")) if f"`{path.name}`" not in text)
@@ -162,7 +176,7 @@ def check_nips(root):
 
 def main():
     root = pathlib.Path(sys.argv[1])
-    said = [line for check in (check_blocks, check_words, check_troubleshooting, check_architecture, check_nips) for line in check(root)]
+    said = [line for check in (check_blocks, check_words, check_troubleshooting, check_modules, check_architecture, check_nips) for line in check(root)]
     print("\n".join(said) or f"{len(all_blocks(root))} blocks in {len(documents(root))} documents")
     return int(bool(said))
 
