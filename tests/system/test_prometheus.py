@@ -12,6 +12,7 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pytest
 
 from conftest import ROOT, World
 from test_http import free_port, get, listening
+from world.daemon import Daemon
 from world.process import until
 
 RULES = ROOT / "etc" / "prometheus" / "bigbrotr.rules.yml"
@@ -65,6 +67,29 @@ def without_data(port: int) -> list[str]:
     return empty
 
 
+def number_of(port: int, query: str) -> float:
+    """Of the one series that a query finds; -1 when Prometheus does not answer, or has none yet."""
+    with contextlib.suppress(OSError):
+        return next((float(r["value"][1]) for r in ask(port, query)), -1.0)
+    return -1.0
+
+
+@contextlib.contextmanager
+def a_prometheus(home: Path, scraped: int) -> Iterator[int]:
+    """One that scrapes every second, with our configuration and rules; what an alert waits for is cut to a second."""
+    config, port = home / "prometheus.yml", free_port()
+    config.write_text((ROOT / "etc" / "prometheus" / "prometheus.yml").read_text().replace("127.0.0.1:9464", f"127.0.0.1:{scraped}").replace("15s", "1s"))
+    (home / RULES.name).write_text(re.sub(r"for: \d+[mh]", "for: 1s", RULES.read_text()))
+    process = subprocess.Popen(
+        ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={home / 'data'}", f"--web.listen-address=127.0.0.1:{port}"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
 def number(port: int, name: str) -> float:
     """What the page of the daemon has now."""
     return next(float(line.rpartition(" ")[2]) for line in get(port, "/metrics")[1].splitlines() if line.startswith(f"bigbrotr_{name} "))
@@ -87,44 +112,44 @@ def test_a_real_prometheus(world: World, tmp_path: Path) -> None:
     until(lambda: number(port, "coverage_spans") > 0, 20, "what is proven is known", daemon.alive)
     assert number(port, "loop_lag_seconds_count") > 10 and number(port, "database_transaction_seconds_count") > 0
     promtool("check", "metrics", data=get(port, "/metrics")[1])
-    prometheus = free_port()
-    config = tmp_path / "prometheus.yml"
-    text = (ROOT / "etc" / "prometheus" / "prometheus.yml").read_text()
-    shutil.copy(RULES, tmp_path)
-    config.write_text(text.replace("127.0.0.1:9464", f"127.0.0.1:{port}").replace("15s", "1s"))
-    process = subprocess.Popen(
-        ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'data'}", f"--web.listen-address=127.0.0.1:{prometheus}"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        def scraped() -> bool:
-            try:
-                return any(int(r["value"][1]) >= 3 for r in ask(prometheus, 'count_over_time(bigbrotr_ready{job="bigbrotr"}[1m])'))
-            except OSError:
-                return False
-        until(scraped, 40, "three scrapes", daemon.alive)
-        stored, = ask(prometheus, "bigbrotr_events_archived_total")
-        assert int(stored["value"][1]) >= 300
+    with a_prometheus(tmp_path, port) as prometheus:
+        until(lambda: number_of(prometheus, 'count_over_time(bigbrotr_ready{job="bigbrotr"}[1m])') >= 3, 40, "three scrapes", daemon.alive)
+        assert number_of(prometheus, "bigbrotr_events_archived_total") >= 300
         with contextlib.suppress(AssertionError):
             until(lambda: not without_data(prometheus), 15, "every panel of the dashboard has numbers", daemon.alive, every=1)
         assert not without_data(prometheus)
         for name, value in (("worker_threads", 2), ('http_connections_max{listener="main"}', 256), ("publish_queue_max", 2000)):
-            bound, = ask(prometheus, f"bigbrotr_{name}")
-            assert int(bound["value"][1]) == value, name
-        bound, = ask(prometheus, "bigbrotr_connections_max > bool 0")
-        assert bound["value"][1] == "1"
-        started, = ask(prometheus, 'changes(process_start_time_seconds{job="bigbrotr"}[1m])')
-        assert started["value"][1] == "0", "a start time that changes is a restart"
+            assert number_of(prometheus, f"bigbrotr_{name}") == value, name
+        assert number_of(prometheus, "bigbrotr_connections_max") > 0
+        assert number_of(prometheus, 'changes(process_start_time_seconds{job="bigbrotr"}[1m])') == 0, "a start time that changes is a restart"
         brought, = ask(prometheus, "bigbrotr_relay_events_new_total")
         assert brought["metric"]["relay"] == relay.url and int(brought["value"][1]) == 307, "one that brought nothing has no series"
         asked = "".join(re.findall(r"expr:.*?(?:for|labels):", RULES.read_text(), re.S))
-        names = set(re.findall(r"\b(?:bigbrotr|process)_[a-z_]+", asked))
-        for name in names:
+        for name in set(re.findall(r"\b(?:bigbrotr|process)_[a-z_]+", asked)):
             assert ask(prometheus, f"last_over_time({name}[1m])"), f"a rule asks for {name}, which is not there"
-    finally:
-        process.terminate()
-        process.wait(20)
+        some_alerts_fire(prometheus, daemon, port)
+
+
+def some_alerts_fire(prometheus: int, daemon: Daemon, port: int) -> None:
+    """Those whose conditions are quickly made true; for all of them see test_the_rules."""
+    def fires(name: str) -> bool:
+        return bool(ask(prometheus, f'ALERTS{{alertname="Bigbrotr{name}", alertstate="firing"}}'))
+
+    named = ("ReloadRefused", "HistoryWaits", "NotReady", "DatabaseDown", "Down")
+    assert not [name for name in named if fires(name)]
     daemon.set("http", relay_metrics_max=0)
-    daemon.write_ini()
+    daemon.set("archive", size_max="1MiB")
+    good = daemon.write_ini()
     os.kill(daemon.pid, signal.SIGHUP)
     until(lambda: "bigbrotr_relay_info" not in get(port, "/metrics")[1], 10, "a reload takes single relays out", daemon.alive)
+    until(lambda: fires("HistoryWaits"), 20, "history waits", daemon.alive, every=0.5)
+    good.write_text("nothing that makes sense")
+    os.kill(daemon.pid, signal.SIGHUP)
+    until(lambda: fires("ReloadRefused"), 20, "a reload is refused", daemon.alive, every=0.5)
+    daemon.set("archive", size_max="0")
+    daemon.write_ini()
+    os.kill(daemon.pid, signal.SIGHUP)
+    until(lambda: not fires("HistoryWaits"), 20, "history goes on", daemon.alive, every=0.5)
+    assert not fires("DatabaseDown") and not fires("Down")
     daemon.stop()
+    until(lambda: fires("Down"), 20, "the daemon is down", every=0.5)
