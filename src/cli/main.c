@@ -32,7 +32,7 @@ static const char *const check_keys[] = {OUTSIDE_KEYS, "monitor.geo_city_file",
                                          "monitor.geo_asn_file", NULL};
 static const char *const fetch_keys[] = {OUTSIDE_KEYS, WALK_KEYS, NULL};
 static const char *const plan_keys[] = {
-    ARCHIVE_KEYS, OUTSIDE_KEYS, WALK_KEYS, "network.connections_max", "filter", NULL};
+    ARCHIVE_KEYS, OUTSIDE_KEYS, WALK_KEYS, "network.connections_max", "filter", "retention", NULL};
 static const char *const rescue_keys[] = {ARCHIVE_KEYS, OUTSIDE_KEYS, WALK_KEYS, NULL};
 static const char *const backup_keys[] = {"daemon.state_dir", "daemon.user",
                                           "database.url",     "database.password_file",

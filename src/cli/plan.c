@@ -21,6 +21,7 @@
 #include "core/siphash.h"
 #include "services/fetch.h"
 #include "services/initializer.h"
+#include "services/retention_rules.h"
 
 enum {
     AT_ONCE = 16, /* relays */
@@ -228,6 +229,8 @@ static void survey_next(struct running *r)
         const struct fetch_options walk = fetch_options_of(p->command->cfg, url.network);
         const struct survey_options options = {.url = &url,
                                                .filter = p->filters[t->nth % p->filters_n],
+                                               .rules = p->rules,
+                                               .rules_n = p->rules_n,
                                                .signer = r->signer,
                                                .idle_ms = walk.idle_ms,
                                                .total_ms = walk.total_ms,
@@ -459,6 +462,16 @@ static int read_filters(struct plan *p, struct err *err)
     return 0;
 }
 
+static int read_rules(struct plan *p, struct err *err)
+{
+    struct config_errors wrong = {0};
+
+    p->rules = retention_rules_new(p->command->cfg, &p->rules_n, &wrong);
+    int rc = wrong.n > 0 ? err_set(err, ERR_CONFIG, "%s", wrong.items[0].text) : 0;
+    config_errors_free(&wrong);
+    return rc;
+}
+
 static int read_words(struct plan *p, struct err *err)
 {
     const char *file = NULL, *sample = NULL;
@@ -508,7 +521,7 @@ static int run(struct plan *p, struct err *err)
     struct signer *signer = NULL;
     size_t readable = 0;
 
-    if (read_filters(p, err) < 0)
+    if (read_filters(p, err) < 0 || read_rules(p, err) < 0)
         return command_fail(err);
     if (config_secret(p->command->cfg, "identity", "secret_key") != NULL &&
         (signer = secret_signer(p->command, NULL, err)) == NULL)
@@ -547,6 +560,7 @@ int command_plan(const struct command *c)
     for (size_t i = 0; p.filters != NULL && i < p.filters_n; i++)
         filter_spec_free(p.filters[i]);
     free(p.filters);
+    retention_rules_free(p.rules, p.rules_n);
     free(p.relays);
     return code;
 }

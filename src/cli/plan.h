@@ -35,6 +35,8 @@ struct plan {
     const struct command *command;
     struct filter_spec **filters;
     size_t filters_n;
+    struct retention_rule *rules; /* what they exclude is downloaded and not kept */
+    size_t rules_n;
     struct plan_relay *relays; /* that are asked */
     size_t relays_n, known;    /* known > relays_n: those were drawn by lot */
     const char *source;        /* where they come from */

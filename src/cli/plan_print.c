@@ -126,7 +126,7 @@ static struct js *part_json(const struct plan *p, const struct plan_relay *relay
     js_set(one, "counted", r->counted >= 0 ? js_new_int(r->counted) : js_new_null());
     js_set_int(one, "pages", r->estimate.pages);
     js_set_int(one, "seen", r->estimate.seen);
-    js_set_real(one, "wanted", r->messages > 0 ? (double)r->wanted / r->messages : 0);
+    js_set_real(one, "wanted", r->wanted);
     js_set_int(one, "received_bytes", (int64_t)r->received_bytes);
     js_set_z(one, "caution", r->caution);
     free(filter);

@@ -17,7 +17,7 @@ static void add_part(struct plan_relay *relay, const struct plan_part *part)
     relay->holds.events += events;
     relay->low += r->estimate.low;
     relay->high += r->estimate.high;
-    relay->holds.wanted += r->messages > 0 ? events * r->wanted / r->messages : 0;
+    relay->holds.wanted += events * r->wanted;
     if (relay->holds.events > 0)
         relay->holds.event_bytes =
             (relay->holds.event_bytes * before + bytes * events) / relay->holds.events;
@@ -85,7 +85,7 @@ static void add_distinct(const struct plan *p, const struct plan_relay *relay, u
     for (size_t k = 0; k < p->filters_n; k++) {
         const struct survey_report *r = &relay->parts[k].report;
         double share = share_new(&relay->parts[k], asked, relays);
-        double n = r->messages > 0 ? r->estimate.events * r->wanted / r->messages : 0;
+        double n = r->estimate.events * r->wanted;
 
         if (share < 0)
             continue;

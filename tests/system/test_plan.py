@@ -121,6 +121,23 @@ def test_filters_bandwidth_and_a_lot(world: World, tool: Daemon) -> None:
     daemon.stop()
 
 
+def test_rules_of_retention(world: World, tool: Daemon) -> None:
+    """What they exclude is downloaded and not kept, by kind, by age, and by relay."""
+    data = [minted(5000, 96, kinds="1,7", days=800)]
+    relays = world.farm.add({"data": data}, {"data": data, "counting": "closed"})
+    tool.extra = (f"[retention likes]\nkinds = 7\nmax_age = 200d\n[retention never]\nkinds = 1\nmax_age = 0\nrelays = {relays[1].url}\n")
+    plan = planned(tool, *(r.url for r in relays))
+    horizon = time.time() - 200 * DAY
+    for relay, kinds in ((relays[0], (1,)), (relays[1], ())):
+        events = relay.servable()
+        kept = sum(e[2] in kinds or (e[2] == 7 and e[1] >= horizon) for e in events) / len(events)
+        found = of(plan, relay)
+        assert close(found["filters"][0]["wanted"], kept, 1.3), (kept, found)
+        assert close(found["events"], len(events))
+    wanted = sum(of(plan, r)["events"] * of(plan, r)["filters"][0]["wanted"] for r in relays)
+    assert plan["total"]["sightings"] == pytest.approx(wanted, rel=0.01)
+
+
 def test_it_says_what_to_do(world: World, tool: Daemon) -> None:
     for words in (("--sample", "0"), ("--sample", "2", "wss://a.example.com"), ("--limit", "2")):
         done = tool.bigbrotr("plan", *words)

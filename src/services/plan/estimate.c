@@ -12,6 +12,7 @@ static const double half_of = 0.5; /* of a span at whose other end is nothing */
 struct seen {
     struct id32 id;
     int64_t at;
+    bool wanted;
 };
 
 /* What one page, or several that touch each other, have shown completely. */
@@ -57,7 +58,7 @@ void estimate_free(struct estimate *e)
 
 /* ---- pages ---- */
 
-void estimate_add(struct estimate *e, const struct id32 *id, int64_t created_at)
+void estimate_add(struct estimate *e, const struct id32 *id, int64_t created_at, bool wanted)
 {
     if (e->seen_n + e->open_n == e->room) {
         e->room = e->room == 0 ? 256 : 2 * e->room;
@@ -65,7 +66,7 @@ void estimate_add(struct estimate *e, const struct id32 *id, int64_t created_at)
         if (e->seen == NULL)
             abort();
     }
-    e->seen[e->seen_n + e->open_n++] = (struct seen){.id = *id, .at = created_at};
+    e->seen[e->seen_n + e->open_n++] = (struct seen){.id = *id, .at = created_at, .wanted = wanted};
 }
 
 static int newest_first(const void *a, const void *b)
@@ -176,27 +177,26 @@ static double between(double a, double b)
 
 /* What lies below a stretch and was not seen. */
 struct gap {
-    int64_t lo, hi; /* both not seen */
+    int64_t lo, hi;      /* both not seen */
+    double above, below; /* how dense it is beside it */
     double events, low, high;
 };
 
 static bool gap_below(const struct estimate *e, const struct stretch *at, uint32_t n, uint32_t i,
                       struct gap *out)
 {
-    double above, below;
-
     if (at[i].last)
         return false;
     out->hi = at[i].lo - 1;
     out->lo = i + 1 < n ? at[i + 1].hi + 1 : e->lo;
     if (out->hi < out->lo)
         return false;
-    above = density(e, &at[i]);
-    below = i + 1 < n ? density(e, &at[i + 1]) : 0;
+    out->above = density(e, &at[i]);
+    out->below = i + 1 < n ? density(e, &at[i + 1]) : 0;
     double seconds = (double)(out->hi - out->lo + 1);
-    out->events = seconds * between(above, below);
-    out->low = seconds * (above < below ? above : below);
-    out->high = seconds * (above > below ? above : below);
+    out->events = seconds * between(out->above, out->below);
+    out->low = seconds * (out->above < out->below ? out->above : out->below);
+    out->high = seconds * (out->above > out->below ? out->above : out->below);
     return true;
 }
 
@@ -259,6 +259,73 @@ bool estimate_window(const struct estimate *e, uint32_t nth, struct estimate_win
     for (size_t i = 0; i < e->seen_n; i++)
         out->events += e->seen[i].at > out->from && e->seen[i].at <= out->to;
     return out->events > 0;
+}
+
+/* ---- what is wanted ---- */
+
+/* Of a gap, what lies in the lowest part `x` of its time: the integral of what between() is the
+ * mean of. */
+static double gap_upto(const struct gap *gap, double x)
+{
+    double seconds = (double)(gap->hi - gap->lo + 1);
+
+    if (gap->below <= 0)
+        return gap->events * x * x;
+    if (gap->above <= 0)
+        return gap->events * (1 - (1 - x) * (1 - x));
+    double r = gap->above / gap->below;
+    if (fabs(r - 1) < 1e-3)
+        return gap->events * x;
+    return seconds * gap->below * (pow(r, x) - 1) / log(r);
+}
+
+static double events_upto(const struct estimate *e, int64_t second)
+{
+    struct stretch at[ESTIMATE_PAGES_MAX];
+    uint32_t n = stretches(e, at);
+    double events = 0;
+    struct gap gap;
+
+    for (size_t i = 0; i < e->seen_n; i++)
+        events += e->seen[i].at <= second;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!gap_below(e, at, n, i, &gap) || gap.lo > second)
+            continue;
+        events +=
+            gap.hi <= second
+                ? gap.events
+                : gap_upto(&gap, (double)(second - gap.lo + 1) / (double)(gap.hi - gap.lo + 1));
+    }
+    return events;
+}
+
+/* Of what was seen in (after, upto]; of a span in which nothing was, `otherwise`. */
+static double wanted_of(const struct estimate *e, int64_t after, int64_t upto, double otherwise)
+{
+    uint32_t seen = 0, wanted = 0;
+
+    for (size_t i = 0; i < e->seen_n; i++)
+        if (e->seen[i].at > after && e->seen[i].at <= upto) {
+            seen++;
+            wanted += e->seen[i].wanted;
+        }
+    return seen > 0 ? (double)wanted / seen : otherwise;
+}
+
+double estimate_wanted(const struct estimate *e, const int64_t *ends, size_t n)
+{
+    double all = wanted_of(e, INT64_MIN, INT64_MAX, 0), wanted = 0, before = 0;
+    int64_t after = INT64_MIN;
+
+    for (size_t i = 0; i <= n; i++) {
+        int64_t upto = i < n ? ends[i] : INT64_MAX;
+        double events = events_upto(e, upto);
+
+        wanted += (events - before) * wanted_of(e, after, upto, all);
+        before = events;
+        after = upto;
+    }
+    return before > 0 ? wanted / before : 0;
 }
 
 /* ---- a lot ---- */

@@ -29,8 +29,9 @@ void estimate_free(struct estimate *e); /* NULL is fine */
  * first.  False: enough is known, or ESTIMATE_PAGES_MAX were asked for. */
 bool estimate_next(const struct estimate *e, int64_t *until);
 
-/* One event of the page that is being read, in any order, repeated or not; then its end. */
-void estimate_add(struct estimate *e, const struct id32 *id, int64_t created_at);
+/* One event of the page that is being read, in any order, repeated or not; then its end.
+ * `wanted`: for estimate_wanted(). */
+void estimate_add(struct estimate *e, const struct id32 *id, int64_t created_at, bool wanted);
 void estimate_end(struct estimate *e, int64_t until);
 
 /* How many there are; `low` and `high` take the lesser and the greater density of each span.  All
@@ -41,6 +42,10 @@ struct estimate_result {
     uint32_t page_max;    /* most that came at once */
 };
 void estimate_result(const struct estimate *e, struct estimate_result *out);
+
+/* What part of all is wanted, 0 to 1, when other events are wanted after each of these seconds (in
+ * ascending order) than up to it: each span of time is taken to be as what was seen in it. */
+double estimate_wanted(const struct estimate *e, const int64_t *ends, size_t n);
 
 /* What was seen in (from, to] of one page, with nothing left out between: a question to hold a
  * relay's COUNT against.  `nth` 0: of the newest page.  False: there is no such page. */

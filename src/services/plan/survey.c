@@ -226,11 +226,13 @@ static void on_page_event(void *owner, struct str raw)
         return;
     s->report.messages++;
     s->report.message_bytes += raw.n + ENVELOPE;
-    s->report.wanted += filter_wanted(s->options.filter, &e);
     if (s->page_events++ == 0)
         s->first = e.created_at;
     s->last = e.created_at;
-    estimate_add(s->estimate, &e.id, e.created_at);
+    estimate_add(s->estimate, &e.id, e.created_at,
+                 filter_wanted(s->options.filter, &e) &&
+                     !retention_expired(s->options.rules, s->options.rules_n, &e, s->url.text,
+                                        clock_wall_s()));
 }
 
 /* A page that cannot be what was asked for says nothing of the time that it leaves out. */
@@ -327,6 +329,30 @@ static void judge_count(struct survey *s)
     r->caution = NULL;
 }
 
+static int by_time(const void *a, const void *b)
+{
+    const int64_t *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+/* A rule excludes up to its horizon.  Where only what was seen is sure, it is all that is judged.
+ */
+static void judge_wanted(struct survey *s)
+{
+    int64_t *ends = calloc(s->options.rules_n + 1, sizeof(*ends)), now = clock_wall_s();
+    size_t n = 0;
+
+    if (ends == NULL)
+        abort();
+    for (size_t i = 0; i < s->options.rules_n && s->report.caution == NULL; i++)
+        if (s->options.rules[i].max_age_s > 0)
+            ends[n++] = retention_horizon(&s->options.rules[i], now);
+    qsort(ends, n, sizeof(*ends), by_time);
+    s->report.wanted = estimate_wanted(s->estimate, ends, n);
+    free(ends);
+}
+
 static void draw_ids(struct survey *s)
 {
     struct siphash_key lot;
@@ -357,6 +383,7 @@ static void on_turn(uv_timer_t *timer)
         r->estimate.high = r->estimate.seen;
     }
     judge_count(s);
+    judge_wanted(s);
     draw_ids(s);
     if (s->rest_bytes > 0 && s->pages > 0) {
         r->first_s = s->first_s / s->pages;

@@ -13,7 +13,7 @@
 #ifndef SERVICES_SURVEY_H
 #define SERVICES_SURVEY_H
 
-#include "nostr/filter.h"
+#include "nostr/retention.h"
 #include "nostr/url.h"
 #include "relay/session.h"
 #include "services/plan/estimate.h"
@@ -26,12 +26,14 @@ enum {
 };
 
 struct survey_options {
-    const struct relay_url *url;      /* copied */
-    const struct filter_spec *filter; /* outlives it */
-    const struct signer *signer;      /* NULL: never authenticate */
-    uint32_t idle_ms, total_ms;       /* of one request */
-    uint32_t deadline_ms;             /* of all: what is known by then is the answer */
-    uint32_t ids; /* so many to be asked for elsewhere; at most SURVEY_IDS_MAX */
+    const struct relay_url *url;        /* copied */
+    const struct filter_spec *filter;   /* outlives it */
+    const struct retention_rule *rules; /* what they exclude is not wanted; outlive it */
+    size_t rules_n;
+    const struct signer *signer; /* NULL: never authenticate */
+    uint32_t idle_ms, total_ms;  /* of one request */
+    uint32_t deadline_ms;        /* of all: what is known by then is the answer */
+    uint32_t ids;                /* so many to be asked for elsewhere; at most SURVEY_IDS_MAX */
 };
 
 enum survey_count {
@@ -47,7 +49,8 @@ struct survey_report {
     enum survey_count count;
     int64_t counted;                 /* what COUNT said; -1 */
     struct estimate_result estimate; /* the best that is known */
-    uint32_t messages, wanted;       /* EVENT messages that matched; those that would be archived */
+    uint32_t messages;               /* EVENT messages that matched */
+    double wanted;                   /* what part of the events would be archived */
     uint64_t message_bytes;          /* of those that matched */
     uint64_t received_bytes;         /* of all connections */
     double first_s, bytes_per_s;     /* to the first event of a page; from then on.  0: unknown */

@@ -67,6 +67,13 @@ static struct id32 id_of(size_t i)
     return id;
 }
 
+/* One in ten of what is old, all of the rest. */
+static int64_t old;
+static bool is_wanted(size_t i, int64_t at)
+{
+    return at > old || i % 10 == 0;
+}
+
 static struct estimate *ask(struct relay *r)
 {
     struct estimate *e = estimate_new(BEGIN, NOW, PAGE);
@@ -79,8 +86,9 @@ static struct estimate *ask(struct relay *r)
         for (size_t i = r->n; i-- > 0 && sent < PAGE && sent < r->cap;)
             if (r->at[i] <= until) {
                 struct id32 id = id_of(i);
-                estimate_add(e, &id, r->at[i]);
-                estimate_add(e, &id, r->at[i]); /* a relay may repeat itself */
+                estimate_add(e, &id, r->at[i], is_wanted(i, r->at[i]));
+                estimate_add(e, &id, r->at[i],
+                             is_wanted(i, r->at[i])); /* a relay may repeat itself */
                 sent++;
             }
         estimate_end(e, until);
@@ -198,6 +206,36 @@ static void test_lots(void **unused)
     estimate_free(e);
 }
 
+/* What part is wanted, where that is another one before a second than after it. */
+static void test_what_is_wanted(void **unused)
+{
+    static const struct {
+        double bend;
+        int64_t days;
+    } rows[] = {{1, 30}, {1, 200}, {0.3, 90}, {2, 250}, {1, 3}, {1, 500}};
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct relay r = make(40000, NOW - 400 * DAY, NOW, rows[i].bend);
+        double wanted = 0;
+
+        old = NOW - rows[i].days * DAY;
+        for (size_t k = 0; k < r.n; k++)
+            wanted += is_wanted(k, r.at[k]);
+        struct estimate *e = ask(&r);
+        double share = estimate_wanted(e, &old, 1), real = wanted / (double)r.n;
+        if (share > real * 1.3 || share < real / 1.3)
+            fail_msg("row %zu: %.3f instead of %.3f", i, share, real);
+        estimate_free(e);
+        free(r.at);
+    }
+    old = 0;
+    struct estimate *e = estimate_new(BEGIN, NOW, PAGE);
+    estimate_end(e, INT64_MAX);
+    assert_float_equal(estimate_wanted(e, NULL, 0), 0, 0);
+    estimate_free(e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +244,7 @@ int main(void)
         cmocka_unit_test(test_small_relays_are_counted),
         cmocka_unit_test(test_a_window_is_exact),
         cmocka_unit_test(test_lots),
+        cmocka_unit_test(test_what_is_wanted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
