@@ -45,7 +45,7 @@ def offline(world: World) -> Daemon:
 def test_counts_samples_and_lies(world: World, tool: Daemon) -> None:
     data = [minted(6000, 91)]
     habits: dict[str, dict[str, Any]] = {
-        "count": {}, "about": {"counting": "about"}, "lies": {"counting": "lies"}, "closed": {"counting": "closed"},
+        "count": {}, "about": {"counting": "about"}, "lies": {"counting": "lies"}, "triples": {"counting": "triples"}, "closed": {"counting": "closed"},
         "notice": {"counting": "notice"}, "hangup": {"counting": "hangup"}, "silent": {"counting": "silent", "cap": 60},
         "few": {"data": [minted(40, 92)], "counting": "closed"}, "none": {"data": [], "counting": "closed"},
         "deaf": {"counting": "closed", "ignores_until": True}, "oldest": {"counting": "closed", "order": "oldest"},
@@ -58,8 +58,9 @@ def test_counts_samples_and_lies(world: World, tool: Daemon) -> None:
     counts = {name: one.get("filters", [{}])[0].get("count") for name, one in found.items()}
     assert found["count"]["events"] == 6000 and counts["count"] == "believed", found["count"]
     assert found["about"]["events"] == 6600 and counts["about"] == "approximate"
-    assert counts["lies"] == "doubted" and counts["closed"] == counts["notice"] == counts["hangup"] == counts["silent"] == "none"
-    for name in ("lies", "closed", "notice", "hangup", "silent"):
+    assert counts["lies"] == counts["triples"] == "doubted", "also one whose total alone could be true"
+    assert counts["closed"] == counts["notice"] == counts["hangup"] == counts["silent"] == "none"
+    for name in ("lies", "triples", "closed", "notice", "hangup", "silent"):
         one = found[name]
         assert close(one["events"], size[name]) and one["events_low"] <= one["events"] <= one["events_high"], (name, one)
     assert found["few"]["events"] == found["few"]["events_high"] == 40 and found["few"]["known_from"] == "all of it"

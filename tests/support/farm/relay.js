@@ -12,7 +12,7 @@
  *                    binary, ping_flood, depth_bomb (counts at each REQ), huge {bytes}, bad_utf8, fragment (pieces of a message)
  *   refusals         refuse {every, first, live (what asks for one event), via closed|notice, text, hangup},
  *                    rate_limit {per_second, burst, via}, max_subs, auth "required", nip77 notice|silent|closed|yes,
- *                    counting notice|silent|closed|hangup|lies|about (COUNT: says nothing or not the truth), search closed|notice|works
+ *                    counting notice|silent|closed|hangup|lies|triples|about (COUNT: says nothing or not the truth), search closed|notice|works
  *   writing          write {ok, text, via silent|drop, auth, pow, protects}; without it all is refused: read only
  *   over HTTP        http and upgrade may be a script (script.js); nip11 is another document
  *   the connection   upgrade {status, headers, body} or silent|reset|wrong_accept|endless, fail {p, first}, down,
@@ -320,6 +320,8 @@ class Relay {
         const n = this.store.newest(filters[0] || {}, Infinity).length;
         if (how === 'lies')
             conn.text(JSON.stringify(['COUNT', id, { count: 1000000 + n }]));
+        else if (how === 'triples')
+            conn.text(JSON.stringify(['COUNT', id, { count: 3 * n }]));
         else if (how === 'about')
             conn.text(JSON.stringify(['COUNT', id, { count: Math.round(n * 1.1), approximate: true }]));
         else if (!how)

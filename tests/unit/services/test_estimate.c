@@ -74,12 +74,15 @@ static bool is_wanted(size_t i, int64_t at)
     return at > old || i % 10 == 0;
 }
 
+/* Of a relay that counts only a few pages are asked for. */
+static uint32_t pages_max = ESTIMATE_PAGES_MAX;
+
 static struct estimate *ask(struct relay *r)
 {
     struct estimate *e = estimate_new(BEGIN, NOW, PAGE);
     int64_t until = 0;
 
-    while (estimate_next(e, &until)) {
+    while (r->asked < pages_max && estimate_next(e, &until)) {
         uint32_t sent = 0;
 
         assert_in_range(++r->asked, 1, ESTIMATE_PAGES_MAX);
@@ -212,7 +215,9 @@ static void test_what_is_wanted(void **unused)
     static const struct {
         double bend;
         int64_t days;
-    } rows[] = {{1, 30}, {1, 200}, {0.3, 90}, {2, 250}, {1, 3}, {1, 500}};
+        uint32_t pages;
+    } rows[] = {{1, 30, 16},  {1, 200, 16}, {0.3, 90, 16}, {2, 250, 16}, {1, 3, 16},
+                {1, 500, 16}, {1, 90, 4},   {0.3, 90, 4},  {0.1, 60, 4}, {0.1, 200, 4}};
 
     (void)unused;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -220,6 +225,7 @@ static void test_what_is_wanted(void **unused)
         double wanted = 0;
 
         old = NOW - rows[i].days * DAY;
+        pages_max = rows[i].pages;
         for (size_t k = 0; k < r.n; k++)
             wanted += is_wanted(k, r.at[k]);
         struct estimate *e = ask(&r);
@@ -229,6 +235,7 @@ static void test_what_is_wanted(void **unused)
         estimate_free(e);
         free(r.at);
     }
+    pages_max = ESTIMATE_PAGES_MAX;
     old = 0;
     struct estimate *e = estimate_new(BEGIN, NOW, PAGE);
     estimate_end(e, INT64_MAX);
