@@ -73,6 +73,7 @@ static void bad_habits(struct sim_config *c, uint64_t *s)
     c->inserts = chance(s, 20) ? PICK(s, 3, 30) : 0;
     c->flood = chance(s, 4) ? 300 : 0;
     c->slow = chance(s, 8) ? PICK(s, 2, 5, 11) : 0;
+    c->silent = chance(s, 2);
 }
 
 void sim_config_random(struct sim_config *c, uint64_t seed)
@@ -116,12 +117,12 @@ void sim_config_print(const struct sim_config *c)
         "dense=%dx%zu future=%d zero=%d\n  ignores: until=%d since=%d limit=%d refuses: since=%d "
         "lists=%d needs_kinds=%d dup=%d noise=%d invalid=%d faults=%d dead=%d finish=%d "
         "unproven=%d "
-        "inserts=%d flood=%zu slow=%u\n",
+        "inserts=%d flood=%zu slow=%u silent=%d\n",
         c->events, c->cap, c->order, c->ties, c->kinds, c->hidden_kinds, c->hidden_run,
         c->hides_known, c->flagged, c->unknown_kind, c->dense, c->dense_events, c->far_future,
         c->at_zero, c->ignores_until, c->ignores_since, c->ignores_limit, c->refuses_since,
         c->refuses_lists, c->needs_kinds, c->duplicates, c->noise, c->invalid, c->faults, c->dead,
-        c->finishes, c->unproven, c->inserts, c->flood, c->slow);
+        c->finishes, c->unproven, c->inserts, c->flood, c->slow, c->silent);
 }
 
 static struct sim_event *insert(struct sim_relay *r, int64_t created_at)
@@ -393,6 +394,10 @@ void sim_relay_answer(struct sim_relay *r, const struct walk_ask *ask, struct wa
     if (c->finishes && k == n && page->how == SETTLE_EOSE)
         page->hint = WALK_HINT_FINISH;
     accidents(r, ask, page);
+    if (c->silent && page->how == SETTLE_EOSE) {
+        page->how = SETTLE_TIMEOUT;
+        page->hint = WALK_HINT_NONE;
+    }
     r->sent += page->raw;
 }
 

@@ -61,6 +61,7 @@ struct sim_config {
     int inserts;                       /* percent of questions before which something new comes */
     size_t flood;                      /* more in one answer is cut off as a flood; 0: never */
     unsigned slow; /* every so manieth question is refused as too early; 0: none */
+    bool silent;   /* no EOSE, ever */
 };
 
 struct sim_relay {
