@@ -48,7 +48,7 @@ def test_a_look_at_all_of_it(demo: Demo) -> None:
     shown = re.split(r"^\$ bigbrotr -c \S+ ", done.stdout, flags=re.MULTILINE)
     assert [part.split()[0] for part in shown[1:]] == ["status", "relays", "sql", "sql", "sql"]
     assert "archiving for" in shown[1] and "private, PostgreSQL" in shown[1]
-    assert re.search(r"^healthy +clearnet +\d+ .* all +wss://r", shown[2], re.MULTILINE)
+    assert re.search(r"^healthy +clearnet +\d+ .* wss://r", shown[2], re.MULTILINE)
     assert re.search(r"^ +1 \|", shown[3], re.MULTILINE) and "walk" in shown[4]
     assert re.search(r"^Its page: http://127\.0\.0\.1:\d+/ ", done.stdout, re.MULTILINE)
     assert "archived" in done.stderr.splitlines()[-2], done.stderr
