@@ -168,6 +168,16 @@ void progress_done(struct progress *p)
         progress_show(p, "\n");
 }
 
+/* psql has an -h of its own. */
+static bool asks_for_help(const struct command *c, const char *name)
+{
+    for (int i = 0; i < c->argc; i++)
+        if (strcmp(c->argv[i], "--help") == 0 ||
+            (strcmp(c->argv[i], "-h") == 0 && strcmp(name, "sql") != 0))
+            return true;
+    return false;
+}
+
 static int run(const char *config_path, struct command *c, const char *name)
 {
     struct config_errors errors = {0};
@@ -180,6 +190,12 @@ static int run(const char *config_path, struct command *c, const char *name)
     if (at == COMMANDS) {
         (void)fprintf(stderr, "bigbrotr: there is no command \"%s\"; see bigbrotr --help\n", name);
         return COMMAND_USAGE;
+    }
+    if (asks_for_help(c, name)) {
+        (void)printf("usage: bigbrotr [-c FILE] [--json] %s%s%s\n\n%s.\nMore: man bigbrotr\n",
+                     name, commands[at].arguments[0] != '\0' ? " " : "", commands[at].arguments,
+                     commands[at].help);
+        return command_flush();
     }
     cfg = config_load_only(config_path, environ, commands[at].keys, &errors);
     config_errors_print(&errors, stderr);

@@ -44,7 +44,7 @@ def archive_of_real_events(world: World) -> tuple[Daemon, list[Relay]]:
     path = world.home / "events.jsonl"
     path.write_bytes(lzma.decompress((ROOT / "tests" / "data" / "events-real.jsonl.xz").read_bytes()))
     fresh = {"mint": {"n": 20, "seed": 5, "from": int(time.time()) - 600, "to": int(time.time()) - 60}}
-    relays = world.farm.add({"data": [{"file": str(path)}, fresh]}, {"data": [{"file": str(path), "share": 0.5, "seed": 2}, fresh]})
+    relays = world.farm.add({"data": [{"file": str(path)}, fresh], "write": {"ok": True}}, {"data": [{"file": str(path), "share": 0.5, "seed": 2}, fresh]})
     daemon = world.daemon(*relays)
     daemon.set("monitor", enabled="true", interval_clearnet="2s")
     # What events mention is counted, and nobody but the farm is dialled.
@@ -127,6 +127,7 @@ def judge_commands(shell: Shell, values: Values, relays: list[Relay]) -> None:
                 shell.daemon.extra += shell.place(text)
             elif block.language == "sh":
                 text = re.sub(r"\d{4}-\d\d-\d\dT[\d:]+Z", lambda _: a_moment(shell.daemon, relays), text)
+                text = text.replace("wss://relay.example.com", values.relay)
                 done = shell.run(text)
                 assert done.returncode == 0, f"{block}:\n{text}\n{done.stdout}{done.stderr}"
             elif block.language == "console" and re.match(r"[$#] ", text):

@@ -1,6 +1,8 @@
 """What a person reads: `bigbrotr` on its own, its words, and what it says when something is wrong."""
 from __future__ import annotations
 
+import re
+
 from conftest import World
 from world.process import until
 
@@ -83,3 +85,8 @@ def test_the_tool_says_what_to_do(world: World) -> None:
     assert done.returncode == 2 and "ws://" in done.stderr
     done = daemon.bigbrotr("stauts")
     assert done.returncode == 2 and "--help" in done.stderr
+    names = re.findall(r"^  ([a-z]+) ", daemon.bigbrotr("--help").stdout, re.M)
+    assert len(names) >= 26
+    for name in names:
+        done = daemon.bigbrotr(name, "--help")
+        assert done.returncode == 0 and done.stdout.startswith("usage: bigbrotr ") and f" {name}" in done.stdout, (name, done)

@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 
 from .daemon import Daemon
-from .process import MARK, as_unprivileged, unprivileged
+from .process import MARK, as_unprivileged, give, unprivileged
 
 ROOT = Path(__file__).resolve().parents[3]
 STAND_IN = Path(__file__).with_name("stand_in.py")
@@ -33,6 +33,7 @@ class Shell:
         self.bin, self.clone, self.etc = self.home / "bin", self.home / "clone", self.home / "etc"
         for path in (self.bin, self.etc, self.clone / "packaging", self.home / ".local/state"):
             path.mkdir(parents=True)
+        give(self.clone)  # a person's own folder: programs that stand for them write there
         for name in stand_ins():
             (self.bin / name).symlink_to(STAND_IN)
         for name in ("run", "test", "demo", "deb"):
