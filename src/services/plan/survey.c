@@ -48,7 +48,7 @@ struct survey {
     char *filter_json;
     int64_t until;       /* of the open page */
     int64_t first, last; /* created_at, as they came */
-    uint64_t first_ns;   /* of the open page's first event */
+    uint64_t first_ns;   /* from the question to the open page's first event; 0: none has come */
     uint32_t page_events, page_raw;
     double first_s, rest_s;
     uint64_t rest_bytes;
@@ -218,7 +218,7 @@ static void on_page_event(void *owner, struct str raw)
     struct event e;
 
     if (s->first_ns == 0)
-        s->first_ns = uv_hrtime();
+        s->first_ns = uv_hrtime() - request_sent_ns(s->request);
     s->page_raw++;
     arena_reset(&s->arena);
     if (event_scan_untagged(raw, &limits, &s->arena, &e, &why) < 0 ||
@@ -247,12 +247,10 @@ static const char *page_caution(const struct survey *s)
 
 static void note_times(struct survey *s, const struct settlement *settled)
 {
-    uint64_t sent = request_sent_ns(s->request);
-    double first;
+    double first = (double)s->first_ns / 1000 * micro;
 
-    if (s->first_ns == 0 || sent == 0 || settled->end_us <= 0)
+    if (s->first_ns == 0 || settled->end_us <= 0)
         return;
-    first = (double)(s->first_ns - sent) / 1000 * micro;
     s->first_s += first;
     s->rest_s += (double)settled->end_us * micro - first;
     s->rest_bytes += settled->bytes;
