@@ -408,7 +408,7 @@ static void on_page_settled(void *owner, const struct settlement *s)
     f->answer.events = f->events;
     f->answer.events_n = f->events_n;
     f->answer.raw = s->events;
-    if (s->how == SETTLE_EOSE || (s->how == SETTLE_TIMEOUT && f->events_n > 0)) {
+    if (s->how == SETTLE_EOSE || f->events_n > 0) {
         f->answered = true;
         f->tries = 0;
         pace_answered(&f->pace);

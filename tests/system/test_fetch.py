@@ -107,6 +107,15 @@ def test_a_relay_that_never_ends_a_page(world: World) -> None:
     assert all(span.get("grade", HEURISTIC) == HEURISTIC for span in summary["coverage"]), summary["coverage"]
 
 
+def test_a_relay_that_closes_in_the_middle_of_pages(world: World) -> None:
+    """Pages become so small that they come whole."""
+    relay, = world.farm.add({"cap": 500, "cut": {"after": 117, "how": "reset"}, "data": [{"mint": {"n": 300, "seed": 9}}]})
+    daemon = world.daemon(relay)
+    daemon.write_ini()
+    code, events, summary = fetched(daemon, relay.url)
+    assert code == 0 and {e["id"] for e in events} == relay.ids(), (len(events), summary)
+
+
 def test_follow(world: World) -> None:
     """What comes later is printed as it comes, also over a lost connection; Ctrl-C ends it well."""
     relay, = world.farm.add({"cap": 100, "data": [{"mint": {"n": 150, "seed": 5}}]})

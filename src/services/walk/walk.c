@@ -323,6 +323,16 @@ static enum gap_reason reason_of(const struct walk_page *page)
     return GAP_TIMEOUT;
 }
 
+static void ask_for_fewer(struct walk *w, int32_t limit)
+{
+    if (limit < PAGE_MIN)
+        limit = PAGE_MIN;
+    if (limit >= w->limit)
+        return;
+    w->limit = w->traits->page = limit;
+    w->good_pages = 0;
+}
+
 /* A page that did not end with EOSE proves nothing, whatever it held. */
 static void failed(struct walk *w, const struct walk_page *page)
 {
@@ -342,10 +352,10 @@ static void failed(struct walk *w, const struct walk_page *page)
         walk_give_up(w, reason_of(page));
         return;
     }
-    if ((page->how == SETTLE_TIMEOUT || page->how == SETTLE_OVERSIZE) && w->limit > PAGE_MIN) {
-        w->limit = w->traits->page = w->limit / 2 > PAGE_MIN ? w->limit / 2 : PAGE_MIN;
-        w->good_pages = 0;
-    }
+    if (page->how == SETTLE_TIMEOUT || page->how == SETTLE_OVERSIZE)
+        ask_for_fewer(w, w->limit / 2);
+    else if (page->how == SETTLE_DISCONNECT && page->raw > 0 && w->tries > 0)
+        ask_for_fewer(w, (int32_t)(page->raw / 2)); /* twice in the middle of the same page */
     if (++w->tries > (w->silent ? 1 : RETRIES))
         walk_give_up(w, reason_of(page));
     else
