@@ -128,10 +128,19 @@ def test_months_go_to_files_that_are_read_back(world: World) -> None:
     daemon.stop()
 
     # Without the rule it is let in, and what was proven of the rule's time is asked for again.
-    daemon.extra = ""
+    rule, daemon.extra = daemon.extra, ""
     daemon.start()
     assert daemon.bigbrotr("import", data=text).returncode == 0
     until(lambda: archive.event_ids() == everything.keys(), 30, "all is there again", daemon.alive)
+    daemon.stop()
+
+    # A file that was not done with when the rule was made to give more time: what it does not exclude any more stays.
+    path = folder / "old-manifest.json"
+    path.write_text(path.read_text().replace('"deleted": true', '"deleted": false'))
+    daemon.extra = rule.replace("45d", "3650d")
+    daemon.start()
+    until(lambda: manifest(folder)[-1]["deleted"], 20, "it is done with", daemon.alive)
+    assert archive.event_ids() == everything.keys() and "was not done with" in daemon.log()
     daemon.stop()
 
 
