@@ -18,7 +18,7 @@
 #include "core/list.h"
 #include "db/store_event.h"
 #include "nostr/verify.h"
-#include "services/retention_rules.h"
+#include "services/keeper/retention_rules.h"
 
 enum { MENTIONS_MAX = 8192 }; /* of one transaction; as the daemon's */
 enum { BATCH_EVENTS = 2000, BATCH_BYTES = 16 * 1024 * 1024, REFUSALS_SHOWN = 20 };

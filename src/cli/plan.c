@@ -21,7 +21,7 @@
 #include "core/siphash.h"
 #include "services/fetch.h"
 #include "services/initializer.h"
-#include "services/retention_rules.h"
+#include "services/keeper/retention_rules.h"
 
 enum {
     AT_ONCE = 16, /* relays */

@@ -22,7 +22,7 @@
 #include "cli/lines.h"
 #include "core/clock.h"
 #include "core/human.h"
-#include "services/packed.h"
+#include "services/keeper/packed.h"
 
 enum {
     FETCH_EVENTS = 1000,

@@ -23,7 +23,7 @@
 #include "loop/loop.h"
 #include "services/finder/finder.h"
 #include "services/initializer.h"
-#include "services/keeper.h"
+#include "services/keeper/keeper.h"
 #include "services/monitor/monitor.h"
 #include "services/sync/synchronizer.h"
 

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "daemon/daemon.h"
-#include "services/retention_rules.h"
+#include "services/keeper/retention_rules.h"
 
 /* Can we make files there? */
 static int check_folder(const char *path, struct err *err)

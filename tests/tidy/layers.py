@@ -34,6 +34,7 @@ SERVICES = {
     "monitor": ["", "probe", "visit"],
     "finder": ["", "probe"],
     "plan": [],
+    "keeper": [""],
 }
 MAIN = "main.c"  # the only file beside the rooms
 INSTALLED = ["core", "nostr"]  # rooms of include/bigbrotr: the protocol library

@@ -17,8 +17,8 @@
 #include "core/hex.h"
 #include "core/json.h"
 #include "nostr/sign.h"
-#include "services/exported.h"
-#include "services/packed.h"
+#include "services/keeper/exported.h"
+#include "services/keeper/packed.h"
 
 #define SECRET "67dea2ed018072d675f5415ecfaed7d2597555e202d85b3d65ea4e58d2d92ffa"
 

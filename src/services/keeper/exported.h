@@ -14,8 +14,8 @@
  * Everything here reads and writes files and waits for the disk: for a worker, one call at a time,
  * none of which goes through a whole file.  Errors: ERR_IO, ERR_DISK_FULL; after one only load() is
  * called. */
-#ifndef SERVICES_EXPORTED_H
-#define SERVICES_EXPORTED_H
+#ifndef SERVICES_KEEPER_EXPORTED_H
+#define SERVICES_KEEPER_EXPORTED_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* exported: see exported.h. */
-#include "services/exported.h"
+#include "services/keeper/exported.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,7 +17,7 @@
 #include "core/hex.h"
 #include "core/json.h"
 #include "core/sha256.h"
-#include "services/packed.h"
+#include "services/keeper/packed.h"
 
 enum {
     FORMAT = 1,

@@ -1,8 +1,8 @@
 /* packed: a file that is compressed (zstd, with its checksum) and hashed (SHA-256) while it is
  * written, and the way back.  It has its name only when all of it is on the disk.  The doorway to
  * libzstd. */
-#ifndef SERVICES_PACKED_H
-#define SERVICES_PACKED_H
+#ifndef SERVICES_KEEPER_PACKED_H
+#define SERVICES_KEEPER_PACKED_H
 
 #include <stdbool.h>
 #include <stdint.h>

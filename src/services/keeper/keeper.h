@@ -9,7 +9,7 @@
  * what is older is not let in any more.
  *
  * A rule that exports waits until all of a month (UTC) is expired, writes its events to a file,
- * reads the file back, and deletes what is in it, by its own lines (services/exported.h):
+ * reads the file back, and deletes what is in it, by its own lines (services/keeper/exported.h):
  *
  *     LOAD -> READ .. -> CLOSE -> CHECK .. -> TAKE, delete .. -> DONE -> READ ..
  *       `------ a file was not done with ------^
@@ -19,8 +19,8 @@
  * A step shuts out writers for its length, so it is small, and it is put off while they write; only
  * when it was put off many times in a row does it wait for its turn.  A step is one transaction, a
  * crash costs nothing. */
-#ifndef SERVICES_KEEPER_H
-#define SERVICES_KEEPER_H
+#ifndef SERVICES_KEEPER_KEEPER_H
+#define SERVICES_KEEPER_KEEPER_H
 
 #include "db/db.h"
 #include "loop/workers.h"

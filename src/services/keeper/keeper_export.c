@@ -9,7 +9,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metrics.h"
-#include "services/keeper_internal.h"
+#include "services/keeper/keeper_internal.h"
 
 enum { AGAIN_MIN_MS = 2000, AGAIN_MAX_MS = 300000 };
 

@@ -7,7 +7,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/metrics.h"
-#include "services/keeper_internal.h"
+#include "services/keeper/keeper_internal.h"
 
 /* The text of a page that is exported; larger than any event. */
 enum { ARENA_BYTES = 65536, EXPORT_TEXT_MAX = 512 * 1024 * 1024 };

@@ -1,5 +1,5 @@
 /* retention_rules: see retention_rules.h. */
-#include "services/retention_rules.h"
+#include "services/keeper/retention_rules.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #include "config/config_table.h"
 #include "nostr/url.h"
-#include "services/exported.h"
+#include "services/keeper/exported.h"
 
 /* Its type and bounds as a row of config.def would have them. */
 static const struct config_row max_age_row = {.section = "retention",

@@ -1,12 +1,12 @@
 /* Between keeper.c and keeper_export.c. */
-#ifndef SERVICES_KEEPER_INTERNAL_H
-#define SERVICES_KEEPER_INTERNAL_H
+#ifndef SERVICES_KEEPER_KEEPER_INTERNAL_H
+#define SERVICES_KEEPER_KEEPER_INTERNAL_H
 
 #include "core/buf.h"
 #include "db/store_keep.h"
 #include "loop/workers.h"
-#include "services/exported.h"
-#include "services/keeper.h"
+#include "services/keeper/exported.h"
+#include "services/keeper/keeper.h"
 
 enum {
     LOOK_MS = 3000, /* when there was nothing */

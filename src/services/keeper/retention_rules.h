@@ -1,7 +1,7 @@
 /* retention_rules: [retention NAME] sections as rules, for the daemon and for `bigbrotr import`, so
  * that what one deletes the other does not bring back. */
-#ifndef SERVICES_RETENTION_RULES_H
-#define SERVICES_RETENTION_RULES_H
+#ifndef SERVICES_KEEPER_RETENTION_RULES_H
+#define SERVICES_KEEPER_RETENTION_RULES_H
 
 #include "config/config.h"
 #include "nostr/retention.h"

@@ -1,5 +1,5 @@
 /* packed: see packed.h. */
-#include "services/packed.h"
+#include "services/keeper/packed.h"
 
 #include <errno.h>
 #include <fcntl.h>
