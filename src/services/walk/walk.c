@@ -352,11 +352,16 @@ static void failed(struct walk *w, const struct walk_page *page)
         walk_give_up(w, reason_of(page));
         return;
     }
+    bool silence = w->silent && page->how == SETTLE_TIMEOUT;
+    if (silence && w->ask.limit <= w->silent_full) { /* not full: that was the end of it */
+        walk_give_up(w, GAP_TIMEOUT);
+        return;
+    }
     if (page->how == SETTLE_TIMEOUT || page->how == SETTLE_OVERSIZE)
         ask_for_fewer(w, w->limit / 2);
     else if (page->how == SETTLE_DISCONNECT && page->raw > 0 && w->tries > 0)
         ask_for_fewer(w, (int32_t)(page->raw / 2)); /* twice in the middle of the same page */
-    if (++w->tries > (w->silent ? 1 : RETRIES))
+    if (++w->tries > (silence ? 1 : RETRIES))
         walk_give_up(w, reason_of(page));
     else
         w->retry = true;
@@ -422,6 +427,7 @@ static bool is_full_page(struct walk *w, const struct walk_page *page, struct fa
         w->limit = w->page;
         w->traits->page = 0;
     }
+    w->silent_full = w->ask.limit;
     return true;
 }
 

@@ -103,6 +103,7 @@ struct walk {
                             is claimed.  -1: none yet */
     bool unproven;       /* some EOSE was not certainly ours */
     bool silent;         /* the relay ends no page: those that are full are taken, as grade H */
+    int32_t silent_full; /* .. the last of them; one of this size that is not full is the end */
     bool no_since;       /* the relay refuses `since` */
 
     struct task stack[STACK_MAX];
