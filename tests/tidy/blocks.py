@@ -31,19 +31,23 @@ class Block:
 
 
 def documents(root):
-    """Relative to root: all but the changelog, and what npm and fetched libraries bring along."""
+    """Relative to root: all but the changelog, and what npm and fetched libraries bring along; manual pages, too."""
     found = [path.relative_to(root) for top in ("", "docs/**/", "packaging/**/", "src/**/", "tests/**/") for path in root.glob(f"{top}*.md")]
+    found += [path.relative_to(root) for path in root.glob("docs/man/*.scd*")]
     return sorted(path for path in found if path.name != "CHANGELOG.md" and "node_modules" not in path.parts)
 
 
 def blocks(root, path):
-    """The blocks of a document, in order.  One that is not closed goes to the end, and has no language."""
+    """The blocks of a document, in order.  One that is not closed goes to the end, and has no language.  In manual pages, where none can
+    have one, a block is a configuration or commands."""
     found, title, opened, above_end = [], "", None, -1
     for n, line in enumerate((root / path).read_text(encoding="utf-8").splitlines(keepends=True), 1):
         fence = re.match(r"\s*(```|~~~)(.*)$", line)
         if opened is None and fence:
             opened, language, text = n, fence[2].strip(), []
         elif fence and not fence[2].strip():
+            if ".scd" in path.suffixes:
+                language = "ini" if text and text[0].startswith("[") else "sh"
             above = found[-1] if found and above_end == opened - 1 else None
             found.append(Block(path, opened, language, "".join(text), title, above))
             opened, above_end = None, n

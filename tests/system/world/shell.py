@@ -105,6 +105,8 @@ class Shell:
             return ""
         if verb == "enable" and units == ["bigbrotr-backup.timer"]:
             return self.back_up() if "--now" in words else ""
+        if verb == "enable" and "--now" in words:
+            verb = "start"
         if units != ["bigbrotr"] or verb not in ("start", "stop", "restart"):
             return "what is that?"
         if verb in ("stop", "restart") and self.daemon.process is not None:

@@ -32,6 +32,8 @@ def real(name):
 def ours(name, words):
     """One of our programs, as the daemon's user and with its configuration.  What asks a person gets its yes."""
     ini = os.environ["DOC_INI"]
+    if name == "bigbrotrd" and not words:  # it runs already: what would it run with?
+        words = ["--print-config"]
     if "-c" in words and (words[0] == "-c" or name == "bigbrotrd"):  # behind `sql` it is psql's
         words[words.index("-c") + 1] = ini
     else:
