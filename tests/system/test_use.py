@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -214,8 +215,9 @@ def check_sql(filled: Daemon) -> None:
     assert filled.bigbrotr("sql", "-At", data="SHOW work_mem; SELECT current_user").stdout == "3MB\nbigbrotr_reader\n"
     # Nobody sees where it connects to, and with what.
     assert sql("-c", r"\! tr '\0' ' ' < /proc/$PPID/cmdline").stdout.split("psql ", 1)[1].startswith("-d service=bigbrotr -X ")
-    command = as_unprivileged(["env", "PATH=/nowhere", str(filled.tool), "-c", str(filled.write_ini()), "sql"])
-    no_psql = subprocess.run(command, text=True, check=False, capture_output=True, env=filled.env)
+    program, *words = as_unprivileged([str(filled.tool), "-c", str(filled.write_ini()), "sql"])
+    no_psql = subprocess.run([shutil.which(program) or program, *words], text=True, check=False, capture_output=True,
+                             env={**filled.env, "PATH": "/nowhere"})
     assert no_psql.returncode == 1 and "apt install postgresql-client" in no_psql.stderr
 
 
