@@ -192,8 +192,8 @@ static int run(const char *config_path, struct command *c, const char *name)
         return COMMAND_USAGE;
     }
     if (asks_for_help(c, name)) {
-        (void)printf("usage: bigbrotr [-c FILE] [--json] %s%s%s\n\n%s.\nMore: man bigbrotr\n",
-                     name, commands[at].arguments[0] != '\0' ? " " : "", commands[at].arguments,
+        (void)printf("usage: bigbrotr [-c FILE] [--json] %s%s%s\n\n%s.\nMore: man bigbrotr\n", name,
+                     commands[at].arguments[0] != '\0' ? " " : "", commands[at].arguments,
                      commands[at].help);
         return command_flush();
     }

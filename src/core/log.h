@@ -30,12 +30,11 @@ enum log_format {
 };
 
 /* Who writes: X(name).  Levels can be set for each alone. */
-#define LOG_MODULES(X)                                                                    \
-    X(archive)                                                                            \
-    X(daemon)                                                                             \
-    X(database)                                                                           \
-    X(finder) X(http) X(ingest) X(initializer) X(keeper) X(monitor) X(publisher) X(relay) \
-        X(status)
+#define LOG_MODULES(X) \
+    X(archive)         \
+    X(daemon)          \
+    X(database)        \
+    X(finder) X(http) X(ingest) X(initializer) X(keeper) X(monitor) X(publisher) X(relay) X(status)
 
 enum { LOG_LINE_MAX = 2048 }; /* longer lines are cut, with "..." */
 

@@ -59,8 +59,8 @@ void conn_each_address(const struct conn *c,
 /* What was in the error that on_settled() reported last: "22021". */
 const char *conn_sqlstate(const struct conn *c);
 
-/* Calls `each` for every part of a connection string: "host", "/run/x"; what it leaves to defaults is
- * left out.  -1 with ERR_CONFIG. */
+/* Calls `each` for every part of a connection string: "host", "/run/x"; what it leaves to defaults
+ * is left out.  -1 with ERR_CONFIG. */
 typedef void conn_part(void *owner, const char *key, const char *value);
 int conn_parts(const char *conninfo, conn_part *each, void *owner, struct err *err) MUST_USE;
 

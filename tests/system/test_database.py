@@ -17,7 +17,7 @@ from test_http import get, listening
 from world.archive import Archive, all_complete, assert_exact, describe
 from world.daemon import Daemon
 from world.farm import Relay
-from world.process import give, until
+from world.process import give, standing_still, until
 from world.servers import Postgres
 
 OUTAGE_S = 6
@@ -50,15 +50,9 @@ def test_database_does_not_answer_for_a_while(world: World) -> None:
     daemon.set("database", statement_timeout="2s")
     daemon.start()
     begun(world, daemon)
-    stopped = database_processes(daemon)
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with standing_still(database_processes(daemon)):
         time.sleep(1)
         assert_calm(daemon, OUTAGE_S)
-    finally:
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
     daemon.complete(relays, timeout=90)
     assert_exact(daemon.archive(), relays)
     daemon.stop()
@@ -70,10 +64,7 @@ def test_not_ready_while_the_database_does_not_answer(world: World) -> None:
     daemon.set("database", statement_timeout="1h")
     daemon.start()
     until(lambda: get(port, "/ready")[0] == 200, 20, "it is ready", daemon.alive)
-    stopped = database_processes(daemon)
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with standing_still(database_processes(daemon)):
         time.sleep(7)  # by then it has asked for its figures
         assert get(port, "/ready")[0] == 200, "an hour was said"
         daemon.set("database", statement_timeout="1s")
@@ -81,9 +72,6 @@ def test_not_ready_while_the_database_does_not_answer(world: World) -> None:
         os.kill(daemon.pid, signal.SIGHUP)
         until(lambda: get(port, "/ready")[0] == 503, 10, "it says so", daemon.alive)
         assert "has not answered for" in get(port, "/ready")[1]
-    finally:
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
     until(lambda: get(port, "/ready")[0] == 200, 30, "it is ready again", daemon.alive)
     with contextlib.closing(daemon.archive().connect()) as connection, connection.cursor() as cursor:
         cursor.execute("LOCK TABLE archive_count")

@@ -9,7 +9,6 @@ from conftest import World
 from world.archive import Archive
 from world.daemon import Daemon
 from world.process import until
-from world.servers import node_tool
 
 MINT = {"n": 400, "seed": 71, "kinds": "1,7", "content": "5-50", "authors": 4}
 

@@ -72,7 +72,8 @@ def test_who_is_down_is_not_read_and_who_comes_back_is(world: World) -> None:
                          (down.url,)) == 0, "nobody tried to read it"
     down.change(down=False)
     daemon.complete([up, down])
-    assert health(archive, down.url)["state"] == "healthy"
+    # What a check has found starts the walk; it is written a moment later.
+    until(lambda: health(archive, down.url)["state"] == "healthy", 10, "that it is back is written", daemon.alive)
     status = daemon.status()["monitor"]
     assert status["checked"] == 2 and status["readable"] == 2 and status["failing"] == 0
     shown = daemon.bigbrotr("relay", down.url)

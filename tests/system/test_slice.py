@@ -2,7 +2,6 @@
 start, which must not download again what is proven."""
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -11,7 +10,7 @@ import time
 from conftest import World
 from world.archive import assert_exact
 from world.farm import Relay
-from world.process import until
+from world.process import tell, until
 
 
 def three_relays(world: World) -> list[Relay]:
@@ -82,8 +81,7 @@ def test_stops_although_the_database_stands_still(world: World) -> None:
         world.farm.clear()
         until(lambda: world.farm.totals()["events_sent"] > 60, 30, "archiving has begun", daemon.alive)
         stopped = [pid for pid in daemon.processes() if pid != daemon.pid]
-        for pid in stopped:
-            os.kill(pid, signal.SIGSTOP)
+        tell(signal.SIGSTOP, stopped)
         return stopped
 
     begin()
@@ -97,9 +95,7 @@ def test_stops_although_the_database_stands_still(world: World) -> None:
     assert daemon.process.wait(10) == 1, "an orderly stop would be exit 0"
     daemon.process = None
     assert "not reloaded" not in daemon.log(5) and "not everything could be written" not in daemon.log(2)
-    for pid in stopped:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+    tell(signal.SIGCONT, stopped)
     until(lambda: not daemon.processes(), 5, "the kernel ends PostgreSQL")
     daemon.start()
     daemon.complete(relays)

@@ -169,7 +169,7 @@ def test_what_lists_name_is_found(world: World, nginx: Nginx) -> None:
     assert {url for url, in archive.query("SELECT url FROM relays")} == {r.wss for r in relays[:4]}
     assert archive.query("SELECT DISTINCT source, mentions FROM relay_provenance") == [("list", 1)]
     assert state(archive, "wss://not.this.net") == ()
-    assert f'list plain: 1 relay; 2 are none, as "not a relay", which ' in daemon.log(200)
+    assert 'list plain: 1 relay; 2 are none, as "not a relay", which ' in daemon.log(200)
     until(lambda: nginx.asked("array.json").count(304) >= 2 and nginx.asked("plain.txt").count(304) >= 2, 20, "not sent again", daemon.alive)
     assert nginx.asked("array.json").count(200) == nginx.asked("plain.txt").count(200) == 1
     daemon.stop()

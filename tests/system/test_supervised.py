@@ -16,7 +16,7 @@ import pytest
 
 from conftest import ROOT, World
 from world.daemon import Daemon
-from world.process import give, until
+from world.process import give, standing_still, until
 
 UNIT = ROOT / "packaging" / "systemd" / "bigbrotr.service"
 EXPOSURE_MAX = 1.5
@@ -90,23 +90,15 @@ def test_the_watchdog_knows_a_hung_loop_from_a_slow_database(supervised: tuple[D
     database = daemon.postmaster()
     backends = [pid for pid in daemon.processes() if pid != daemon.pid]
     assert database in backends
-    for pid in backends:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with standing_still(backends):
         supervisor.forget()
         time.sleep(3)
         assert supervisor.heard.count("WATCHDOG=1") >= 2, "a database that stands still is not a loop that stands still"
-    finally:
-        for pid in backends:
-            os.kill(pid, signal.SIGCONT)
-    os.kill(daemon.pid, signal.SIGSTOP)
-    try:
+    with standing_still([daemon.pid]):
         time.sleep(0.5)
         supervisor.forget()
         time.sleep(2.5)
         assert not supervisor.heard, "a loop that stands still feeds nobody"
-    finally:
-        os.kill(daemon.pid, signal.SIGCONT)
     until(lambda: supervisor.hears("WATCHDOG=1"), 10, "it goes on", daemon.alive)
     daemon.stop()
 

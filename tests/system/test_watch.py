@@ -13,7 +13,7 @@ from pathlib import Path
 
 from conftest import World
 from world.daemon import Daemon
-from world.process import MARK, as_unprivileged, give, until
+from world.process import MARK, as_unprivileged, give, standing_still, until
 
 WIDTH, ROWS = 60, 12
 
@@ -101,12 +101,9 @@ def test_a_watcher_outlives_the_daemon(world: World) -> None:
         assert js.err.read_text().count(away) == 1, "once for programs"
 
         # A daemon that hangs is none, and Ctrl-C works then, too.
-        os.kill(daemon.pid, signal.SIGSTOP)
-        try:
+        with standing_still([daemon.pid]):
             for watcher in (picture, lines, js):
                 watcher.interrupt()
-        finally:
-            os.kill(daemon.pid, signal.SIGCONT)
         assert lines.text().endswith("\n") and objects(js.out), "no line is cut"
     finally:
         for watcher in (picture, lines, js):

@@ -12,7 +12,7 @@ import os
 import pwd
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -61,9 +61,23 @@ def marked(mark: str, state: Path) -> dict[int, str]:
 
 
 def kill_marked(mark: str, state: Path) -> None:
-    for pid in marked(mark, state):
+    tell(signal.SIGKILL, list(marked(mark, state)))
+
+
+def tell(number: int, pids: list[int]) -> None:
+    """A signal to all of them that still are: one or the other may just have ended."""
+    for pid in pids:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, number)
+
+
+@contextlib.contextmanager
+def standing_still(pids: list[int]) -> Iterator[None]:
+    tell(signal.SIGSTOP, pids)
+    try:
+        yield
+    finally:
+        tell(signal.SIGCONT, pids)
 
 
 def cpu_seconds(pid: int) -> float:

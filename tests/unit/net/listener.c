@@ -101,7 +101,8 @@ struct listener *listener_open(const char *ip, uint16_t port, SSL_CTX *tls, gues
     l->arg = arg;
     l->fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     (void)setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    (void)setsockopt(l->fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on)); /* an address of a range (netns.h) */
+    /* An address of a range (netns.h). */
+    (void)setsockopt(l->fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on));
     if (l->fd < 0 || bind(l->fd, (struct sockaddr *)&sa, n) != 0 || listen(l->fd, 128) != 0) {
         (void)close(l->fd);
         free(l);
