@@ -35,8 +35,8 @@ static const char usage[] =
 
 static int print_version(void)
 {
-    (void)printf("bigbrotrd %s\nlibuv %s, %s, libpq %d\n", BIGBROTR_VERSION, uv_version_string(),
-                 tls_library_version(), conn_library_version());
+    (void)printf("bigbrotrd %s\nlibuv %s, mbedTLS %s, libpq %d\n", BIGBROTR_VERSION,
+                 uv_version_string(), tls_library_version(), conn_library_version());
     return EXIT_SUCCESS;
 }
 
