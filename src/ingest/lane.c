@@ -88,6 +88,8 @@ void lane_add_chunk(struct lane *lane, struct chunk *c)
 
 void lane_add_page(struct lane *lane, struct ingest_page *p)
 {
+    if (list_empty(&lane->pages))
+        lane->pages_at_ms = clock_mono_ms();
     list_remove(&p->lane_link);
     list_add_tail(&lane->pages, &p->lane_link);
     lane_kick(lane);
@@ -107,7 +109,7 @@ void page_soon(struct ingest_page *p)
 void lane_kick(struct lane *lane)
 {
     const struct ingest *in = lane->ingest;
-    int64_t now = clock_mono_ms(), due = now;
+    int64_t now = clock_mono_ms(), since = INT64_MAX;
 
     if (lane->writing || in->closing || !list_empty(&lane->silent))
         return;
@@ -115,11 +117,11 @@ void lane_kick(struct lane *lane)
         return;
     bool enough = lane->hurry || lane->ready_events >= in->options.batch_events ||
                   in->held > in->options.pool_bytes_max / 2;
-    if (!enough && !list_empty(&lane->ready))
-        due = CONTAINER_OF(lane->ready.next, struct chunk, link)->ready_at_ms +
-              in->options.batch_age_ms;
-    else if (!enough)
-        due = now + in->options.batch_age_ms;
+    if (!list_empty(&lane->ready))
+        since = CONTAINER_OF(lane->ready.next, struct chunk, link)->ready_at_ms;
+    if (!list_empty(&lane->pages) && lane->pages_at_ms < since)
+        since = lane->pages_at_ms;
+    int64_t due = enough ? now : since + in->options.batch_age_ms;
     if (due < lane->not_before_ms)
         due = lane->not_before_ms;
     uint64_t wait = due > now ? (uint64_t)(due - now) : 0;
@@ -130,10 +132,15 @@ void lane_kick(struct lane *lane)
 static void on_timer(uv_timer_t *timer)
 {
     struct lane *lane = timer->data;
+    bool silent = !list_empty(&lane->silent);
     struct list *l;
 
     while ((l = list_take_first(&lane->silent)) != NULL)
         page_told(CONTAINER_OF(l, struct ingest_page, lane_link));
+    if (silent) {
+        lane_kick(lane); /* what these have proven waits for company, too */
+        return;
+    }
     if (lane->writing || lane->ingest->closing || !db_is_up(lane->ingest->db))
         return;
     if (!list_empty(&lane->ready) || !list_empty(&lane->pages))

@@ -21,6 +21,7 @@ struct lane {
     enum db_lane db_lane;
     struct list ready;       /* chunks, oldest first */
     struct list pages;       /* pages that have only a proof left to write */
+    int64_t pages_at_ms;     /* since when the first of them waits, at most */
     struct list silent;      /* pages that were sealed empty: to be told from the loop */
     struct list taken;       /* chunks in the transaction */
     struct list taken_pages; /* pages whose proof is in it */
