@@ -171,6 +171,12 @@ enum url_refusal url_parse(struct str in, const struct url_policy *policy, struc
     return why == URL_OK ? read_parts(s, policy, out) : why;
 }
 
+void url_copy(struct relay_url *to, const struct relay_url *from)
+{
+    *to = *from;
+    to->path = to->text + (from->path - from->text);
+}
+
 void url_wire(const struct relay_url *url, char out[URL_MAX + 2])
 {
     (void)snprintf(out, URL_MAX + 2, "%s%s", url->text, url->path[0] == '\0' ? "/" : "");

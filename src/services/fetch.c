@@ -9,6 +9,7 @@
 #include "core/siphash.h"
 #include "nostr/verify.h"
 #include "relay/refusal.h"
+#include "services/answer.h"
 #include "services/pace.h"
 #include "services/walk/walk.h"
 
@@ -396,18 +397,12 @@ static void on_page_settled(void *owner, const struct settlement *s)
 
     f->request = NULL;
     count_bytes(f);
-    f->answer.how = s->how;
-    f->answer.hint = s->finish ? WALK_HINT_FINISH : s->more ? WALK_HINT_MORE : WALK_HINT_NONE;
-    f->answer.unproven = s->unproven;
-    f->answer.refused = s->how == SETTLE_CLOSED;
-    f->answer.auth = s->how == SETTLE_CLOSED && s->prefix == PREFIX_AUTH_REQUIRED;
+    f->answer = answer_page(s, f->answer.asked_at);
     /* Beside a live request there may be no place for another, ever; and it has brought the last
      * minutes. */
-    f->answer.slow = s->how == SETTLE_CLOSED && s->prefix == PREFIX_RATE_LIMITED && f->live == NULL;
-    f->answer.passing = s->how == SETTLE_CLOSED && s->prefix == PREFIX_ERROR;
+    f->answer.slow &= f->live == NULL;
     f->answer.events = f->events;
     f->answer.events_n = f->events_n;
-    f->answer.raw = s->events;
     if (s->how == SETTLE_EOSE || f->events_n > 0) {
         f->answered = true;
         f->tries = 0;
@@ -529,8 +524,7 @@ struct fetch *fetch_open(struct net *net, const struct fetch_options *options,
         abort();
     f->net = net;
     f->options = *options;
-    f->url = *options->url;
-    f->url.path = f->url.text + (options->url->path - options->url->text);
+    url_copy(&f->url, options->url);
     f->ops = ops;
     f->owner = owner;
     f->hi = filter_spec_until(options->filter);

@@ -156,8 +156,7 @@ struct sender *sender_open(struct net *net, const struct sender_options *options
         abort();
     s->net = net;
     s->options = *options;
-    s->url = *options->url;
-    s->url.path = s->url.text + (options->url->path - options->url->text);
+    url_copy(&s->url, options->url);
     s->done = done;
     s->owner = owner;
     (void)uv_timer_init(net_loop(net), &s->timer);

@@ -100,6 +100,7 @@
 #define str_utf8                 bigbrotr_str_utf8
 #define str_z                    bigbrotr_str_z
 #define url_any_address          bigbrotr_url_any_address
+#define url_copy                 bigbrotr_url_copy
 #define url_parse                bigbrotr_url_parse
 #define url_refusal_name         bigbrotr_url_refusal_name
 #define url_refusal_text         bigbrotr_url_refusal_text

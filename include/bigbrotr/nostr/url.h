@@ -73,6 +73,9 @@ enum url_refusal url_parse(struct str in, const struct url_policy *policy,
 const char *url_refusal_name(enum url_refusal why); /* "private_address" */
 const char *url_refusal_text(enum url_refusal why);
 
+/* A copy by itself: `path` of a plain assignment would point into the other's text. */
+void url_copy(struct relay_url *to, const struct relay_url *from);
+
 /* The RFC 3986 form for tags and headers: as the key, with "/" for an empty path. */
 void url_wire(const struct relay_url *url, char out[URL_MAX + 2]);
 

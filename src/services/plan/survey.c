@@ -422,8 +422,7 @@ struct survey *survey_open(struct net *net, const struct survey_options *options
         abort();
     s->net = net;
     s->options = *options;
-    s->url = *options->url;
-    s->url.path = s->url.text + (options->url->path - options->url->text);
+    url_copy(&s->url, options->url);
     s->done = done;
     s->owner = owner;
     s->report.counted = -1;

@@ -38,12 +38,6 @@ static const struct session_ops session_ops = {.on_ready = on_ready,
                                                .on_closed = on_session_closed};
 static const struct http_get_ops http_ops = {on_http_done, on_http_failed};
 
-static void copy_url(struct relay_url *to, const struct relay_url *from)
-{
-    *to = *from;
-    to->path = to->text + (from->path - from->text);
-}
-
 static void init_report(struct probe_report *r)
 {
     r->started_at_ms = clock_wall_ms();
@@ -94,7 +88,7 @@ struct probe *probe_open(struct net *net, const struct relay_url *url,
     p->done = done;
     p->owner = owner;
     p->own = options->session == NULL;
-    copy_url(&p->url, url);
+    url_copy(&p->url, url);
     init_report(&p->report);
     arena_init(&p->arena, ARENA_BLOCK);
     list_init(&p->guest.link);

@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/trace.h"
 #include "relay/refusal.h"
+#include "services/answer.h"
 #include "services/visit/visit_internal.h"
 
 enum {
@@ -247,7 +248,7 @@ static void retry_later(struct visit *v)
 {
     struct err err;
 
-    (void)err_set(&err, v->retry_code, "%s", v->refusal.text);
+    (void)err_set(&err, v->retry_code, "%s", v->settled.text);
     keep_walk(v);
     visit_end(v, &err);
 }
@@ -309,7 +310,7 @@ static void ask(struct visit *v)
     if (v->walking_news && v->news_asked_at == 0)
         v->news_asked_at = v->asked_at;
     v->page = page_open(v, &q, false, expected_events(v, v->ask.limit));
-    v->refusal = (struct settlement){0};
+    v->settled = (struct settlement){0};
     metrics.requests_total[v->relay->network]++;
     trace(v->relay->id, "REQ %.*s", n < TRACE_JSON_MAX ? n : TRACE_JSON_MAX, json);
     v->request =
@@ -361,15 +362,8 @@ static void on_settled(void *owner, const struct settlement *s)
     trace(v->relay->id, "answered by %s: %u events, %llu bytes%s%s", settle_name(s->how), s->events,
           (unsigned long long)s->bytes, s->text[0] != '\0' ? ": " : "", s->text);
     v->request = NULL;
-    v->refusal = *s;
-    v->page->settlement = *s;
+    v->settled = *s;
     page_seal(v->page);
-}
-
-/* Refused, but not for the form of the question. */
-static bool is_too_fast(const struct settlement *s)
-{
-    return s->how == SETTLE_CLOSED && s->prefix == PREFIX_RATE_LIMITED;
 }
 
 /* After a late event: the page proves nothing, and what is unproven is walked anew. */
@@ -397,7 +391,7 @@ static void learn_pace(struct visit *v, const struct settlement *s)
 
     if (s->how == SETTLE_EOSE) {
         pace_answered(pace);
-    } else if (is_too_fast(s)) {
+    } else if (answer_is_too_fast(s)) {
         pace_refused(pace, v->env->retry_min_ms, v->relay->lot, clock_mono_ms());
         trace(v->relay->id, "too fast: the next question in %lld ms",
               (long long)(pace->next_ms - clock_mono_ms()));
@@ -408,26 +402,11 @@ static void learn_pace(struct visit *v, const struct settlement *s)
  * request.  That is no gap, but a relay to be polled. */
 static bool is_seam_refused(const struct visit *v, const struct walk_spans *proofs)
 {
-    bool refused = is_too_fast(&v->refusal) && v->relay->pace.refusals > 1;
+    bool refused = answer_is_too_fast(&v->settled) && v->relay->pace.refusals > 1;
 
     for (size_t i = 0; i < proofs->n; i++)
         refused |= proofs->at[i].gap && proofs->at[i].reason == GAP_REFUSED;
     return v->state == VISIT_TOPPING && refused;
-}
-
-static struct walk_page answer_of(const struct visit *v, const struct settlement *s)
-{
-    return (struct walk_page){.how = s->how,
-                              .hint = s->finish ? WALK_HINT_FINISH
-                                      : s->more ? WALK_HINT_MORE
-                                                : WALK_HINT_NONE,
-                              .unproven = s->unproven,
-                              .refused = s->how == SETTLE_CLOSED,
-                              .auth = s->how == SETTLE_CLOSED && s->prefix == PREFIX_AUTH_REQUIRED,
-                              .slow = is_too_fast(s),
-                              .passing = s->how == SETTLE_CLOSED && s->prefix == PREFIX_ERROR,
-                              .raw = s->events,
-                              .asked_at = v->asked_at};
 }
 
 /* Asks the walk what the page proves. */
@@ -435,7 +414,7 @@ static void judge(struct visit *v, const struct settlement *s, const struct inge
                   size_t n, struct walk_spans *proofs)
 {
     struct walk_event *events = malloc((n + 1) * sizeof(*events));
-    struct walk_page answer = answer_of(v, s);
+    struct walk_page answer = answer_page(s, v->asked_at);
 
     if (events == NULL)
         abort();
@@ -454,7 +433,7 @@ static void judge(struct visit *v, const struct settlement *s, const struct inge
 void visit_page_scanned(struct visit *v, struct page *page, const struct ingest_fact *facts,
                         size_t n)
 {
-    const struct settlement *s = &v->refusal;
+    const struct settlement *s = &v->settled;
     struct walk_spans proofs = {.n = 0};
 
     if (session_asked_auth(v->session))

@@ -26,7 +26,6 @@ struct page {
     bool sealed, live;
     bool news; /* what it brings says how busy the relay is */
     int32_t filter_id;
-    struct settlement settlement;
     struct store_span *spans; /* live: what it proves, fixed when it was sealed */
     size_t spans_n;
 };
@@ -68,7 +67,7 @@ struct visit {
     int64_t news_asked_at; /* when the news were first asked for in this visit; 0: not yet */
     struct request *request;
     struct page *page; /* that is being read or scanned */
-    struct settlement refusal;
+    struct settlement settled;
     enum err_code retry_code;
     bool answered;      /* a request ended with EOSE */
     struct err refused; /* the last refusal in this visit */
