@@ -89,11 +89,6 @@ static const char summary_sql[] =
 
 /* Files and their record */
 
-static int io_error(struct err *err, const char *path)
-{
-    return err_set(err, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO, "%s: %s", path, strerror(errno));
-}
-
 static bool path_of(const struct release *r, const char *name, char path[PATH_MAX])
 {
     int n = snprintf(path, PATH_MAX, "%s/%s", r->partial, name);
@@ -108,10 +103,10 @@ static int record(const struct release *r, const struct js *line, struct err *er
     FILE *f = path_of(r, "progress", path) ? fopen(path, "ae") : NULL;
 
     if (f == NULL)
-        return io_error(err, r->partial);
+        return packed_io_error(err, r->partial);
     js_print(line, JS_COMPACT, f);
     int bad = ferror(f) || fflush(f) != 0 || fsync(fileno(f)) != 0;
-    return fclose(f) != 0 || bad ? io_error(err, path) : 0;
+    return fclose(f) != 0 || bad ? packed_io_error(err, path) : 0;
 }
 
 static bool is_finished(const struct release *r, const char *name)
@@ -345,10 +340,10 @@ static int write_text(struct release *r, const char *name,
     FILE *f = path_of(r, name, path) ? fopen(path, "we") : NULL;
 
     if (f == NULL)
-        return io_error(err, r->partial);
+        return packed_io_error(err, r->partial);
     write_it(r, f);
     int bad = fflush(f) != 0 || fsync(fileno(f)) != 0;
-    return fclose(f) != 0 || bad ? io_error(err, path) : 0;
+    return fclose(f) != 0 || bad ? packed_io_error(err, path) : 0;
 }
 
 static void put_manifest(struct release *r, FILE *f)
@@ -393,7 +388,7 @@ static int begin(struct release *r, struct err *err)
         return rc;
     }
     if (mkdir(r->partial, 0755) != 0 && errno != EEXIST)
-        return io_error(err, r->partial);
+        return packed_io_error(err, r->partial);
     r->as_of = clock_wall_s();
     if (archive_text(r->a, summary_sql, NULL, &text, err) < 0)
         return -1;
@@ -428,7 +423,7 @@ static int make(struct release *r, struct err *err)
         (void)unlink(path);
     if (packed_sync_dir(r->partial, err) < 0)
         return -1;
-    return rename(r->partial, r->dir) != 0 ? io_error(err, r->dir) : 0;
+    return rename(r->partial, r->dir) != 0 ? packed_io_error(err, r->dir) : 0;
 }
 
 static int finish(const struct command *c, struct release *r, int rc, const struct err *err)

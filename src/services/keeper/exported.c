@@ -57,11 +57,6 @@ struct exported {
     struct arena arena;
 };
 
-static int io_error(struct err *err, const char *path)
-{
-    return err_set(err, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO, "%s: %s", path, strerror(errno));
-}
-
 static void sum_init(struct sum *s)
 {
     s->n = 0;
@@ -147,7 +142,7 @@ static int lock(struct exported *x, struct err *err)
         return -1;
     x->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (x->lock < 0)
-        return io_error(err, path);
+        return packed_io_error(err, path);
     if (flock(x->lock, LOCK_EX | LOCK_NB) == 0)
         return 0;
     int why = errno;
@@ -155,7 +150,7 @@ static int lock(struct exported *x, struct err *err)
     x->lock = -1;
     errno = why;
     if (why != EWOULDBLOCK)
-        return io_error(err, path);
+        return packed_io_error(err, path);
     return err_set(err, ERR_IO, "%s: another daemon exports to it; give each a folder of its own",
                    path);
 }
@@ -171,15 +166,15 @@ static int save(struct exported *x, struct err *err)
         return -1;
     f = fopen(made, "we");
     if (f == NULL)
-        return io_error(err, made);
+        return packed_io_error(err, made);
     js_print(x->manifest, JS_PRETTY, f);
     bool bad = fputc('\n', f) == EOF || fflush(f) != 0 || fsync(fileno(f)) != 0;
     if (bad)
-        (void)io_error(err, made);
+        (void)packed_io_error(err, made);
     if (fclose(f) != 0 || bad)
-        return bad ? -1 : io_error(err, made);
+        return bad ? -1 : packed_io_error(err, made);
     if (rename(made, path) != 0)
-        return io_error(err, path);
+        return packed_io_error(err, path);
     return packed_sync_dir(x->dir, err);
 }
 
@@ -217,7 +212,7 @@ static int read_manifest(struct exported *x, struct err *err)
         return 0;
     }
     if (f == NULL)
-        return io_error(err, path);
+        return packed_io_error(err, path);
     text = malloc(MANIFEST_BYTES_MAX);
     if (text == NULL)
         abort();
@@ -280,7 +275,7 @@ static int sweep(const struct exported *x, struct err *err)
     const struct dirent *entry;
 
     if (dir == NULL)
-        return io_error(err, x->dir);
+        return packed_io_error(err, x->dir);
     while ((entry = readdir(dir)) != NULL)
         if (is_unfinished(x, entry->d_name))
             (void)unlinkat(dirfd(dir), entry->d_name, 0);
@@ -354,7 +349,7 @@ static int name_file(struct exported *x, int64_t month, struct err *err)
         if (path_of(x, x->file, "", path, err) < 0)
             return -1;
         if (!is_named(x, x->file) && access(path, F_OK) != 0)
-            return errno == ENOENT ? 0 : io_error(err, path);
+            return errno == ENOENT ? 0 : packed_io_error(err, path);
         (void)snprintf(x->file, sizeof(x->file), "%s-%s-%d.jsonl.zst", x->name, x->month, ++n);
     }
 }
@@ -458,7 +453,7 @@ static int give_name(struct exported *x, struct err *err)
         return -1;
     if (access(path, F_OK) == 0)
         return 0;
-    return rename(made, path) != 0 ? io_error(err, path) : packed_sync_dir(x->dir, err);
+    return rename(made, path) != 0 ? packed_io_error(err, path) : packed_sync_dir(x->dir, err);
 }
 
 static int admit(struct exported *x, struct err *err)

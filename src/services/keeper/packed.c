@@ -26,7 +26,7 @@ struct packed {
     char room[ROOM];
 };
 
-static int io_error(struct err *err, const char *path)
+int packed_io_error(struct err *err, const char *path)
 {
     return err_set(err, errno == ENOSPC ? ERR_DISK_FULL : ERR_IO, "%s: %s", path, strerror(errno));
 }
@@ -49,7 +49,7 @@ struct packed *packed_open(const char *dir, const char *name, struct err *err)
         p->file = fopen(p->made, "we");
     if (p->file != NULL)
         return p;
-    (void)io_error(err, p->made);
+    (void)packed_io_error(err, p->made);
     ZSTD_freeCCtx(p->zstd);
     free(p);
     return NULL;
@@ -69,7 +69,7 @@ static int put(struct packed *p, struct str s, ZSTD_EndDirective end, struct err
         sha256_add(&p->hash, p->room, out.pos);
         p->facts.bytes += out.pos;
         if (fwrite(p->room, 1, out.pos, p->file) != out.pos)
-            return io_error(err, p->made);
+            return packed_io_error(err, p->made);
     } while (in.pos < in.size || (end == ZSTD_e_end && left > 0));
     return 0;
 }
@@ -93,11 +93,11 @@ int packed_close(struct packed *p, struct packed_facts *facts, struct err *err)
     int rc = facts != NULL ? put(p, (struct str){NULL, 0}, ZSTD_e_end, err) : 0;
 
     if (rc == 0 && (fflush(p->file) != 0 || fsync(fileno(p->file)) != 0))
-        rc = io_error(err, p->made);
+        rc = packed_io_error(err, p->made);
     if (fclose(p->file) != 0 && rc == 0)
-        rc = io_error(err, p->made);
+        rc = packed_io_error(err, p->made);
     if (rc == 0 && facts != NULL && rename(p->made, p->path) != 0)
-        rc = io_error(err, p->path);
+        rc = packed_io_error(err, p->path);
     if (rc == 0 && facts != NULL)
         rc = packed_sync_dir(p->dir, err);
     if (facts == NULL || rc < 0)
@@ -118,14 +118,14 @@ int packed_hash(const char *path, char sha256[65], struct err *err)
     size_t n;
 
     if (f == NULL)
-        return io_error(err, path);
+        return packed_io_error(err, path);
     sha256_init(&hash);
     while ((n = fread(room, 1, sizeof(room), f)) > 0)
         sha256_add(&hash, room, n);
     int failed = ferror(f);
     (void)fclose(f);
     hash_text(&hash, sha256);
-    return failed != 0 ? io_error(err, path) : 0;
+    return failed != 0 ? packed_io_error(err, path) : 0;
 }
 
 /* ---- the way back ---- */
@@ -150,7 +150,7 @@ struct unpacked *unpacked_open(const char *path, struct err *err)
         abort();
     u->file = fopen(path, "re");
     if (u->file == NULL) {
-        (void)io_error(err, path);
+        (void)packed_io_error(err, path);
         ZSTD_freeDCtx(u->zstd);
         free(u);
         return NULL;
@@ -170,7 +170,7 @@ static bool unpack_more(struct unpacked *u, struct err *err)
         sha256_add(&u->hash, u->room, u->in.size);
         if (u->in.size == 0) {
             if (ferror(u->file) != 0)
-                (void)io_error(err, u->path);
+                (void)packed_io_error(err, u->path);
             else if (u->left != 0)
                 (void)err_set(err, ERR_IO, "%s is cut short", u->path);
             return false;
@@ -236,7 +236,7 @@ void unpacked_close(struct unpacked *u)
 int packed_sync_dir(const char *dir, struct err *err)
 {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rc = fd < 0 || fsync(fd) != 0 ? io_error(err, dir) : 0;
+    int rc = fd < 0 || fsync(fd) != 0 ? packed_io_error(err, dir) : 0;
 
     if (fd >= 0)
         (void)close(fd);

@@ -17,6 +17,9 @@ struct packed_facts {
     char sha256[65]; /* of the file, as sha256sum prints it */
 };
 
+/* What errno says of a file or a folder: ERR_DISK_FULL or ERR_IO.  Returns -1. */
+int packed_io_error(struct err *err, const char *path);
+
 /* NULL with ERR_IO. */
 struct packed *packed_open(const char *dir, const char *name, struct err *err);
 int packed_line(struct packed *p, struct str line, struct err *err) MUST_USE; /* and a '\n' */
