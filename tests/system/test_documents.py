@@ -53,6 +53,13 @@ def archive_of_real_events(world: World) -> tuple[Daemon, list[Relay]]:
     daemon.set("finder", enabled="true", deny_file=daemon.home / "deny.txt", allow_file=daemon.home / "allow.txt")
     daemon.start()
     daemon.complete(relays)
+    # One that is surely later at the second: what both hold may come from both within one millisecond.
+    now = int(time.time())
+    for relay in relays:
+        ids = relay.publish(mint={"n": 1, "seed": 6, "from": now - 60, "to": now})
+        until(lambda: daemon.archive().value("SELECT count(*) FROM events_relays WHERE relay_url = %s AND event_id = ANY(%s)", relay.url, ids) == 1, 30,
+              "it is seen there", daemon.alive)
+        time.sleep(0.01)
     until(lambda: daemon.archive().value("SELECT count(*) FROM readable_relays JOIN relay_uptime USING (relay_url)") == len(relays), 30,
           "all are checked", daemon.alive)
     until(lambda: daemon.archive().value("SELECT count(*) FROM candidates_by_state"), 30, "what is mentioned is counted", daemon.alive)
