@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "config/config.h"
-#include "config/config_table.h"
 #include "nostr/keys.h"
 
 /* Reads without a buffer of stdio's, which would keep a copy. */

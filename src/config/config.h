@@ -141,6 +141,16 @@ void config_free(struct config *cfg);
  * when none is configured.  Lives as long as cfg. */
 const char *config_secret(const struct config *cfg, const char *section, const char *key);
 
+/* A duration outside the tables, as keys have them ("30s", "365d"): from 0 to `max`.  -1:
+ * ERR_CONFIG with what is wrong with it. */
+int config_duration(struct str text, const char *max, int64_t *ms, struct err *err);
+
+/* Reads a regular file of at most `max` bytes; no pipe, no directory.  *text is malloc'd, the
+ * caller's (who wipes it when it is a secret), and like *mode (its permissions) set on success
+ * only. -1: ERR_CONFIG with "cannot be read: ..", to be put behind the file's name. */
+int config_read_file(const char *path, size_t max, char **text, size_t *n, unsigned *mode,
+                     struct err *err);
+
 /* Did the file or the environment set it (also to its default)? */
 bool config_was_set(const struct config *cfg, const char *section, const char *key);
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/config_table.h"
+#include "config/config_internal.h"
 
 static void complain(const struct config *cfg, const char *section, const char *key,
                      struct config_errors *errors, const char *text)

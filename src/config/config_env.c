@@ -1,7 +1,7 @@
 /* BIGBROTR_<SECTION>_<KEY>: every key by environment, over the file. */
 #include <string.h>
 
-#include "config/config_table.h"
+#include "config/config_internal.h"
 
 static void unknown_variable(struct config_errors *errors, struct str name)
 {

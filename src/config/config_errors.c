@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/config_table.h"
+#include "config/config_internal.h"
 
 /* A file of rubbish shall not fill the screen, nor the memory. */
 enum { ERRORS_MAX = 100 };

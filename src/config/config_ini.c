@@ -10,7 +10,7 @@
 #include <ini.h>
 #include <string.h>
 
-#include "config/config_table.h"
+#include "config/config_internal.h"
 
 enum {
     LINE_BYTES_MAX = 65536, /* a thousand authors in one filter */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "config/config.h"
-#include "config/config_table.h"
+#include "config/config_internal.h"
 
 /* FILTERS_MAX: of [filter], and of [retention]. */
 enum {

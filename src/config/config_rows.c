@@ -2,7 +2,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "config/config_table.h"
+#include "config/config_internal.h"
 
 #define FIELD_SIZE(type, field)    sizeof(((struct type *)NULL)->field)
 #define WORD_BOOL(type, field)     0

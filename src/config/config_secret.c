@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "config/config_table.h"
+#include "config/config_internal.h"
 
 /* One page of its own: locked, not in a core dump, wiped in the end. */
 struct config_secrets {
@@ -100,7 +100,6 @@ static int open_regular(const char *path, struct stat *st, struct err *err)
     return -1;
 }
 
-/* *text is malloc'd, the caller's, and set only on success. */
 int config_read_file(const char *path, size_t max, char **text, size_t *n, unsigned *mode,
                      struct err *err)
 {

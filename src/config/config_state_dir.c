@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "config/config.h"
-#include "config/config_table.h"
+#include "config/config_internal.h"
 
 int config_state_dir(const struct config *cfg, char *const *env, bool root, char *to, size_t size,
                      struct err *err)

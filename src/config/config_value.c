@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/config_table.h"
+#include "config/config_internal.h"
 
 struct unit {
     const char *name;
@@ -268,6 +268,14 @@ int config_value_set(void *base, const struct config_row *row, struct str text, 
         return err_set(err, ERR_CONFIG, "must be %s", range);
     return err_set(err, ERR_CONFIG, "must be %s, not \"%s\"", range,
                    str_escape(shown, sizeof(shown), text));
+}
+
+int config_duration(struct str text, const char *max, int64_t *ms, struct err *err)
+{
+    const struct config_row row = {
+        .type = CONFIG_DURATION, .def = "0", .min = "0", .max = max, .size = sizeof(*ms)};
+
+    return config_value_set(ms, &row, text, err);
 }
 
 static void unit_text(int64_t n, const struct unit *units, char *to, size_t size)

@@ -1,6 +1,5 @@
 /* daemon_lists: what files and sections say of relays: those to begin with, those that go first,
  * what is different for one, and what a person does not want. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,27 +19,16 @@ static const char *access_path(const struct config *cfg, enum access_list which)
     return which == ACCESS_LIST_DENY ? cfg->finder_deny_file : cfg->finder_allow_file;
 }
 
-/* malloc'd; what is beyond the bound is not read. */
-static char *read_file(const char *path, size_t *n, struct err *err)
+/* malloc'd; NULL: not a file that can be read, or too large. */
+static char *read_list(const char *path, size_t *n, struct err *err)
 {
-    FILE *f = fopen(path, "rbe");
-    char *data = NULL;
-    size_t room = 0;
+    char *text = NULL;
+    struct err why;
+    unsigned mode;
 
-    *n = 0;
-    if (f == NULL) {
-        (void)err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
-        return NULL;
-    }
-    do {
-        room = room == 0 ? 65536 : room * 2;
-        data = realloc(data, room);
-        if (data == NULL)
-            abort();
-        *n += fread(data + *n, 1, room - *n, f);
-    } while (*n == room && room < LIST_BYTES_MAX);
-    (void)fclose(f);
-    return data;
+    if (config_read_file(path, LIST_BYTES_MAX, &text, n, &mode, &why) < 0)
+        (void)err_set(err, ERR_CONFIG, "%s %s", path, why.detail);
+    return text;
 }
 
 static bool address_allowed(void *owner, const char *host)
@@ -58,7 +46,7 @@ static struct initializer_list *load_list(struct daemon *d, const char *path, st
     char *data = NULL;
     size_t n = 0;
 
-    if (path[0] != '\0' && (data = read_file(path, &n, err)) == NULL)
+    if (path[0] != '\0' && (data = read_list(path, &n, err)) == NULL)
         return NULL;
     list = initializer_parse(data != NULL ? (struct str){data, n} : builtin, &policy);
     free(data);
@@ -172,7 +160,7 @@ struct access *options_access(const struct config *cfg, struct config_errors *er
         size_t n;
         if (c.path[0] == '\0')
             continue;
-        if ((data = read_file(c.path, &n, &err)) == NULL) {
+        if ((data = read_list(c.path, &n, &err)) == NULL) {
             config_errors_add(errors, cfg->path, 0, "[finder] %s: %s", access_keys[i].key,
                               err.detail);
             good = false;

@@ -7,7 +7,7 @@
 
 #include "check.h"
 #include "config/config.h"
-#include "config/config_table.h"
+#include "config/config_internal.h"
 
 static char *printed(const struct config *cfg, size_t *n)
 {

@@ -6,7 +6,7 @@
 
 #include "check.h"
 #include "config/config.h"
-#include "config/config_table.h"
+#include "config/config_internal.h"
 
 enum { KEY_MAX = 49, ERRORS_MAX = 100 };
 

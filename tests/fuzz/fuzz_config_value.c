@@ -6,7 +6,7 @@
 
 #include "check.h"
 #include "config/config.h"
-#include "config/config_table.h"
+#include "config/config_internal.h"
 
 /* One key of them is written at a time, so what it left the last time is no matter. */
 static union {

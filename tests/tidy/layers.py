@@ -104,6 +104,8 @@ def check_include(name, room, inner, kind, what):
             return f"{what} is in no room"
         if seen != room and seen not in MAY_SEE[room]:
             return f"{room}/ may not include {what}"
+        if what.endswith("_internal.h") and what.rpartition("/")[0] != inner.rpartition("/")[0]:
+            return f"{what} is for its own folder"
         if room == seen == "services":
             own, other = inner_room(name[len("src/"):]), inner_room(what)
             if own not in SERVICES or own != other and other not in SERVICES[own]:

@@ -5,18 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/config_table.h"
+#include "config/config.h"
 #include "nostr/url.h"
 #include "services/keeper/exported.h"
 
-/* Its type and bounds as a row of config.def would have them. */
-static const struct config_row max_age_row = {.section = "retention",
-                                              .key = "max_age",
-                                              .type = CONFIG_DURATION,
-                                              .def = "0",
-                                              .min = "0",
-                                              .max = "36500d",
-                                              .size = sizeof(int64_t)};
+#define MAX_AGE_MAX "36500d"
 
 static int by_text(const void *a, const void *b)
 {
@@ -82,9 +75,9 @@ static int set_key(struct retention_rule *rule, const char *key, const char *val
         return read_relays(rule, value, err);
     if (strcmp(key, "export") == 0)
         return read_export(rule, value, err);
-    if (strcmp(key, max_age_row.key) != 0)
+    if (strcmp(key, "max_age") != 0)
         return filter_spec_set(rule->what, key, value, err);
-    if (config_value_set(max_age_ms, &max_age_row, str_z(value), err) < 0) {
+    if (config_duration(str_z(value), MAX_AGE_MAX, max_age_ms, err) < 0) {
         (void)snprintf(bad, sizeof(bad), "%s", err->detail);
         return err_set(err, ERR_CONFIG, "max_age %s", bad);
     }

@@ -1,7 +1,7 @@
 /* Inside of the configuration: the rows of the tables, and what its files share.  Not for others.
  */
-#ifndef CONFIG_CONFIG_TABLE_H
-#define CONFIG_CONFIG_TABLE_H
+#ifndef CONFIG_CONFIG_INTERNAL_H
+#define CONFIG_CONFIG_INTERNAL_H
 
 #include "config/config.h"
 
@@ -102,8 +102,6 @@ void config_secrets_free(struct config *cfg);
 int config_secret_set(struct config *cfg, const struct config_row *row, struct str value,
                       struct err *err);
 void config_files_load(struct config *cfg, char *const *env, struct config_errors *errors);
-int config_read_file(const char *path, size_t max, char **text, size_t *n, unsigned *mode,
-                     struct err *err);
 bool config_has_password(const char *url);
 
 /* config_check.c: rules between keys, and the syntax of those that are more than a word. */
