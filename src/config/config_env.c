@@ -61,6 +61,8 @@ static void read_variable(struct config *cfg, struct str name, struct str value,
     }
     if (secret_itself) {
         result = config_secret_set(cfg, row, value, &err);
+    } else if (config_has_comment(str_trim(value))) {
+        result = err_set(&err, ERR_CONFIG, "has a comment, or what would be one in a file: # or ;");
     } else {
         cfg->origins->lines[row - config_rows] = CONFIG_FROM_ENV;
         result = config_value_set(cfg, row, str_trim(value), &err); /* as in a file */

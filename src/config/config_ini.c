@@ -121,13 +121,13 @@ static char *read_line(char *to, int size, void *stream)
     return to;
 }
 
-static bool has_comment(struct str value)
+bool config_has_comment(struct str value)
 {
     for (size_t i = 1; i < value.n; i++)
         if ((value.p[i] == '#' || value.p[i] == ';') &&
             (value.p[i - 1] == ' ' || value.p[i - 1] == '\t'))
             return true;
-    return false;
+    return str_starts(value, STR(";"));
 }
 
 /* Called by inih for each key. */
@@ -149,7 +149,7 @@ static int on_pair(void *owner, const char *section, const char *name, const cha
         return 1;
     }
     out.value = str_trim((struct str){r->line.p + equals + 1, r->line.n - equals - 1});
-    if (has_comment(out.value) || str_starts(out.value, STR(";")))
+    if (config_has_comment(out.value))
         complain(r, "a comment needs a line of its own");
     else if (r->kind.n == 0)
         complain(r, "a key before the first [section], or behind a bad one");

@@ -90,6 +90,7 @@ struct config_line {
 typedef void config_line_fn(void *owner, const struct config_line *line);
 void config_ini_read(const char *name, struct str text, struct config_errors *errors,
                      config_line_fn *on_line, void *owner);
+bool config_has_comment(struct str value); /* or what would be one: no value of a file may */
 
 /* config_env.c */
 void config_env_read(struct config *cfg, char *const *env, struct config_errors *errors);

@@ -41,7 +41,8 @@ static void test_bad_variables(void **state)
     char value[] = "BIGBROTR_SYNCHRONIZER_PAGE=x";
     char secret[] = "BIGBROTR_DATABASE_PASWORD=hunter2";
     char rule[] = "BIGBROTR_HTTP_LISTEN=nowhere";
-    char *env[] = {unknown, value, secret, rule, NULL};
+    char comment[] = "BIGBROTR_IDENTITY_CONTACT=me@example.com # at home";
+    char *env[] = {unknown, value, secret, rule, comment, NULL};
 
     (void)state;
     assert_null(config_load(NULL, env, &errors));
@@ -51,6 +52,8 @@ static void test_bad_variables(void **state)
         "environment: BIGBROTR_SYNCHRONIZER_PAGE must be a whole number from 1 to 5000, not \"x\"\n"
         "environment: unknown variable BIGBROTR_DATABASE_PASWORD; did you mean "
         "BIGBROTR_DATABASE_PASSWORD?\n"
+        "environment: BIGBROTR_IDENTITY_CONTACT has a comment, or what would be one in a file: # "
+        "or ;\n"
         "environment: BIGBROTR_HTTP_LISTEN: must be address:port, as 127.0.0.1:9464 or [::1]:9464, "
         "or unix:/path of at most 107 bytes\n");
 }
