@@ -427,7 +427,7 @@ static void test_what_the_monitor_remembers(void **state)
 {
     static struct loaded l;
     struct store_health h[2] = {{.relay_id = 10,
-                                 .next_at = 1800000000001,
+                                 .next_at = 4102444800001,
                                  .last_check_at = 2,
                                  .last_ok_at = 3,
                                  .last_fail_at = 4,
@@ -483,7 +483,7 @@ static void test_what_the_monitor_remembers(void **state)
             F, "SELECT concat_ws('|', state, failures_in_row, error, circuit, last_check) FROM "
                "(SELECT *, extract(epoch FROM next_check) AS last_check FROM relay_health) x "
                "WHERE relay_url = 'wss://relay10.example'"),
-        "failing|5|timeout|open|1800000000.001000");
+        "failing|5|timeout|open|4102444800.001000");
 }
 
 /* ---- uptime ---- */
