@@ -272,8 +272,13 @@ int config_value_set(void *base, const struct config_row *row, struct str text, 
 
 int config_duration(struct str text, const char *max, int64_t *ms, struct err *err)
 {
-    const struct config_row row = {
-        .type = CONFIG_DURATION, .def = "0", .min = "0", .max = max, .size = sizeof(*ms)};
+    const struct config_row row = {.section = "",
+                                   .key = "",
+                                   .def = "0",
+                                   .min = "0",
+                                   .max = max,
+                                   .type = CONFIG_DURATION,
+                                   .size = sizeof(*ms)};
 
     return config_value_set(ms, &row, text, err);
 }

@@ -305,6 +305,21 @@ static void test_rubbish_is_not_repeated_for_ever(void **state)
     assert_non_null(strstr(complaints(), "these are the first 100 errors"));
 }
 
+static void test_a_duration_outside_the_tables(void **state)
+{
+    struct err err;
+    int64_t ms = -1;
+
+    (void)state;
+    assert_int_equal(config_duration(STR("90m"), "2h", &ms, &err), 0);
+    assert_int_equal(ms, 90 * 60 * 1000);
+    assert_int_equal(config_duration(STR("121m"), "2h", &ms, &err), -1);
+    assert_string_equal(err.detail, "must be a duration from 0 to 2h, written as 500ms, 30s, 5m, "
+                                    "4h or 2d, not \"121m\"");
+    assert_int_equal(config_duration(STR("soon"), "2h", &ms, &err), -1);
+    assert_int_equal(ms, 90 * 60 * 1000);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -314,6 +329,7 @@ int main(void)
         TEST(test_every_type),
         TEST(test_ranges_are_exact),
         TEST(test_units),
+        TEST(test_a_duration_outside_the_tables),
         TEST(test_all_mistakes_at_once_with_the_nearest_name),
         TEST(test_no_surprises_of_the_ini_format),
         TEST(test_filters),

@@ -444,7 +444,7 @@ static void test_partitions_ahead_of_need(void **state)
         fixture_sql(F, "SELECT partitions_ensure(extract(epoch FROM now())::int8 + 700 * 86400)"),
         "0");
     assert_true(far > 0);
-    assert_true(fixture_number(F, "SELECT partitions_ensure(2147483647)") > 10);
+    assert_true(fixture_number(F, "SELECT partitions_ensure(2147483647)") > 0);
     assert_true(fixture_number(F, "SELECT count(*) FROM event_far") < far);
     assert_string_equal(fixture_sql(F, "SELECT count(*) FROM event_2038a"), "2");
     assert_string_equal(fixture_sql(F, "SELECT partitions_ensure(2147483647)"), "0");
