@@ -164,6 +164,8 @@ static bool may_prove(struct lane *lane, const struct ingest_page *p)
 {
     struct list *head = &lane->ingest->pages;
 
+    if (p->chunks_open > 0)
+        return false;
     for (struct list *l = p->link.prev; l != head; l = l->prev) {
         const struct ingest_page *earlier = CONTAINER_OF(l, struct ingest_page, link);
         if (earlier->relay_id == p->relay_id && earlier->lane == p->lane &&
@@ -405,7 +407,8 @@ static void put_back(struct lane *lane)
         list_remove(&c->link);
         list_add_head(&lane->ready, &c->link);
         c->state = CHUNK_READY;
-        c->page->chunks_open++;
+        if (c->page->chunks_open++ == 0)
+            list_remove(&c->page->lane_link); /* its proof waits for this chunk again */
         lane->ready_events += c->n;
     }
     while (!list_empty(&lane->taken_pages)) {
