@@ -14,7 +14,7 @@
 #include "core/clock.h"
 #include "core/human.h"
 
-enum { NAME_SIZE = 132, PACK_ROWS = 4000, VACUUM_BYTES_S = 100 * 1024 * 1024 };
+enum { NAME_SIZE = 132, PACK_ROWS = 4000, ORPHANS_STEP = 2000, VACUUM_BYTES_S = 100 * 1024 * 1024 };
 
 struct table {
     char name[NAME_SIZE]; /* quoted */
@@ -136,18 +136,40 @@ static int pack(struct maintenance *m, struct err *err)
     return rc;
 }
 
+struct orphans {
+    int64_t next, events; /* next -1: that was the last step */
+};
+
+static void on_orphans(void *owner, const struct result *res, int row)
+{
+    struct orphans *step = owner;
+
+    step->next = result_int(res, row, 0);
+    step->events = result_int(res, row, 1);
+}
+
+/* Each step is a transaction: the daemon writes in between. */
 static int delete_orphans(struct maintenance *m, struct err *err)
 {
+    struct progress progress;
+    struct orphans step = {0};
     int64_t n;
+    int rc = 0;
 
-    if (number(m, "SELECT delete_orphan_events()", NULL, &m->deleted, err) < 0 ||
-        number(m, "SELECT delete_orphan_nip11()", NULL, &n, err) < 0)
-        return -1;
-    /* It counts what it deletes for whoever calls it, and not in archive_count. */
-    return archive_query(m->a,
-                         "UPDATE archive_count SET events = (SELECT count(*) FROM event) - (SELECT "
-                         "sum(c.events) FROM archive_count c WHERE c.lane <> 2) WHERE lane = 2",
-                         NULL, NULL, NULL, err);
+    progress_start(&progress, "events without a relay deleted");
+    while (rc == 0 && step.next >= 0) {
+        struct params p;
+
+        params_init(&p);
+        params_int8(&p, step.next);
+        params_int4(&p, ORPHANS_STEP);
+        rc = archive_query(m->a, "SELECT coalesce(next, -1), events FROM orphans_step($1, $2)", &p,
+                           on_orphans, &step, err);
+        m->deleted += rc == 0 ? step.events : 0;
+        progress_add(&progress, rc == 0 ? (uint64_t)step.events : 0);
+    }
+    progress_done(&progress);
+    return rc < 0 ? rc : number(m, "SELECT delete_orphan_nip11()", NULL, &n, err);
 }
 
 static int vacuum(struct maintenance *m, struct err *err)
