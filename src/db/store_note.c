@@ -9,6 +9,14 @@
 
 enum { KIND_DELETION = 5, KIND_VANISH = 62, ADDRESS_MAX = 1024 };
 
+/* The same event may come from several relays in one batch; the rows are in the order of ids. */
+static bool is_repeated(const struct write *op, uint32_t i)
+{
+    return i > 0 &&
+           memcmp(write_event_at(op, i)->event->id.b, write_event_at(op, i - 1)->event->id.b,
+                  sizeof(write_event_at(op, i)->event->id.b)) == 0;
+}
+
 static void send_expirations(struct write *op, struct conn *conn)
 {
     struct array id, at;
@@ -71,7 +79,7 @@ static void send_deletions(struct write *op, struct conn *conn)
     for (int i = 0; i < 6; i++)
         array_init(&a[i], types[i]);
     for (uint32_t i = 0; i < op->w->events_n; i++) {
-        if (!write_excluded(write_event_at(op, i)) &&
+        if (!is_repeated(op, i) && !write_excluded(write_event_at(op, i)) &&
             write_event_at(op, i)->event->kind == KIND_DELETION)
             deletions_of(write_event_at(op, i)->event, a);
     }
@@ -144,7 +152,7 @@ static void send_rejects(struct write *op, struct conn *conn)
         const struct store_event *e = write_event_at(op, i);
         char hex[64];
 
-        if (!e->refused)
+        if (!e->refused || is_repeated(op, i))
             continue;
         hex_encode(hex, e->event->id.b, sizeof(e->event->id.b));
         array_text(&id, (struct str){hex, sizeof(hex)});
