@@ -16,7 +16,13 @@
 #include "nostr/sign.h"
 
 /* An orderly stop takes at most ten seconds: what the drain has not used is the database's. */
-enum { DRAIN_MS = 4000, DRAIN_TICK_MS = 20, STOP_MS = 9000, STOP_DATABASE_MIN_MS = 2000 };
+enum {
+    DRAIN_MS = 4000,
+    DRAIN_TICK_MS = 20,
+    AGAIN_MS = 5000,
+    STOP_MS = 9000,
+    STOP_DATABASE_MIN_MS = 2000
+};
 
 /* In the order in which they run. */
 static int make_parts(struct daemon *d, struct err *err);
@@ -30,11 +36,12 @@ static void connect_database(struct daemon *d, const char *conninfo, const char 
 static void on_db_up(void *owner, bool restarted);
 static void on_db_down(void *owner, const struct err *err);
 static void on_db_refused(void *owner, const struct err *err);
-static void seed(void *owner);
+static void seed(void *owner, const struct err *why);
 static void on_seeded(void *owner, struct initializer_list *list, const struct err *err);
 static void on_roster(void *owner, const struct err *err);
 static void on_signal(void *owner, int signum);
 static void reload(struct daemon *d);
+static void on_again(uv_timer_t *timer);
 static void on_drain(uv_timer_t *timer);
 static void take_apart(struct daemon *d);
 
@@ -134,6 +141,8 @@ static int make_parts(struct daemon *d, struct err *err)
     loop_on_signal(d->loop, SIGUSR1, on_signal, d);
     (void)uv_timer_init(loop_uv(d->loop), &d->drain_timer);
     d->drain_timer.data = d;
+    (void)uv_timer_init(loop_uv(d->loop), &d->again_timer);
+    d->again_timer.data = d;
     (void)snprintf(path, sizeof(path), "%s/control.sock", d->state_dir);
     d->control = control_open(loop_uv(d->loop), path, &control_ops, d, err);
     if (d->control == NULL)
@@ -268,6 +277,7 @@ static void on_db_up(void *owner, bool restarted)
     if (d->ingest == NULL)
         make_archive_parts(d);
     ingest_database_up(d->ingest, restarted);
+    (void)uv_timer_stop(&d->again_timer);
     if (!d->seeded) {
         keeper_start(d->keeper, seed, d); /* before anybody reads coverage */
         return;
@@ -299,7 +309,30 @@ static void on_db_refused(void *owner, const struct err *err)
 
 /* The relays to begin with */
 
-static void seed(void *owner)
+/* A step of the start has failed, and the database may be there all the same: its disk is full, it
+ * was too slow.  When it is away, on_db_up() comes first. */
+static void try_again(struct daemon *d, const struct err *why)
+{
+    if (d->stopping || why->code == ERR_CANCELLED)
+        return;
+    log_warning("daemon", "the relays cannot be loaded, trying again: %s: %s", err_text(why->code),
+                why->detail);
+    (void)uv_timer_start(&d->again_timer, on_again, AGAIN_MS, 0);
+}
+
+static void on_again(uv_timer_t *timer)
+{
+    struct daemon *d = timer->data;
+
+    if (d->stopping || !db_is_up(d->db))
+        return;
+    if (!d->seeded)
+        keeper_start(d->keeper, seed, d);
+    else
+        daemon_relays_added(d);
+}
+
+static void seed(void *owner, const struct err *why)
 {
     struct daemon *d = owner;
     struct initializer_list *list;
@@ -307,6 +340,10 @@ static void seed(void *owner)
 
     if (d->stopping)
         return;
+    if (why != NULL) {
+        try_again(d, why);
+        return;
+    }
     enter(d, PHASE_SEEDING, "loading the relays");
     if (!d->cfg->initializer_enabled) {
         d->seeded = true;
@@ -330,8 +367,12 @@ static void on_seeded(void *owner, struct initializer_list *list, const struct e
     if (err == NULL)
         initializer_log(&list->report, file[0] != '\0' ? file : "the built-in list");
     initializer_list_free(list);
-    if (err != NULL || d->stopping)
-        return; /* the database went away: on_db_up() seeds again */
+    if (d->stopping)
+        return;
+    if (err != NULL) {
+        try_again(d, err);
+        return;
+    }
     d->seeded = true;
     roster_load(&d->roster, on_roster, d);
 }
@@ -343,7 +384,8 @@ static void on_roster(void *owner, const struct err *err)
     if (d->stopping)
         return;
     if (err != NULL) {
-        d->seeded = false; /* again when the database is back */
+        d->seeded = false;
+        try_again(d, err);
         return;
     }
     daemon_mark_relays(d, true);
@@ -363,8 +405,12 @@ static void on_more_relays(void *owner, const struct err *err)
 {
     struct daemon *d = owner;
 
-    if (d->stopping || err != NULL)
-        return; /* they are read at the next start of archiving */
+    if (d->stopping)
+        return;
+    if (err != NULL) {
+        try_again(d, err);
+        return;
+    }
     daemon_mark_relays(d, false);
     daemon_monitor_start(d);
 }
@@ -509,20 +555,21 @@ void daemon_stop(struct daemon *d, int exit_code)
     if (d->synchronizer != NULL)
         synchronizer_stop(d->synchronizer);
     d->stop_began_ms = clock_mono_ms();
-    (void)uv_timer_start(&d->drain_timer, on_drain, 0, DRAIN_TICK_MS);
+    /* Not in this turn: what was closed just now has to have gone. */
+    (void)uv_timer_start(&d->drain_timer, on_drain, DRAIN_TICK_MS, DRAIN_TICK_MS);
 }
 
 static void on_drain(uv_timer_t *timer)
 {
     struct daemon *d = timer->data;
-    bool done = true;
+    bool done = d->net == NULL || net_connections(d->net) == 0;
 
     if (d->ingest != NULL && db_is_up(d->db)) {
         bool stored = ingest_flush(d->ingest);
         bool saved = roster_flush(&d->roster);
         bool checked = d->monitor == NULL || monitor_flush(d->monitor);
         bool found = d->finder == NULL || finder_flush(d->finder);
-        done = stored && saved && checked && found && net_connections(d->net) == 0;
+        done = done && stored && saved && checked && found;
     }
     if (!done && clock_mono_ms() < d->stop_began_ms + DRAIN_MS)
         return;
@@ -542,6 +589,7 @@ static uint32_t stop_time_left(const struct daemon *d)
 static void take_apart(struct daemon *d)
 {
     uv_close((uv_handle_t *)&d->drain_timer, NULL);
+    uv_close((uv_handle_t *)&d->again_timer, NULL);
     if (d->ingest != NULL) {
         ingest_stop(d->ingest);
         keeper_stop(d->keeper);

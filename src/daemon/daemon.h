@@ -73,7 +73,7 @@ struct daemon {
     struct control *control;
     struct server *server; /* NULL: none */
     struct watch *watch;
-    uv_timer_t drain_timer;
+    uv_timer_t drain_timer, again_timer;
     struct daemon_pools pools;
 
     struct filter_spec **filters;

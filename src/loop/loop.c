@@ -60,6 +60,7 @@ void loop_close(struct loop *l)
 {
     uv_close((uv_handle_t *)&l->lag_tick, NULL);
     uv_close((uv_handle_t *)&l->turn, NULL);
+    (void)uv_run(&l->uv, UV_RUN_DEFAULT); /* signals are ours until everybody else has gone */
     for (unsigned i = 0; i < l->watch_count; i++)
         uv_close((uv_handle_t *)&l->watches[i].handle, NULL);
     (void)uv_run(&l->uv, UV_RUN_DEFAULT);

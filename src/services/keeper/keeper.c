@@ -263,8 +263,10 @@ static void on_settled(void *owner, int64_t forgotten, const struct err *err)
 {
     struct keeper *k = owner;
 
-    if (err != NULL)
+    if (err != NULL) {
+        k->on_started(k->owner, err);
         return;
+    }
     if (forgotten >= 0)
         log_info("keeper",
                  "a [retention] rule was taken out or gives more time: what was proven of "
@@ -272,10 +274,10 @@ static void on_settled(void *owner, int64_t forgotten, const struct err *err)
     if (!k->started)
         keeper_again_in(k, STEP_MS);
     k->started = true;
-    k->on_started(k->owner);
+    k->on_started(k->owner, NULL);
 }
 
-void keeper_start(struct keeper *k, void (*done)(void *owner), void *owner)
+void keeper_start(struct keeper *k, void (*done)(void *owner, const struct err *err), void *owner)
 {
     k->on_started = done;
     k->owner = owner;

@@ -48,9 +48,8 @@ struct keeper *keeper_open(uv_loop_t *loop, struct workers *workers, struct db *
                            const struct keeper_options *options, const struct retention_rule *rules,
                            size_t rules_n);
 
-/* `done` is called when the rules are in force; not when the database went away before: then start
- * it again. */
-void keeper_start(struct keeper *k, void (*done)(void *owner), void *owner);
+/* `done` is called when the rules are in force, or with what went wrong: then start it again. */
+void keeper_start(struct keeper *k, void (*done)(void *owner, const struct err *err), void *owner);
 void keeper_reconfigure(struct keeper *k, const struct keeper_options *options);
 void keeper_status(const struct keeper *k, struct keeper_status *s);
 void keeper_stop(struct keeper *k);  /* before the workers are closed: nothing new is begun */

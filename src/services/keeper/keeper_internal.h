@@ -52,7 +52,7 @@ struct keeper {
     struct keeper_export *exports;
     size_t rules_n;
     bool started, stopping;
-    void (*on_started)(void *owner);
+    void (*on_started)(void *owner, const struct err *err);
     void *owner;
 
     size_t turn;
