@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/config_internal.h"
+#include "core/network.h"
 
 static void complain(const struct config *cfg, const char *section, const char *key,
                      struct config_errors *errors, const char *text)
@@ -119,6 +120,14 @@ static void check_list(const struct config *cfg, const char *key, const char *va
 static void check_proxy(const struct config *cfg, const char *key, const char *value,
                         bool automatic, struct config_errors *errors)
 {
+    struct str host, port;
+
+    if (split_host_port(str_z(value), &host, &port) && network_is_overlay_name(host)) {
+        complain(
+            cfg, "network", key, errors,
+            "is a name inside of the network that the proxy leads to: name the host it runs on");
+        return;
+    }
     if (strcmp(value, "none") == 0 || (automatic && strcmp(value, "auto") == 0) ||
         is_host_port(str_z(value)))
         return;

@@ -2,6 +2,8 @@
 #include "core/network.h"
 
 #include <assert.h>
+#include <string.h>
+#include <strings.h>
 
 const char *network_name(enum network network)
 {
@@ -22,5 +24,17 @@ bool network_named(struct str name, enum network *network)
             *network = (enum network)i;
             return true;
         }
+    return false;
+}
+
+bool network_is_overlay_name(struct str host)
+{
+    static const char *const ends[] = {".onion", ".i2p", ".loki"};
+
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        size_t n = strlen(ends[i]);
+        if (host.n >= n && strncasecmp(host.p + host.n - n, ends[i], n) == 0)
+            return true;
+    }
     return false;
 }

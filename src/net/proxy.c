@@ -37,6 +37,10 @@ static int parse_candidate(struct proxy_candidate *c, struct str text, struct er
         port == 0 || port > 65535)
         return err_set(err, ERR_CONFIG, "\"%s\" is not host:port, auto or none",
                        str_escape(shown, sizeof(shown), text));
+    if (network_is_overlay_name(host))
+        return err_set(err, ERR_CONFIG,
+                       "\"%s\" is a name inside of the network that the proxy leads to",
+                       str_escape(shown, sizeof(shown), host));
     c->port = (uint16_t)port;
     return 0;
 }

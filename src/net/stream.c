@@ -10,6 +10,10 @@
 #include "core/clock.h"
 #include "net/net_shared.h"
 
+/* Answers of TLS itself that wait for the socket; what a WebSocket sends waits elsewhere (wsconn).
+ */
+enum { UNREAD_MAX = 256 * 1024 };
+
 enum stream_state { STREAM_START, STREAM_HANDSHAKE, STREAM_READY, STREAM_FAILED, STREAM_CLOSED };
 
 enum stream_event {
@@ -411,8 +415,14 @@ static void read_tls(struct stream *s)
         enum tls_read_result r =
             tls_read(s->tls, s->net->plaintext, sizeof(s->net->plaintext), &n, &err);
 
-        if (tls_pending(s->tls) > 0)
+        if (tls_pending(s->tls) > 0) {
             drain_tls(s);
+            if (stream_queued(s) >
+                UNREAD_MAX) { /* mbedTLS refuses each renegotiation with an alert */
+                fail(s, ERR_FLOOD, "asks in TLS for answers, and does not read them");
+                return;
+            }
+        }
         if (r == TLS_READ_MORE)
             return;
         if (r == TLS_READ_CLOSED) {

@@ -24,6 +24,7 @@
 enum {
     REQUEST_MAX = 8 * 1024, /* the upgrade request */
     FIRST_BYTES = 4096,     /* the first memory of a message in assembly */
+    PONG_COST = 128,        /* what wslay needs for a frame that waits */
     WSLAY_BYTES = 9 * 1024  /* wslay's context with its two buffers, about */
 };
 
@@ -73,7 +74,7 @@ struct ws {
     size_t masks_left;
     uint8_t *drain_to; /* where ws_drain wants the bytes */
     size_t drain_room;
-    uint64_t received_bytes, binary_messages;
+    uint64_t received_bytes, data_bytes, binary_messages;
     struct err err; /* why it failed; ERR_NONE: it did not */
 };
 
@@ -241,7 +242,7 @@ static void on_msg(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_
         break;
     case WSLAY_PING:
         ws->event = EVENT_PING;
-        ws->pong_bytes += arg->msg_length;
+        ws->pong_bytes += arg->msg_length + PONG_COST;
         break;
     case WSLAY_PONG:
         ws->event = EVENT_PONG;
@@ -490,6 +491,8 @@ static int feed_frames(struct ws *ws, struct str bytes, int64_t now_ms)
                         ws->err.code == ERR_MESSAGE_TOO_LARGE ? CLOSE_TOO_BIG : CLOSE_PROTOCOL, "");
         if (r == 0)
             return 0;
+        if (!ws_gate_is_control(&ws->gate))
+            ws->data_bytes += ws->piece.n;
         if (run_wslay(ws) != 0 || dispatch(ws, now_ms) != 0)
             return -1;
         ws_gate_used(&ws->gate);
@@ -646,6 +649,11 @@ struct str ws_http_header(const struct ws *ws, const char *name)
 uint64_t ws_received_bytes(const struct ws *ws)
 {
     return ws->received_bytes;
+}
+
+uint64_t ws_data_bytes(const struct ws *ws)
+{
+    return ws->data_bytes;
 }
 
 uint64_t ws_binary_messages(const struct ws *ws)

@@ -101,6 +101,7 @@ struct str ws_http_header(
     const char *name); /* "server", "retry-after", "location" of the answer; until ws_free */
 uint64_t ws_received_bytes(
     const struct ws *ws); /* bytes of frames taken in, heads and all, after the upgrade */
+uint64_t ws_data_bytes(const struct ws *ws); /* of these, what messages are made of */
 uint64_t ws_binary_messages(const struct ws *ws);
 size_t ws_bytes(const struct ws *ws); /* memory held, an estimate; messages in assembly included */
 

@@ -37,7 +37,7 @@ struct wsconn {
     bool message_ended;   /* in this ws_feed() */
     bool peer_closed;     /* err says how */
     size_t assembling;    /* our share of net->assembly_bytes */
-    uint64_t window_from; /* ws_received_bytes when the window began */
+    uint64_t window_from; /* ws_data_bytes when the window began */
     size_t counted;       /* our share of net_connection_bytes */
 };
 
@@ -342,7 +342,7 @@ static void watch_rate(struct wsconn *c)
     if (c->assembling == 0) {
         (void)uv_timer_stop(&c->clock);
     } else if (c->message_ended || !uv_is_active((uv_handle_t *)&c->clock)) {
-        c->window_from = ws_received_bytes(c->ws);
+        c->window_from = ws_data_bytes(c->ws);
         (void)transport_take_throttled(c->transport);
         (void)uv_timer_start(&c->clock, on_clock, c->net->rate_window_ms, 0);
     }
@@ -360,7 +360,7 @@ static void on_clock(uv_timer_t *h)
         return;
     }
     assert(c->state == WSCONN_OPEN);
-    moved = ws_received_bytes(c->ws) - c->window_from;
+    moved = ws_data_bytes(c->ws) - c->window_from;
     if (moved * 1000 < (uint64_t)c->net->rate_window_ms * NET_RATE_BYTES_A_SECOND &&
         !transport_take_throttled(c->transport)) {
         (void)err_set(&err, ERR_TOO_SLOW, "%u bytes of a message in %u ms", (unsigned)moved,

@@ -56,6 +56,7 @@
 #define message_prefix           bigbrotr_message_prefix
 #define network_name             bigbrotr_network_name
 #define network_named            bigbrotr_network_named
+#define network_is_overlay_name  bigbrotr_network_is_overlay_name
 #define nip11_contradiction_name bigbrotr_nip11_contradiction_name
 #define nip11_free               bigbrotr_nip11_free
 #define nip11_lists              bigbrotr_nip11_lists

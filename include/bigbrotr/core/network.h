@@ -24,4 +24,7 @@ enum network {
 const char *network_name(enum network network);
 bool network_named(struct str name, enum network *network);
 
+/* Does it end in .onion, .i2p or .loki?  No resolver may be asked for such a name (RFC 7686). */
+bool network_is_overlay_name(struct str host);
+
 #endif
