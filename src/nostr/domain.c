@@ -59,5 +59,13 @@ const char *url_domain(struct str url, char to[DOMAIN_SIZE])
     /* What stands in front of an onion service's own label is free, too. */
     if (str_ends(str_z(host), STR(".onion")) && strlen(host) > 62)
         (void)snprintf(to, DOMAIN_SIZE, "%s", host + strlen(host) - 62);
+    /* The name of an I2P service is one label in front of this, each of another owner. */
+    if (str_ends(str_z(host), STR(".b32.i2p"))) {
+        const char *label = host + strlen(host) - strlen(".b32.i2p");
+
+        while (label > host && label[-1] != '.')
+            label--;
+        (void)snprintf(to, DOMAIN_SIZE, "%s", label);
+    }
     return to;
 }

@@ -390,6 +390,12 @@ static void learn(struct fetch *f, const struct walk_spans *spans)
     }
 }
 
+/* on_session_closed() follows. */
+static bool ends_session(enum settle how)
+{
+    return how == SETTLE_DISCONNECT || how == SETTLE_FLOOD || how == SETTLE_OVERSIZE;
+}
+
 static void on_page_settled(void *owner, const struct settlement *s)
 {
     struct fetch *f = owner;
@@ -420,7 +426,7 @@ static void on_page_settled(void *owner, const struct settlement *s)
         walk_answer(f->walk, &f->answer, &spans);
         learn(f, &spans);
     }
-    if (s->how == SETTLE_DISCONNECT || s->how == SETTLE_FLOOD)
+    if (ends_session(s->how))
         return; /* on_session_closed() follows */
     if (f->walk == NULL)
         next_span(f);
@@ -467,7 +473,7 @@ static void on_live_settled(void *owner, const struct settlement *s)
     struct err err;
 
     f->live = NULL;
-    if (s->how == SETTLE_DISCONNECT || s->how == SETTLE_FLOOD)
+    if (ends_session(s->how))
         return;
     (void)err_set(&err, settlement_code(s), "live: %s", s->text);
     wait_again(f, &err);

@@ -414,7 +414,11 @@ static void note_part(struct asking *k, bool whole)
     struct store_asked *r = &k->result;
     bool first = r->hi == 0;
 
-    if (k->history || first)
+    if (k->history && whole)
+        r->lo = 0;
+    else if (k->history && k->oldest > 0 && k->oldest < r->lo)
+        r->lo = k->oldest;
+    else if (!k->history && first)
         r->lo = whole ? 0 : k->oldest;
     if (!k->history && k->newest > r->hi)
         r->hi = k->newest;
@@ -435,6 +439,7 @@ static void go_on(struct asking *k, bool empty)
     }
     if (whole) {
         k->history = true;
+        k->oldest = 0; /* of this part */
         k->until = k->result.lo - 1;
         k->floor = 0;
     }

@@ -39,7 +39,14 @@ enum candidate_verdict candidate_settle(bool openable, enum err_code error, uint
         return CANDIDATE_PROMOTED;
     if (error == ERR_NONE || err_blame(error) == ERR_BLAME_SELF ||
         err_blame(error) == ERR_BLAME_PATH) {
-        *next_at_ms = now_ms + jitter_ms(INNOCENT_MS, lot, *tries);
+        int64_t later = INNOCENT_MS;
+        /* A resolver that fails may fail for ever: never dropped for it alone, but asked more
+         * rarely. */
+        if (error == ERR_DNS_FAILED)
+            *tries += *tries + 2 < limits->tries_max;
+        for (uint32_t i = 1; error == ERR_DNS_FAILED && i < *tries; i++)
+            later *= TRIES_FACTOR;
+        *next_at_ms = now_ms + jitter_ms(later, lot, *tries);
         return CANDIDATE_INNOCENT;
     }
     ++*tries;

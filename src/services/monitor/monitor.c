@@ -214,13 +214,13 @@ void monitor_access_changed(struct monitor *m)
         if (is_denied(m, c))
             check_drop(c);
     }
-    for (uint32_t i = 0; i < r->n && m->loaded && !m->stopping; i++) {
+    for (uint32_t i = 0; i < r->n && !m->stopping; i++) {
         struct check *c = r->relays[i]->check;
         if (c == NULL || c->probe != NULL)
             continue;
         if (c->relay->denied)
             heap_remove(&m->due[c->relay->network], &c->due);
-        else if (!heap_has(&c->due) || c->address_denied)
+        else if (c->address_denied || (m->loaded && !heap_has(&c->due)))
             monitor_schedule(m, c,
                              jitter_first(c->health.next_at_ms, now, (uint32_t)c->relay->id,
                                           c->relay->priority ? 1 : r->n,

@@ -79,7 +79,8 @@ static void fill(struct nip66_relay *d, const struct probe_report *r, unsigned p
         if (doc->min_pow_difficulty >= 0)
             d->pow = (int8_t)(doc->min_pow_difficulty > 0);
     }
-    if (was_asked(r, parts, ERR_AUTH_REQUIRED))
+    if (was_asked(r, parts, ERR_AUTH_REQUIRED) ||
+        ((parts & PROBE_READ) != 0 && r->read_prefix == PREFIX_AUTH_REQUIRED))
         d->auth = 1;
     if (was_asked(r, parts, ERR_PAYMENT_REQUIRED))
         d->payment = 1;

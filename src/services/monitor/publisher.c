@@ -186,9 +186,30 @@ void publisher_listen(struct publisher *p, publisher_accepted *accepted, void *o
     p->listener = owner;
 }
 
+static bool in_flight(const struct publisher *p, const struct publication *e)
+{
+    for (uint32_t i = 0; i < p->targets_n; i++)
+        if (p->targets[i].at == e)
+            return true;
+    return false;
+}
+
+/* The oldest that somebody has taken: it may go, a target that was away gets what is newer. */
+static struct publication *spare(const struct publisher *p)
+{
+    LIST_FOR_EACH(l, &p->queue)
+    {
+        struct publication *e = CONTAINER_OF(l, struct publication, link);
+        if (e->accepted && !in_flight(p, e))
+            return e;
+    }
+    return NULL;
+}
+
 static bool has_room(const struct publisher *p)
 {
-    return p->parts.dry || (p->wanted != 0 && p->queue_n < PUBLISHER_QUEUE_MAX);
+    return p->parts.dry ||
+           (p->wanted != 0 && (p->queue_n < PUBLISHER_QUEUE_MAX || spare(p) != NULL));
 }
 
 bool publisher_wants(const struct publisher *p, enum publisher_kind kind)
@@ -236,7 +257,7 @@ static void drop_older(struct publisher *p, int32_t token)
     LIST_FOR_EACH(l, &p->queue)
     {
         struct publication *e = CONTAINER_OF(l, struct publication, link);
-        if (e->token == token && !e->sent) {
+        if (e->token == token && !in_flight(p, e)) {
             forget(p, e);
             return;
         }
@@ -252,6 +273,8 @@ bool publisher_put(struct publisher *p, const struct event_draft *draft, int32_t
 
     if (p->stopping || !has_room(p))
         return false;
+    if (p->queue_n >= PUBLISHER_QUEUE_MAX)
+        forget(p, spare(p));
     arena_init(&arena, ARENA_BLOCK);
     json = sign_event(p->parts.signer, draft, &arena, &id);
     e = calloc(1, sizeof(*e) + json.n);

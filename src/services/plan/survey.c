@@ -259,12 +259,14 @@ static void note_times(struct survey *s, const struct settlement *settled)
 static void on_page_settled(void *owner, const struct settlement *settled)
 {
     struct survey *s = owner;
+    bool lost = settled->how == SETTLE_DISCONNECT || settled->how == SETTLE_FLOOD ||
+                settled->how == SETTLE_OVERSIZE; /* the session ends with it */
 
     note_times(s, settled);
     s->request = NULL;
     if (settled->how != SETTLE_EOSE && s->page_events == 0) {
         (void)err_set(&s->refused, settlement_code(settled), "%s", settled->text);
-        if (settled->how != SETTLE_DISCONNECT && settled->how != SETTLE_FLOOD)
+        if (!lost)
             finish(s);
         return; /* else on_closed() follows */
     }
@@ -272,7 +274,7 @@ static void on_page_settled(void *owner, const struct settlement *settled)
         s->report.caution = page_caution(s);
     estimate_end(s->estimate, s->until);
     s->pages++;
-    if (settled->how == SETTLE_DISCONNECT || settled->how == SETTLE_FLOOD)
+    if (lost)
         return;
     if (s->exchange != NULL)
         (void)uv_timer_start(&s->timer, on_grace, COUNT_GRACE_MS, 0);

@@ -65,8 +65,11 @@ void caps_note(struct probe *p)
     know(p, CAP_NIP42,
          r->read_prefix == PREFIX_AUTH_REQUIRED || r->write_prefix == PREFIX_AUTH_REQUIRED ||
              p->authed || (p->session != NULL && session_asked_auth(p->session)));
-    if (r->readable != PROBE_UNTESTED && (refused || r->readable == PROBE_YES))
-        know(p, CAP_READ_RESTRICTED, refused || r->read_prefix == PREFIX_AUTH_REQUIRED);
+    /* A session that has authenticated before reads like everybody else: that tells nothing. */
+    bool asked = refused || r->read_prefix == PREFIX_AUTH_REQUIRED;
+    bool tells = p->session == NULL || p->own || !session_asked_auth(p->session);
+    if (r->readable != PROBE_UNTESTED && (asked || (tells && r->readable == PROBE_YES)))
+        know(p, CAP_READ_RESTRICTED, asked);
     /* A hint may be left out (NIP-67): without one nothing is known. */
     if (read->result.finish || read->result.more || p->asks[ASK_PAGE].result.finish ||
         p->asks[ASK_PAGE].result.more)

@@ -145,9 +145,11 @@ void synchronizer_start(struct synchronizer *s)
     const struct roster *r = s->parts.roster;
     int64_t now = clock_wall_ms();
 
+    if (!uv_is_active((uv_handle_t *)&s->tick))
+        (void)uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
     if (!s->running) {
         s->running = true;
-        if (s->filters_known == 0)
+        if (s->filters_known < s->parts.filters_n)
             register_filter(s);
     }
     if (s->filters_known < s->parts.filters_n)
@@ -168,8 +170,6 @@ void synchronizer_start(struct synchronizer *s)
                      jitter_first(relay->next_at_ms, now, relay->lot, r->n,
                                   s->options.budget.dials_per_second));
     }
-    if (!uv_is_active((uv_handle_t *)&s->tick))
-        (void)uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
 }
 
 /* The filters' numbers, one after the other; then the kinds; then the work. */
@@ -188,7 +188,7 @@ static void on_filter_id(void *owner, int32_t filter_id, const struct err *err)
     if (s->stopping)
         return;
     if (err != NULL) {
-        s->running = false; /* started again when the database is back */
+        s->running = false; /* on_tick() begins anew */
         return;
     }
     s->filter_ids[s->filters_known++] = filter_id;
@@ -262,6 +262,8 @@ static void on_health(void *owner, struct relay *relay)
         return;
     }
     bool parked = !heap_has(&relay->due);
+    if (!parked && relay->next_at_ms <= now)
+        return; /* it is due already, and keeps its turn */
     bool fresh = relay->last_ok_at_ms == 0 && relay->failures == 0;
     if (due_is_policy(relay->error) && relay->failures > 0 && relay->next_at_ms > now) {
         if (parked)
@@ -285,6 +287,8 @@ static void on_tick(uv_timer_t *timer)
         start_due(s);
     if (now - s->second_ms >= 1000) {
         s->second_ms = now;
+        if (!s->running && !s->stopping && db_is_up(s->parts.db))
+            synchronizer_start(s);
         every_second(s, now);
     }
 }
