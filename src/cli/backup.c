@@ -69,7 +69,12 @@ static void remove_parts(const struct backup *b)
     char path[PATH_MAX];
 
     while (d != NULL && (e = readdir(d)) != NULL) {
-        if (!str_ends(str_z(e->d_name), STR(".part")))
+        struct str name = str_z(e->d_name);
+
+        if (!str_ends(name, STR(".part")))
+            continue;
+        name.n -= STR(".part").n;
+        if (!backup_is_name(name))
             continue;
         (void)snprintf(path, sizeof(path), "%s/%s", b->dir, e->d_name);
         child_remove_tree(path);
@@ -163,20 +168,30 @@ static void remove_logs(struct backup *b, const char *oldest)
         (void)fprintf(stderr, "bigbrotr: old pieces of the log stay in %s: %s\n", logs, err.detail);
 }
 
+/* Never the one that was just made, nor any whose name is later: the clock was wrong once. */
 static int remove_old(struct backup *b, struct err *err)
 {
     struct backups all;
+    const char *made = strrchr(b->path, '/') + 1;
     int rc = backups_read(b->dir, &all, err);
-    size_t i = 0;
+    size_t i = 0, older = 0;
 
-    for (; rc == 0 && i + b->keep < all.n; i++) {
+    while (older < all.n && strcmp(all.names[older], made) < 0)
+        older++;
+    if (older + 1 < all.n)
+        (void)fprintf(
+            stderr,
+            "bigbrotr: %s has backups with names in the future, as %s; was a clock wrong? "
+            "They stay until you delete them\n",
+            b->dir, all.names[all.n - 1]);
+    for (; rc == 0 && i + b->keep < older + 1; i++) {
         char path[PATH_MAX];
 
         (void)snprintf(path, sizeof(path), "%s/%s", b->dir, all.names[i]);
         child_remove_tree(path);
         b->removed++;
     }
-    if (rc == 0 && i < all.n && !b->own_server)
+    if (rc == 0 && i < all.n && older + 1 == all.n && !b->own_server)
         remove_logs(b, all.names[i]);
     backups_free(&all);
     return rc;
@@ -256,7 +271,8 @@ int command_backup(const struct command *c)
                          .started_ms = clock_mono_ms()};
     dir = c->cfg->backup_dir;
     if (!words_read(c, options, &words) || words.n > 1 || (words.n == 0 && dir[0] == '\0') ||
-        (keep != NULL && (!str_u64(str_z(keep), &b->keep) || b->keep == 0))) {
+        (keep != NULL &&
+         (!str_u64(str_z(keep), &b->keep) || b->keep == 0 || b->keep > BACKUPS_MAX))) {
         (void)fputs("usage: bigbrotr backup [DIR] [--keep N]\nwithout DIR: [backup] dir; N backups "
                     "are kept, 7 without it\n",
                     stderr);

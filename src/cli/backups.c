@@ -18,14 +18,14 @@
 
 enum { NAME_CHARS = 16, FILES_OPEN_MAX = 16 }; /* 20261121T101500Z */
 
-static bool is_name(const char *name)
+bool backup_is_name(struct str name)
 {
     static const char form[] = "00000000T000000Z";
 
-    if (strlen(name) != NAME_CHARS)
+    if (name.n != NAME_CHARS)
         return false;
     for (int i = 0; i < NAME_CHARS; i++)
-        if (form[i] == '0' ? name[i] < '0' || name[i] > '9' : name[i] != form[i])
+        if (form[i] == '0' ? name.p[i] < '0' || name.p[i] > '9' : name.p[i] != form[i])
             return false;
     return true;
 }
@@ -60,7 +60,7 @@ int backups_read(const char *dir, struct backups *b, struct err *err)
     if (d == NULL)
         return err_set(err, ERR_IO, "%s: %s", dir, strerror(errno));
     while (b->n < BACKUPS_MAX && (e = readdir(d)) != NULL)
-        if (is_name(e->d_name))
+        if (backup_is_name(str_z(e->d_name)))
             memcpy(b->names[b->n++], e->d_name, NAME_CHARS + 1);
     closedir(d);
     qsort(b->names, b->n, sizeof(*b->names), by_name);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "core/err.h"
+#include "core/str.h"
 
 enum { BACKUPS_MAX = 4096, BACKUP_NAME_SIZE = 24 };
 
@@ -27,6 +28,7 @@ int backups_read(const char *dir, struct backups *b, struct err *err) MUST_USE;
 void backups_free(struct backups *b);
 
 void backup_name(int64_t at, char to[BACKUP_NAME_SIZE]);
+bool backup_is_name(struct str name); /* could backup_name() have made it? */
 bool backup_is_cluster(const char *path);
 bool backup_is_dump(const char *path);
 

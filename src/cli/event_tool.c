@@ -198,10 +198,12 @@ int command_event(const struct command *c)
     if (verify)
         t.verifier = verifier_new();
     arena_init(&t.arena, 65536);
-    (void)lines_read(stdin, verify ? verify_line : draft_line, &t);
+    int read = lines_read(stdin, verify ? verify_line : draft_line, &t, &err);
     arena_done(&t.arena);
     signer_free(t.signer);
     if (verify)
         verifier_free(t.verifier);
+    if (read == LINES_UNREADABLE)
+        return command_fail(&err);
     return finish(&t, verify);
 }

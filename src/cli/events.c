@@ -57,7 +57,10 @@ static int window_end(struct archive *a, int64_t from, int64_t *end, struct err 
     }
     *end = key >> KEY_SECOND_SHIFT << KEY_SECOND_SHIFT;
     if (*end <= from) /* one second with more events than a window: whole */
-        *end = ((key >> KEY_SECOND_SHIFT) + 1) << KEY_SECOND_SHIFT;
+        *end =
+            key >> KEY_SECOND_SHIFT < INT32_MAX
+                ? ((key >> KEY_SECOND_SHIFT) + 1) << KEY_SECOND_SHIFT
+                : INT64_MAX; /* the last second that keys know: all that claims a later time, too */
     return 0;
 }
 
@@ -114,9 +117,15 @@ int command_export(const struct command *c)
 {
     struct progress progress;
     struct err err;
-    struct archive *a = archive_open(c->cfg, &err);
+    struct archive *a;
     int rc;
 
+    if (c->argc > 0) {
+        (void)fputs("usage: bigbrotr export    (all events; some of them: bigbrotr events)\n",
+                    stderr);
+        return COMMAND_USAGE;
+    }
+    a = archive_open(c->cfg, &err);
     if (a == NULL)
         return command_fail(&err);
     progress_start(&progress, "exported");
@@ -131,6 +140,7 @@ int command_export(const struct command *c)
 /* verify */
 
 struct check {
+    FILE *out; /* for what is bad: with --json, standard output holds nothing else */
     struct progress progress;
     struct verifier *verifier;
     struct arena arena;
@@ -143,12 +153,14 @@ static bool check_event(void *owner, struct str json)
     const struct event_limits limits = event_limits_archived();
     struct event e;
     enum reject why;
+    char shown[4 * 200 + 1];
 
     arena_reset(&check->arena);
     if (verifier_event(check->verifier, json, &limits, &check->arena, &e, &why) < 0) {
         check->bad++;
-        (void)printf("bad: %s: %.*s\n", reject_name(why), (int)(json.n < 200 ? json.n : 200),
-                     json.p);
+        (void)fprintf(check->out, "bad: %s: %s\n", reject_name(why),
+                      str_escape_text(shown, sizeof(shown),
+                                      (struct str){json.p, json.n < 200 ? json.n : 200}));
     }
     progress_add(&check->progress, 1);
     return true;
@@ -156,7 +168,7 @@ static bool check_event(void *owner, struct str json)
 
 int command_verify(const struct command *c)
 {
-    struct check check = {0};
+    struct check check = {.out = c->json ? stderr : stdout};
     struct err err;
     struct archive *a;
     uint64_t sample = 0;

@@ -245,6 +245,10 @@ static int read_words(struct task *t)
         return command_fail(&err);
     if (newest >= 0 && limit == NULL)
         t->newest = (uint64_t)newest;
+    if ((newest == 0 || limit != NULL) && t->newest == 0) {
+        (void)fputs("bigbrotr: a limit of 0 asks for nothing\n", stderr);
+        return COMMAND_USAGE;
+    }
     if (secret_signer_maybe(t->command, key, &t->signer, &err) < 0)
         return command_fail(&err);
     return COMMAND_DONE;

@@ -175,11 +175,9 @@ static int write_rows(struct import *im, uint32_t from, uint32_t n)
  * mention many relays. */
 static int flush(struct import *im)
 {
-    uint32_t n, from = 0;
+    uint32_t n = 0, from = 0;
 
-    if (im->n == 0)
-        return 0;
-    if (choose(im, &n) < 0)
+    if (im->n > 0 && choose(im, &n) < 0)
         return -1;
     for (uint32_t i = 0; i < n; i++) {
         if (im->note_hints)
@@ -206,25 +204,32 @@ static int take_line(void *owner, uint64_t number, struct str line)
 
     im->read++;
     struct str raw = arena_copy(&im->arena, line);
+    im->bytes += line.n;
     if (event_scan(raw, &limits, &im->arena, e, &why) < 0) {
         refuse(im, number, why);
-        return 0;
+        return im->bytes > BATCH_BYTES ? flush(im) : 0;
     }
     if (retention_expired(im->rules, im->rules_n, e, NULL, clock_wall_s())) {
         refuse(im, number, REJECT_RETENTION);
-        return 0;
+        return im->bytes > BATCH_BYTES ? flush(im) : 0;
     }
     im->lines[im->n] = number;
     im->ids[im->n] = e->id;
     im->created_at[im->n] = e->created_at;
     im->raw[im->n++] = raw;
-    im->bytes += line.n;
     return im->n == BATCH_EVENTS || im->bytes > BATCH_BYTES ? flush(im) : 0;
 }
 
 static int import_all(struct import *im)
 {
-    return lines_read(stdin, take_line, im) < 0 ? -1 : flush(im);
+    struct err broken;
+    int rc = lines_read(stdin, take_line, im, &broken);
+
+    if ((rc == 0 || rc == LINES_UNREADABLE) && flush(im) < 0)
+        return -1;
+    if (rc == LINES_UNREADABLE) /* what was read before is stored all the same */
+        im->err = broken;
+    return rc < 0 ? -1 : 0;
 }
 
 static int finish(const struct command *c, struct import *im, int rc)
@@ -271,6 +276,11 @@ int command_import(const struct command *c)
     struct err err;
     int code;
 
+    if (c->argc > 0) {
+        free(im);
+        (void)fputs("usage: bigbrotr import < FILE\n", stderr);
+        return COMMAND_USAGE;
+    }
     if (im == NULL || (im->events = calloc(BATCH_EVENTS, sizeof(*im->events))) == NULL ||
         (im->mentions = calloc(MENTIONS_MAX, sizeof(*im->mentions))) == NULL ||
         uv_loop_init(&im->loop) != 0)

@@ -1,9 +1,11 @@
 /* lines: see lines.h. */
 #include "cli/lines.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-int lines_read(FILE *in, each_line *each, void *owner)
+int lines_read(FILE *in, each_line *each, void *owner, struct err *err)
 {
     char *line = NULL;
     size_t room = 0;
@@ -17,6 +19,11 @@ int lines_read(FILE *in, each_line *each, void *owner)
         number++;
         if (text.n > 0)
             rc = each(owner, number, text);
+    }
+    if (rc == 0 && !feof(in)) {
+        (void)err_set(err, ERR_IO, "%s cannot be read further: %s",
+                      in == stdin ? "standard input" : "the file", strerror(errno));
+        rc = LINES_UNREADABLE;
     }
     free(line);
     return rc;

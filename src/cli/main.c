@@ -1,6 +1,7 @@
 /* bigbrotr: the command for people.  Finds the configuration, then hands over to one sub-command.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <locale.h>
 #include <stdio.h>
@@ -132,9 +133,17 @@ int command_fail(const struct err *err)
 
 int command_flush(void)
 {
+    static bool said;
+    int why;
+
+    errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return COMMAND_DONE;
-    (void)fputs("bigbrotr: standard output was closed before the end\n", stderr);
+    why = errno != 0 ? errno : EIO;
+    if (!said)
+        (void)fprintf(stderr, "bigbrotr: standard output did not take all of it: %s\n",
+                      strerror(why));
+    said = true;
     return COMMAND_FAILED;
 }
 
@@ -208,6 +217,8 @@ static int run(const char *config_path, struct command *c, const char *name)
     c->cfg = cfg;
     code = commands[at].run(c);
     config_free(cfg);
+    if (code != COMMAND_USAGE && command_flush() != COMMAND_DONE)
+        code = COMMAND_FAILED;
     return code;
 }
 
@@ -221,8 +232,13 @@ int main(int argc, char **argv)
                                             {NULL, 0, NULL, 0}};
     struct command c = {0};
     const char *config_path = NULL;
-    int opt;
+    int opt, fd;
 
+    /* Nothing that is opened may become standard output. */
+    while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO) {
+    }
+    if (fd > STDERR_FILENO)
+        (void)close(fd);
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     while ((opt = getopt_long(argc, argv, "+c:h", options, NULL)) != -1) {
         switch (opt) {
@@ -234,10 +250,10 @@ int main(int argc, char **argv)
             break;
         case OPT_VERSION:
             (void)printf("bigbrotr %s\n", BIGBROTR_VERSION);
-            return COMMAND_DONE;
+            return command_flush();
         case 'h':
             usage(stdout);
-            return COMMAND_DONE;
+            return command_flush();
         default:
             usage(stderr);
             return COMMAND_USAGE;

@@ -165,16 +165,17 @@ static int take_line(void *owner, uint64_t number, struct str line)
     return 0;
 }
 
-/* Events that verify; how many did not. */
-static uint64_t read_events(struct outbox *o)
+/* Events that verify; *bad of the others. */
+static int read_events(struct outbox *o, uint64_t *bad, struct err *err)
 {
     struct input in = {.outbox = o, .verifier = verifier_new()};
 
     arena_init(&in.arena, 65536);
-    (void)lines_read(stdin, take_line, &in);
+    int rc = lines_read(stdin, take_line, &in, err);
     arena_done(&in.arena);
     verifier_free(in.verifier);
-    return in.bad;
+    *bad = in.bad;
+    return rc;
 }
 
 int command_publish(const struct command *c)
@@ -186,7 +187,7 @@ int command_publish(const struct command *c)
     struct outbox outbox;
     struct words words;
     struct err err;
-    uint64_t bad;
+    uint64_t bad = 0;
     int code = COMMAND_USAGE;
     struct mailing to = {.urls = urls, .report = stdout};
 
@@ -200,9 +201,10 @@ int command_publish(const struct command *c)
             "FILE: a secret key, for relays that want authentication (NIP-42)\n",
             stderr);
     } else if (words_relay_urls(words.plain, words.n, urls) == 0) {
-        bad = read_events(&outbox);
         to.n = (size_t)words.n;
-        code = secret_signer_maybe(c, key, &signer, &err);
+        code = read_events(&outbox, &bad, &err);
+        if (code == 0)
+            code = secret_signer_maybe(c, key, &signer, &err);
         to.signer = signer;
         if (code == 0)
             code = outbox_send(c, &outbox, &to, &err);

@@ -142,7 +142,8 @@ static int take_record(void *owner, uint64_t number, struct str line)
 
 static int resume(struct release *r, FILE *f, struct err *err)
 {
-    (void)lines_read(f, take_record, r);
+    if (lines_read(f, take_record, r, err) < 0)
+        return -1;
     (void)fprintf(stderr, "going on in %s: %zu files are done\n", r->partial, js_count(r->files));
     return r->as_of > 0 ? 0 : err_set(err, ERR_IO, "%s holds no release: delete it", r->partial);
 }

@@ -40,7 +40,7 @@ struct rescue {
     struct arena arena;
     struct progress progress;
     uint64_t events;
-    bool send;
+    bool send, stopped;
 };
 
 struct source {
@@ -186,8 +186,11 @@ static int load_relays(struct rescue *r, struct err *err)
 
 static void on_signal(void *owner, int signum)
 {
+    struct rescue *r = owner;
+
     (void)signum;
-    loop_stop(((struct rescue *)owner)->outside.loop);
+    r->stopped = true;
+    loop_stop(r->outside.loop);
 }
 
 static int ask_all(struct rescue *r, struct err *err)
@@ -201,8 +204,13 @@ static int ask_all(struct rescue *r, struct err *err)
         start_next(r);
         if (r->open > 0)
             loop_run(r->outside.loop);
-        while (!list_empty(&r->sources)) /* stopped by a signal */
-            close_source(CONTAINER_OF(r->sources.next, struct source, link));
+        while (!list_empty(&r->sources)) { /* stopped by a signal */
+            struct source *source = CONTAINER_OF(r->sources.next, struct source, link);
+
+            r->helped += source->brought > 0;
+            r->partly++;
+            close_source(source);
+        }
         progress_done(&r->progress);
     }
     return rc;
@@ -218,7 +226,10 @@ static int finish(struct rescue *r, const struct mailing *to, struct err *err)
         human_noun((int64_t)r->urls_n, "relay", "relays"), r->failed, r->partly > 0 ? "" : "\n");
     if (r->partly > 0)
         (void)fprintf(stderr, ", %zu not completely\n", r->partly);
-    if (command_flush() != COMMAND_DONE)
+    if (r->stopped)
+        (void)fprintf(stderr, "stopped before the end: %zu were not asked%s\n", r->urls_n - r->next,
+                      r->send ? ", nothing is sent" : "");
+    if (command_flush() != COMMAND_DONE || r->stopped)
         return COMMAND_FAILED;
     if (r->send && r->outbox.n > 0) {
         int sent = outbox_send(r->command, &r->outbox, to, err);
