@@ -82,6 +82,23 @@ def test_an_orphan_that_is_being_seen_stays(world: World) -> None:
     daemon.stop()
 
 
+def test_a_start_that_the_database_refuses(world: World) -> None:
+    """It answers, and has no room: said, and tried again."""
+    first, second = world.farm.add(*({"data": [{"mint": {"n": 20, "seed": 79}}]} for _ in range(2)))
+    daemon = world.daemon(first)
+    daemon.start()
+    daemon.complete([first])
+    daemon.archive().execute("CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '53100'; END $$;"
+                             "CREATE TRIGGER no_room BEFORE INSERT ON relays FOR EACH STATEMENT EXECUTE FUNCTION no_room()")
+    daemon.stop()
+    daemon.seeds(first.url, second.url)
+    daemon.start(wait=False)
+    until(lambda: "the relays cannot be loaded, trying again: " in daemon.log(), 30, "it says so", daemon.alive)
+    daemon.archive().execute("DROP TRIGGER no_room ON relays")
+    daemon.complete([first, second])
+    daemon.stop()
+
+
 def test_an_output_that_takes_nothing(world: World) -> None:
     daemon = world.daemon()
     daemon.start()

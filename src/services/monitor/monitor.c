@@ -11,7 +11,7 @@
 #include "services/jitter.h"
 #include "services/monitor/monitor_internal.h"
 
-enum { TICK_MS = 100, TRIES_MAX = 200 };
+enum { TICK_MS = 100, LOAD_AGAIN_MS = 5000, TRIES_MAX = 200 };
 
 static void on_tick(uv_timer_t *timer);
 static void start_due(struct monitor *m);
@@ -152,6 +152,14 @@ void monitor_loaded(struct monitor *m)
     m->parts.on_ready(m->parts.owner);
 }
 
+/* The database could not say it just now. */
+void monitor_load_later(struct monitor *m)
+{
+    m->load_at_ms = clock_mono_ms() + LOAD_AGAIN_MS;
+    if (!uv_is_active((uv_handle_t *)&m->tick))
+        (void)uv_timer_start(&m->tick, on_tick, TICK_MS, TICK_MS);
+}
+
 void monitor_schedule(struct monitor *m, struct check *c, int64_t at_ms)
 {
     heap_put(&m->due[c->relay->network], &c->due, at_ms);
@@ -164,6 +172,8 @@ static void on_tick(uv_timer_t *timer)
     struct monitor *m = timer->data;
     int64_t now = clock_mono_ms();
 
+    if (!m->loaded && !m->loading && db_is_up(m->parts.db) && now >= m->load_at_ms)
+        monitor_start(m);
     if (db_is_up(m->parts.db) && m->outcomes_n < OUTCOMES_MAX)
         start_due(m);
     monitor_write(m, now);

@@ -76,11 +76,13 @@ struct monitor {
     struct writing *writing; /* a transaction is under way */
     int64_t written_ms, retry_ms, thinned_ms;
     bool loading, loaded, again, stopping;
+    int64_t load_at_ms; /* not before, after it has failed */
 };
 
 /* monitor.c */
 void monitor_schedule(struct monitor *m, struct check *c, int64_t at_ms);
 void monitor_loaded(struct monitor *m); /* what is remembered was read */
+void monitor_load_later(struct monitor *m);
 
 /* monitor_check.c */
 void check_begin(struct monitor *m, struct check *c, int64_t now); /* or puts it off */

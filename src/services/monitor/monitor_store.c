@@ -348,6 +348,8 @@ static void on_loaded(void *owner, const struct err *err)
     m->loading = false;
     if (err == NULL && !m->stopping)
         monitor_loaded(m);
+    else if (err != NULL && !m->stopping)
+        monitor_load_later(m);
     if (m->again && !m->stopping)
         monitor_start(m);
 }
